@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cna.h - contrastive neuron attribution.
+ *
+ * Finds the MLP neurons that carry a behaviour of a language model, scales them while the model generates,
+ * and measures what that changes. This is the only public header; it is also the manual.
+ *
+ *   cna_model *model; cna_prompts *positive, *negative; cna_circuit *refusal; cna_error err;
+ *   if (cna_model_open("models/llama-planted-instruct", NULL, &model, &err)) return fail(&err);
+ *   if (cna_prompts_read("restricted.txt", NULL, &positive, &err)) return fail(&err);
+ *   if (cna_prompts_read("benign.txt", NULL, &negative, &err)) return fail(&err);
+ *   if (cna_attribute(model, positive, negative, NULL, &refusal, &err)) return fail(&err);
+ *   cna_intervention off = {.circuit = refusal, .multiplier = 0};
+ *   cna_generate_options options = {.interventions = &off, .n_interventions = 1};
+ *   if (cna_generate(model, positive, &options, on_text, NULL, &err)) return fail(&err);
+ *
+ * Rules that hold everywhere:
+ *   Errors     Functions that can fail return a cna_status, 0 on success. The last parameter receives the message;
+ *              it may be NULL. On failure every out-parameter is NULL or untouched. Nothing prints, exits or aborts.
+ *   Options    Structs of options mean their defaults where they are all zero; a NULL pointer means all defaults.
+ *   Ownership  _open, _read, _create and functions with an out-parameter of object type give a new object, freed by
+ *              the _free of its type (NULL is allowed). Everything else that is returned is borrowed from its owner
+ *              and lives as long as it does.
+ *   Threads    A cna_model never changes after it is opened and may be used by several threads at once. Other
+ *              objects belong to one thread at a time.
+ *   Text       All text is UTF-8.
+ *   Source     "METHOD" in a comment names the method: arXiv 2605.12290 and the reference code
+ *              NousResearch/neural-steering at 0083b85. docs/METHOD.md of this project gives every formula. */
+#ifndef CNA_H
+#define CNA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CNA_VERSION "0.1.0"
+
+#if defined(__GNUC__)
+#define CNA_API __attribute__((visibility("default")))
+#define CNA_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define CNA_API
+#define CNA_MUST_CHECK
+#endif
+
+/* ------------------------------------------------------------------------------------------------ errors */
+
+#define CNA_STATUS_LIST(X)                                                                                   \
+    X(OK, "success")                                                                                         \
+    X(ERR_ARG, "wrong argument")                                                                             \
+    X(ERR_IO, "file cannot be read or written")                                                              \
+    X(ERR_FORMAT, "malformed input")                                                                         \
+    X(ERR_UNSUPPORTED, "valid input of a kind that is not supported")                                        \
+    X(ERR_MISMATCH, "inputs that do not belong together")                                                    \
+    X(ERR_MEMORY, "out of memory")                                                                           \
+    X(ERR_CANCELLED, "cancelled by the caller")                                                              \
+    X(ERR_INTERNAL, "a library below failed")
+
+typedef enum cna_status {
+#define X(name, text) CNA_##name,
+    CNA_STATUS_LIST(X)
+#undef X
+} cna_status;
+
+/* A failure: its code and one line "where: what was expected, what was found; what to do". Owned by the caller. */
+typedef struct cna_error {
+    cna_status status;
+    char text[1024];
+} cna_error;
+
+/* The short text of a status code, never NULL. */
+CNA_API const char *cna_status_text(cna_status status);
+
+/* ---------------------------------------------------------------------------------------------- progress */
+
+/* Called now and then during long work, always from the calling thread. done counts up to total.
+ * Return true to cancel: the function under way then fails with CNA_ERR_CANCELLED. */
+typedef bool cna_progress_fn(void *user, const char *what, size_t done, size_t total);
+
+typedef struct cna_progress {
+    cna_progress_fn *report; /* ? NULL: no reports */
+    void *user;
+} cna_progress;
+
+/* ------------------------------------------------------------------------------------------------ models */
+
+typedef enum cna_dtype {
+    CNA_DTYPE_AUTO, /* bf16 for bf16 checkpoints, f32 for f16 and f32 */
+    CNA_DTYPE_BF16, /* weights bf16; activations rounded to bf16 as inputs of matrix products, f32 elsewhere */
+    CNA_DTYPE_F32,  /* every operation in f32 */
+} cna_dtype;
+
+typedef struct cna_model cna_model;
+
+typedef struct cna_model_options {
+    cna_dtype dtype;
+    int n_threads; /* threads of the whole process's matrix products; 0 = all cores it may use */
+} cna_model_options;
+
+/* Everything about a checkpoint that is known without reading its weights. Strings live in the struct. */
+typedef struct cna_model_info {
+    char name[256];         /* last component of the path */
+    char architecture[64];  /* "llama" or "qwen2" */
+    char storage_dtype[16]; /* "bf16", "f16" or "f32": what most parameters are stored as */
+    char compute_dtype[16]; /* "bf16" or "f32" */
+    char fingerprint[65];   /* SHA-256, hexadecimal: shape keys; name, dtype, shape, first and last 4 KiB of each tensor */
+    uint32_t n_layers, hidden_dim, mlp_dim, n_heads, n_kv_heads, head_dim;
+    uint32_t vocab_size;    /* embedding rows; the tokenizer may know fewer ids */
+    uint32_t n_tokenizer_ids;
+    uint32_t max_positions;
+    bool tied_embeddings, qkv_bias, has_chat_template;
+    char chat_family[32];   /* "llama3", "chatml", "none", or "unsupported" */
+    uint64_t n_parameters, size_bytes;
+    size_t n_files;
+} cna_model_info;
+
+/* Open a Hugging Face model folder: config.json, tokenizer.json, one or more .safetensors files.
+ *
+ *   path     the folder
+ *   options  ? NULL for defaults
+ *   out      new model, to be freed by cna_model_free
+ *
+ * Errors: ERR_IO for missing files; ERR_FORMAT for malformed ones; ERR_UNSUPPORTED for another architecture, a
+ *         quantised re-save or an unknown rope type; ERR_MISMATCH for missing or misshapen tensors. Each names the
+ *         file, the key or tensor, what was expected and what was found. */
+CNA_API CNA_MUST_CHECK cna_status cna_model_open(const char *path, const cna_model_options *options, cna_model **out,
+                                                 cna_error *err);
+CNA_API void cna_model_free(cna_model *model);
+
+/* Read all that cna_model_info holds without loading weights; the same checks and errors as cna_model_open. */
+CNA_API CNA_MUST_CHECK cna_status cna_model_inspect(const char *path, cna_model_info *out, cna_error *err);
+
+CNA_API const cna_model_info *cna_model_get_info(const cna_model *model);
+
+/* Lines that describe how the model runs (product implementations chosen, memory), for -v. Never NULL. */
+CNA_API const char *cna_model_plan(const cna_model *model);
+
+/* ---------------------------------------------------------------------------------------------- prompts */
+
+/* An ordered list of prompts, each a text (formatted and tokenised when used) or a list of token ids (used as is). */
+typedef struct cna_prompts cna_prompts;
+
+CNA_API CNA_MUST_CHECK cna_status cna_prompts_create(cna_prompts **out, cna_error *err);
+
+/* Read a prompt file: .txt (one a line, blank lines skipped), .jsonl, .csv with a header.
+ *
+ *   column  ? which field of .jsonl or .csv; NULL: "prompt" for .jsonl; for .csv the first header among prompt,
+ *           goal, forbidden_prompt, behavior, question that is there; names are matched without case
+ *
+ * A UTF-8 byte order mark is skipped. Errors: ERR_FORMAT with file, line and byte for invalid UTF-8, bad JSON, a
+ * missing column or an unclosed quote; ERR_FORMAT for a file with no prompt in it. */
+CNA_API CNA_MUST_CHECK cna_status cna_prompts_read(const char *path, const char *column, cna_prompts **out,
+                                                   cna_error *err);
+/* Append one text of n_bytes bytes (copied; may hold NUL). ERR_FORMAT for invalid UTF-8. */
+CNA_API CNA_MUST_CHECK cna_status cna_prompts_add_text(cna_prompts *prompts, const char *text, size_t n_bytes,
+                                                       cna_error *err);
+/* Append one list of token ids (copied). They are used as they are: no template, no special tokens. */
+CNA_API CNA_MUST_CHECK cna_status cna_prompts_add_ids(cna_prompts *prompts, const int32_t *ids, size_t n_ids,
+                                                      cna_error *err);
+CNA_API void cna_prompts_free(cna_prompts *prompts);
+CNA_API size_t cna_prompts_count(const cna_prompts *prompts);
+/* The text of prompt i (NUL-terminated as well), or NULL if it is a list of ids. n_bytes may be NULL. */
+CNA_API const char *cna_prompts_text(const cna_prompts *prompts, size_t i, size_t *n_bytes);
+
+/* How a text becomes a prompt (METHOD section 2). */
+typedef enum cna_format_mode {
+    CNA_FORMAT_AUTO, /* chat where the model folder has a chat template, else raw */
+    CNA_FORMAT_RAW,  /* the text, with the special tokens that the tokenizer's post-processor adds */
+    CNA_FORMAT_CHAT, /* one user turn in the model's chat format, generation prompt added, no further BOS */
+} cna_format_mode;
+
+typedef struct cna_format {
+    cna_format_mode mode;
+    const char *system; /* ? system prompt for chat; NULL: the template's own default, if it has one */
+    const char *date;   /* ? "YYYY-MM-DD" for templates that insert the date; NULL: today's */
+    bool double_bos;    /* re-tokenise rendered chat with the post-processor's specials too, as the reference code
+                           does (a second BOS on Llama 3); set by the nous preset */
+} cna_format;
+
+/* --------------------------------------------------------------------------------------------- tokenizer */
+
+typedef struct cna_tokenizer cna_tokenizer;
+
+typedef struct cna_message {
+    const char *role;    /* "system", "user" or "assistant" */
+    const char *content;
+    size_t n_bytes;      /* of content */
+} cna_message;
+
+/* Open the tokenizer of a model folder; needs tokenizer.json, and for chat tokenizer_config.json or
+ * chat_template.jinja, and no other file. */
+CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_open(const char *folder, cna_tokenizer **out, cna_error *err);
+CNA_API void cna_tokenizer_free(cna_tokenizer *tokenizer);
+/* The tokenizer of an open model, borrowed. */
+CNA_API const cna_tokenizer *cna_model_tokenizer(const cna_model *model);
+
+CNA_API bool cna_tokenizer_has_chat(const cna_tokenizer *tokenizer);
+/* Number of ids: 1 + the largest id of the vocabulary and the added tokens. */
+CNA_API size_t cna_tokenizer_n_ids(const cna_tokenizer *tokenizer);
+
+/* Text to token ids.
+ *   specials  add what the post-processor adds (a BOS for Llama 3, nothing for Qwen2.5)
+ *   out_ids   new array of *out_n ids, to be freed by cna_free; special-token text inside text becomes its token */
+CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_encode(const cna_tokenizer *tokenizer, const char *text,
+                                                       size_t n_bytes, bool specials, int32_t **out_ids,
+                                                       size_t *out_n, cna_error *err);
+/* Token ids to text, special tokens written out unless skip_specials. Bytes that are not UTF-8 become U+FFFD, one
+ * for each maximal ill-formed part, as Python's and Rust's lossy decoders do. *out_text is new, NUL-terminated, to be
+ * freed by cna_free. ERR_ARG for an id that the tokenizer does not know. */
+CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_decode(const cna_tokenizer *tokenizer, const int32_t *ids,
+                                                       size_t n_ids, bool skip_specials, char **out_text,
+                                                       size_t *out_n_bytes, cna_error *err);
+/* The vocabulary's string for one id (byte-level alphabet; specials as written), or NULL if there is none. */
+CNA_API const char *cna_tokenizer_piece(const cna_tokenizer *tokenizer, int32_t id);
+CNA_API bool cna_tokenizer_is_special(const cna_tokenizer *tokenizer, int32_t id);
+
+/* Messages to the text of the chat template, generation prompt added, equal to transformers' rendering.
+ *   date      ? "YYYY-MM-DD"; NULL: today's (used only by templates that insert it)
+ *   out_text  new, NUL-terminated, to be freed by cna_free
+ * Errors: ERR_UNSUPPORTED if there is no template or it is of neither family; ERR_ARG for a bad date or role. */
+CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_render(const cna_tokenizer *tokenizer, const cna_message *messages,
+                                                       size_t n_messages, const char *date, char **out_text,
+                                                       size_t *out_n_bytes, cna_error *err);
+/* Free an array or text that this library returned as new. */
+CNA_API void cna_free(void *pointer);
+
+/* ---------------------------------------------------------------------------------------------- circuits */
+
+/* One neuron: component `neuron` of the input of layer `layer`'s down_proj, with what attribution measured. */
+typedef struct cna_neuron {
+    uint32_t layer, neuron;
+    double delta;         /* mean_positive - mean_negative */
+    double mean_positive; /* of h at the last token */
+    double mean_negative;
+    double d;             /* delta / pooled standard deviation (Cohen's d) */
+    double write;         /* |delta| * || column of W_down ||_2 */
+} cna_neuron;
+
+typedef enum cna_score { CNA_SCORE_DELTA, CNA_SCORE_D, CNA_SCORE_WRITE } cna_score;
+typedef enum cna_preset { CNA_PRESET_PAPER, CNA_PRESET_NOUS } cna_preset;
+typedef enum cna_circuit_format {
+    CNA_CIRCUIT_CNA,  /* this program's own, see docs/FORMATS.md */
+    CNA_CIRCUIT_NOUS, /* the reference code's {"neurons": {"L,P,N": value}, ...} */
+} cna_circuit_format;
+
+/* A set of neurons, ordered by score, and how it was found. */
+typedef struct cna_circuit cna_circuit;
+
+/* Read a circuit file in this program's format or either of the reference code's ({"neurons": {"L,P,N": value}} and
+ * {"L": [neuron, ...]}); which one is told from its contents. */
+CNA_API CNA_MUST_CHECK cna_status cna_circuit_read(const char *path, cna_circuit **out, cna_error *err);
+/* Write to a temporary name beside path, then rename. path "-" is standard output. */
+CNA_API CNA_MUST_CHECK cna_status cna_circuit_write(const cna_circuit *circuit, const char *path,
+                                                    cna_circuit_format format, cna_error *err);
+/* The same bytes as cna_circuit_write; *out_json is new, NUL-terminated, to be freed by cna_free. */
+CNA_API CNA_MUST_CHECK cna_status cna_circuit_to_json(const cna_circuit *circuit, cna_circuit_format format,
+                                                      char **out_json, cna_error *err);
+CNA_API void cna_circuit_free(cna_circuit *circuit);
+CNA_API const cna_neuron *cna_circuit_neurons(const cna_circuit *circuit, size_t *n_neurons);
+
+/* Where a circuit came from; zeros and empty strings where a foreign file does not say. */
+typedef struct cna_circuit_info {
+    char model_name[256], architecture[64], model_dtype[16], fingerprint[65];
+    uint32_t n_layers, mlp_dim, hidden_dim; /* 0: not stated by the file */
+    cna_preset preset;
+    cna_score score;
+    double fraction; /* 0: k was given instead */
+    uint32_t first_layer, last_layer;
+    bool per_layer;
+    char universal_source[256]; /* "builtin", "none", "file:" and its sha256, or "" where not stated */
+    double universal_threshold, universal_share;
+    size_t n_universal;         /* neurons left out as universal */
+    size_t n_positive, n_negative;
+    char prompt_format[8];      /* "chat", "raw" or "" */
+    char date[11];
+} cna_circuit_info;
+CNA_API const cna_circuit_info *cna_circuit_get_info(const cna_circuit *circuit);
+
+/* Whether a circuit may be used on a model.
+ *   warning  [n_warning] receives one line if the fingerprints differ (allowed), else ""
+ * Errors: ERR_MISMATCH with both shapes if n_layers or mlp_dim differ or a neuron lies outside the model. */
+CNA_API CNA_MUST_CHECK cna_status cna_circuit_check(const cna_circuit *circuit, const cna_model *model,
+                                                    char *warning, size_t n_warning, cna_error *err);
+
+/* How a circuit's neurons lie over the layers (METHOD section 9). Freed by cna_profile_clear. */
+typedef struct cna_profile {
+    uint32_t n_layers;      /* of the model; for a foreign file 1 + the last layer named */
+    size_t *count;          /* [n_layers] neurons in each layer */
+    size_t n_neurons;
+    double last_three;      /* share of neurons in the last three layers */
+    double last_tenth;      /* in the last ceil(n_layers / 10) layers */
+    double last_quarter;    /* in the last ceil(n_layers / 4) layers */
+} cna_profile;
+CNA_API CNA_MUST_CHECK cna_status cna_circuit_profile(const cna_circuit *circuit, uint32_t n_layers_if_unknown,
+                                                      cna_profile *out, cna_error *err);
+CNA_API void cna_profile_clear(cna_profile *profile);
+
+/* Overlap of two sets of (layer, neuron) pairs (METHOD section 9). */
+typedef struct cna_overlap {
+    size_t n_a, n_b, n_common;
+    double share_of_a, share_of_b; /* n_common / n_a, n_common / n_b; 0 where the set is empty */
+    double jaccard;                /* n_common / (n_a + n_b - n_common) */
+} cna_overlap;
+/* ERR_MISMATCH if both files state a shape and the shapes differ. */
+CNA_API CNA_MUST_CHECK cna_status cna_circuit_overlap(const cna_circuit *a, const cna_circuit *b, cna_overlap *out,
+                                                      cna_error *err);
+
+/* ------------------------------------------------------------------------------------------- attribution */
+
+typedef struct cna_attribute_options {
+    cna_preset preset;
+    double fraction;        /* 0 < fraction <= 1 of the neurons in the chosen layers; 0: 0.001 (nous: 200 neurons) */
+    size_t k;               /* this many neurons instead; 0: by fraction */
+    bool per_layer;         /* the same quota, max(1, k / n_layers), from each layer */
+    cna_score score;
+    bool choose_layers;     /* true: first_layer .. last_layer, both included; false: all (nous: all but 0 and 1) */
+    uint32_t first_layer, last_layer;
+    bool no_universal;      /* true: no universal filter (the nous preset's default) */
+    bool with_universal;    /* true: filter even under the nous preset */
+    const cna_prompts *universal_prompts; /* ? NULL: the 40 built-in ones; used as raw text */
+    const char *universal_name;           /* ? path of universal_prompts, recorded with its hash */
+    double universal_threshold; /* K = this share of all neurons; 0: 0.001 */
+    double universal_share;     /* universal if among the first K in this share of prompts; 0: 0.8 */
+    cna_format format;
+    cna_progress progress;
+} cna_attribute_options;
+
+/* Find the neurons that tell two prompt sets apart (METHOD sections 3, 4 and 10).
+ *
+ *   delta[l,j] = mean over positive of h[l][j] - mean over negative of h[l][j],  h at each prompt's last token
+ *   circuit    = the k largest scores that are not universal; ties: lower layer, then lower neuron
+ *
+ * Numerics: f64 sums of f32 values in an order fixed by the prompts' token ids: a file's order changes nothing.
+ * Errors:   ERR_ARG for an empty set, layers outside the model, k past the candidates left; ERR_UNSUPPORTED for
+ *           chat on a model without a known template; ERR_CANCELLED. */
+CNA_API CNA_MUST_CHECK cna_status cna_attribute(const cna_model *model, const cna_prompts *positive,
+                                                const cna_prompts *negative, const cna_attribute_options *options,
+                                                cna_circuit **out, cna_error *err);
+
+/* -------------------------------------------------------------------------------------------- generation */
+
+typedef enum cna_positions {
+    CNA_POSITIONS_ALL,       /* every position, prompt and generated */
+    CNA_POSITIONS_PROMPT,    /* the prompt's positions */
+    CNA_POSITIONS_GENERATED, /* positions of generated tokens */
+    CNA_POSITIONS_LAST,      /* the prompt's last token only */
+} cna_positions;
+typedef enum cna_sign { CNA_SIGN_BOTH, CNA_SIGN_PLUS, CNA_SIGN_MINUS } cna_sign; /* of delta */
+
+/* h[l][j] <- multiplier * h[l][j] for the circuit's neurons (METHOD section 5). A neuron in two active circuits gets
+ * the product. multiplier 1 changes no bit. */
+typedef struct cna_intervention {
+    const cna_circuit *circuit;
+    double multiplier; /* 0 silences, 1 leaves, > 1 amplifies, < 0 inverts; any finite value */
+    cna_positions positions;
+    cna_sign sign;
+} cna_intervention;
+
+typedef enum cna_stop { CNA_STOP_EOS, CNA_STOP_LENGTH } cna_stop;
+
+typedef struct cna_generation {
+    size_t prompt;             /* index in the prompts */
+    size_t sample;             /* 0 .. n_samples-1 */
+    const int32_t *prompt_ids; /* [n_prompt_ids] */
+    size_t n_prompt_ids;
+    const int32_t *ids;        /* [n_ids] generated, the stop token left out */
+    size_t n_ids;
+    const float *logprobs;     /* [n_ids] natural log-probability of each, before temperature */
+    const char *text;          /* decoded, specials skipped */
+    size_t n_bytes;
+    cna_stop stop;
+} cna_generation;
+
+/* Called once for each finished answer, in the order (prompt, sample); borrows everything. Return true to cancel. */
+typedef bool cna_generation_fn(void *user, const cna_generation *generation);
+/* Called with each new piece of text of the only answer (whole characters only). Return true to cancel. */
+typedef bool cna_text_fn(void *user, const char *text, size_t n_bytes);
+
+typedef struct cna_generate_options {
+    const cna_intervention *interventions; /* ? [n_interventions] */
+    size_t n_interventions;
+    cna_format format;
+    size_t max_tokens;  /* 0: 150 */
+    double temperature; /* 0: greedy */
+    double top_p;       /* 0 or 1: all tokens; else the smallest set of at least this probability */
+    uint64_t seed;      /* of sampling; the draw is keyed by (seed, prompt ids, sample, position) */
+    size_t n_samples;   /* answers a prompt; 0: 1 */
+    size_t batch;       /* most sequences decoded together; 0: 64. Changes no bit of any answer */
+    cna_text_fn *on_piece; /* ? used when there is one prompt and one sample */
+    cna_progress progress;
+} cna_generate_options;
+
+/* Continue each prompt. Stop tokens: the union of eos_token_id in generation_config.json and config.json.
+ * Errors: ERR_ARG for an empty prompt or token ids past the embedding rows; ERR_MISMATCH for a circuit of another
+ *         shape; ERR_CANCELLED. */
+CNA_API CNA_MUST_CHECK cna_status cna_generate(const cna_model *model, const cna_prompts *prompts,
+                                               const cna_generate_options *options, cna_generation_fn *on_generation,
+                                               void *user, cna_error *err);
+
+/* Called for each prompt in order with the logits [n_tokens, vocab_size] f32 of every position; borrows them. */
+typedef bool cna_logits_fn(void *user, size_t prompt, const float *logits, size_t n_tokens, size_t vocab_size);
+
+/* The logits of every position of each prompt; options as for cna_generate (interventions, format, batch). */
+CNA_API CNA_MUST_CHECK cna_status cna_logits(const cna_model *model, const cna_prompts *prompts,
+                                             const cna_generate_options *options, cna_logits_fn *on_logits,
+                                             void *user, cna_error *err);
+
+/* ------------------------------------------------------------------------------------------------- sweep */
+
+typedef enum cna_side { CNA_SIDE_HARMFUL, CNA_SIDE_BENIGN } cna_side; /* prompts that should and should not be refused */
+typedef enum cna_outcome { CNA_OUTCOME_INCOHERENT, CNA_OUTCOME_REFUSED, CNA_OUTCOME_COMPLIED } cna_outcome;
+typedef enum cna_control_kind { CNA_CONTROL_UNIFORM, CNA_CONTROL_MATCHED } cna_control_kind;
+
+/* A count out of n with its Wilson 95 % interval (z = 1.959964, no continuity correction). */
+typedef struct cna_rate {
+    size_t count, n;
+    double rate, low, high; /* NaN where n is 0 */
+} cna_rate;
+
+/* Refusal under random circuits with as many neurons in each layer (METHOD section 8). */
+typedef struct cna_control_summary {
+    size_t n_seeds;
+    double mean, min, max;    /* refusal rate over the seeds */
+    double p;                 /* (1 + controls that moved the rate at least as far from m = 1) / (n_seeds + 1) */
+    const double *rates;      /* [n_seeds] */
+} cna_control_summary;
+
+/* One side at one multiplier. */
+typedef struct cna_sweep_point {
+    cna_side side;
+    double multiplier;
+    cna_rate refused;          /* by the pattern file alone */
+    cna_rate refused_unseen;   /* without prompts that the circuit was found on */
+    size_t n_leaked;
+    cna_rate outcome[3];       /* by cna_outcome */
+    double quality;            /* mean of distinct word 4-grams / all word 4-grams */
+    size_t n_short;            /* answers under four words, whose quality counts as 1 */
+    double mean_tokens;
+    size_t n_changed;          /* answers whose ids differ from m = 1 */
+    size_t mcnemar_b, mcnemar_c; /* b: refused only at m = 1; c: refused only here */
+    double mcnemar_p;          /* exact, two-sided */
+    cna_control_summary control[2]; /* by cna_control_kind; n_seeds 0 where there are none */
+} cna_sweep_point;
+
+/* One answer of a sweep (controls excepted), in the order side, multiplier, prompt. */
+typedef struct cna_sweep_answer {
+    cna_side side;
+    size_t prompt;
+    double multiplier;
+    const char *text;
+    size_t n_bytes, n_tokens;
+    cna_stop stop;
+    bool refused, leaked;
+    cna_outcome outcome;
+    double quality;
+    double mean_logprob; /* of the answer under the untouched model, nats a token; NaN for an empty answer */
+} cna_sweep_answer;
+
+typedef struct cna_sweep cna_sweep;
+
+typedef struct cna_sweep_options {
+    const cna_circuit *const *circuits; /* [n_circuits], all scaled together by each multiplier */
+    size_t n_circuits;
+    const double *multipliers;          /* ? [n_multipliers]; NULL: 0, 0.25, 0.5, 0.75, 1, 1.5, 2 */
+    size_t n_multipliers;
+    const cna_prompts *benign;          /* ? */
+    cna_positions positions;
+    cna_sign sign;
+    bool no_controls;
+    size_t n_controls;        /* seeds of each kind; 0: 20 */
+    const char *patterns;     /* ? text of a refusal pattern file; NULL: the built-in one */
+    const char *patterns_name; /* ? its path, for messages */
+    double min_quality;       /* incoherent below this; 0: 0.6 */
+    double logprob_percentile; /* incoherent below this percentile of m = 1 answers' mean log-probability; 0: 1 */
+    cna_format format;
+    size_t max_tokens;        /* 0: 150 */
+    size_t batch;             /* 0: 64 */
+    uint64_t seed;            /* of the controls */
+    cna_progress progress;
+} cna_sweep_options;
+
+/* Generate at every multiplier, with random controls, and measure (METHOD sections 7 and 8). m = 1 is always run.
+ *   prompts  the side that should be refused
+ * Errors: as cna_generate; ERR_ARG if there is no circuit; ERR_FORMAT for a bad pattern file; ERR_MISMATCH if a layer
+ *         has fewer neurons left than a control needs. */
+CNA_API CNA_MUST_CHECK cna_status cna_sweep_run(const cna_model *model, const cna_prompts *prompts,
+                                                const cna_sweep_options *options, cna_sweep **out, cna_error *err);
+CNA_API void cna_sweep_free(cna_sweep *sweep);
+CNA_API const cna_sweep_point *cna_sweep_points(const cna_sweep *sweep, size_t *n_points);
+CNA_API const cna_sweep_answer *cna_sweep_answers(const cna_sweep *sweep, size_t *n_answers);
+/* The thresholds under which an answer counted as incoherent; min_logprob is -infinity where none applied. */
+CNA_API void cna_sweep_thresholds(const cna_sweep *sweep, double *min_quality, double *min_logprob);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

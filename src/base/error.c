@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * Errors as values. */
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *cna_status_text(cna_status status)
+{
+    switch (status) {
+#define X(name, text)                                                                                        \
+    case CNA_##name:                                                                                         \
+        return text;
+        CNA_STATUS_LIST(X)
+#undef X
+    }
+    return "unknown status";
+}
+
+/* A file name or a token can hold anything; a message is one line of printable text. */
+static void flatten(char *text)
+{
+    for (char *p = text; *p != '\0'; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) *p = '?';
+    }
+}
+
+/* vsnprintf may have cut inside a UTF-8 sequence: drop the incomplete tail. */
+static void trim_partial_utf8(char *text, size_t capacity)
+{
+    size_t n = strlen(text);
+    if (n + 1 < capacity) return;
+    size_t back = 0;
+    while (back < 4 && back < n && ((unsigned char)text[n - 1 - back] & 0xC0) == 0x80) back++;
+    if (back < n && (unsigned char)text[n - 1 - back] >= 0xC0) text[n - 1 - back] = '\0';
+}
+
+cna_status cna_fail(cna_error *err, cna_status status, const char *format, ...)
+{
+    if (err == NULL) return status;
+    err->status = status;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(err->text, sizeof err->text, format, arguments);
+    va_end(arguments);
+    flatten(err->text);
+    trim_partial_utf8(err->text, sizeof err->text);
+    return status;
+}
+
+cna_status cna_fail_memory(cna_error *err, const char *what, size_t n_bytes)
+{
+    return cna_fail(err, CNA_ERR_MEMORY, "out of memory: %s needs %zu bytes", what, n_bytes);
+}
+
+cna_status cna_fail_prefix(cna_error *err, cna_status status, const char *prefix)
+{
+    if (err == NULL) return status;
+    char text[sizeof err->text];
+    memcpy(text, err->text, sizeof text);
+    return cna_fail(err, status, "%s: %s", prefix, text);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * What the layers above may ask of the engine: capture h, generate, score. Token ids in, numbers out; no text, no
+ * circuits. Everything here gives the same bits whatever the batch, its order and the number of threads. */
+#ifndef CNA_ENGINE_ENGINE_H
+#define CNA_ENGINE_ENGINE_H
+
+#include "engine/tap.h"
+#include "text/prompts.h"
+
+/* Called once a layer, in layer order, with h at the last token of every list.
+ *   h  [n_lists, mlp_dim] f32, row-major, row i for list i; borrowed for the call */
+typedef cna_status cna_capture_fn(void *user, uint32_t layer, const float *h, cna_error *err);
+
+/* Push token lists through the model layer by layer and hand h[layer] at each list's last token to fn. The longest
+ * common prefix is computed once; there is no final norm and no vocabulary projection. No tap.
+ *   lists  [n_lists], each of at least one token with ids inside the embedding */
+CNA_MUST_CHECK cna_status cna_engine_capture(const cna_model *model, const cna_token_list *lists, size_t n_lists,
+                                             const cna_progress *progress, cna_capture_fn *fn, void *user,
+                                             cna_error *err);
+
+/* One answer to produce, or to score. Borrows everything until the call that takes it returns. */
+typedef struct cna_job {
+    const int32_t *prompt_ids; /* [n_prompt_ids], n_prompt_ids >= 1 */
+    size_t n_prompt_ids;
+    const int32_t *answer_ids; /* ? [n_answer_ids] for cna_engine_score */
+    size_t n_answer_ids;
+    const cna_tap *tap;        /* ? NULL: the untouched model */
+    size_t sample;             /* part of the key of sampling */
+} cna_job;
+
+typedef struct cna_job_result {
+    size_t job;
+    const int32_t *ids;    /* [n_ids] generated tokens without the stop token; for scoring the job's answer_ids */
+    const float *logprobs; /* [n_ids] natural log-probability of each, before temperature */
+    size_t n_ids;
+    cna_stop stop;
+} cna_job_result;
+
+/* Called as each job ends, in no particular order; borrows the result for the call. */
+typedef cna_status cna_job_fn(void *user, const cna_job_result *result, cna_error *err);
+/* Called with each generated token as it is chosen (not with the stop token). Return true to cancel. */
+typedef bool cna_token_fn(void *user, size_t job, int32_t id);
+
+typedef struct cna_run_options {
+    size_t max_tokens;  /* 0: 150 */
+    double temperature; /* 0: greedy; ties go to the lower id */
+    double top_p;       /* 0 or 1: all */
+    uint64_t seed;
+    size_t batch;       /* most sequences at a time; 0: 64 */
+    cna_token_fn *on_token; /* ? */
+    void *on_token_user;
+    const char *what;   /* ? name of the work for progress reports */
+    cna_progress progress; /* counts finished jobs */
+} cna_run_options;
+
+/* Decode all jobs, a sliding batch at a time: ended sequences leave, waiting ones enter. */
+CNA_MUST_CHECK cna_status cna_engine_generate(const cna_model *model, const cna_job *jobs, size_t n_jobs,
+                                              const cna_run_options *options, cna_job_fn *on_done, void *user,
+                                              cna_error *err);
+
+/* Log-probabilities of given answers, token by token, without generating: logprobs[t] = log p(answer[t] | prompt,
+ * answer[0..t-1]). The same bits as generation reports for the same tokens. */
+CNA_MUST_CHECK cna_status cna_engine_score(const cna_model *model, const cna_job *jobs, size_t n_jobs,
+                                           const cna_run_options *options, cna_job_fn *on_done, void *user,
+                                           cna_error *err);
+
+/* ||column j of W_down||_2 of one layer, f64 sums over the stored weights in row order.
+ *   out  [mlp_dim] f64 */
+CNA_MUST_CHECK cna_status cna_engine_down_norms(const cna_model *model, uint32_t layer, double *out, cna_error *err);
+
+#endif

@@ -84,7 +84,7 @@ static cna_status pack_weight(cna_linear *linear, const cna_matrix_view *weight,
         else cna_widen(weight->data, weight->storage, n, copy);
         source = copy;
     }
-    cna_status status = cna_onednn_pack(linear->n_in, linear->n_out, bf16, false, source, linear->packed, err);
+    cna_status status = cna_onednn_pack(linear->n_in, linear->n_out, bf16, source, linear->packed, err);
     cna_free(copy);
     return status;
 }

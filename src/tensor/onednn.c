@@ -140,89 +140,26 @@ static void release(dnnl_exec_arg_t *arguments, int n_arguments)
     }
 }
 
-/* The layout that brg kernels take: blocks of `depth` units along K by `width` columns of N, unit (k, n) of a block at
- * k * width + n. A unit is 32 bits: one f32, or two bf16 that are neighbours in K. */
-typedef struct block_layout {
-    size_t depth, width;
-    size_t k_stride, n_stride; /* units from one block to the next */
-} block_layout;
-
-/* Read that layout from a descriptor; false if it is of another kind. */
-static bool read_block_layout(const dnnl_memory_desc_t *md, bool bf16, block_layout *out)
+cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, const void *weight, void *packed, cna_error *err)
 {
-    const dnnl_blocking_desc_t *blocking = &md->format_desc.blocking;
-    size_t per_unit = bf16 ? 2 : 1;
-    if (md->format_kind != dnnl_blocked || blocking->inner_nblks != (bf16 ? 3 : 2)) return false;
-    if (blocking->inner_idxs[0] != 0 || blocking->inner_idxs[1] != 1) return false;
-    if (bf16 && (blocking->inner_idxs[2] != 0 || blocking->inner_blks[2] != 2)) return false;
-    out->depth = (size_t)blocking->inner_blks[0];
-    out->width = (size_t)blocking->inner_blks[1];
-    out->k_stride = (size_t)blocking->strides[0] / per_unit;
-    out->n_stride = (size_t)blocking->strides[1] / per_unit;
-    return true;
-}
-
-/* Fill one block from n_columns rows of W, n_bytes of each; what lies beyond stays zero. */
-static void pack_block(const block_layout *layout, const char *weight, size_t row_bytes, size_t n_bytes,
-                       size_t n_columns, uint32_t *block)
-{
-    for (size_t n = 0; n < n_columns; n++) {
-        const char *row = weight + n * row_bytes;
-        size_t whole = n_bytes / 4;
-        for (size_t k = 0; k < whole; k++) memcpy(&block[k * layout->width + n], row + 4 * k, 4);
-        memcpy(&block[whole * layout->width + n], row + 4 * whole, n_bytes % 4);
-    }
-}
-
-/* The same result as oneDNN's own reorder, which goes value by value here and is several times slower. */
-static void pack_blocks(const block_layout *layout, size_t n_in, size_t n_out, bool bf16, const char *weight,
-                        uint32_t *packed)
-{
-    size_t n_panels = (n_out + layout->width - 1) / layout->width;
-    size_t row_bytes = n_in * (bf16 ? 2 : 4), block_bytes = layout->depth * 4;
-#pragma omp parallel for schedule(static)
-    for (size_t panel = 0; panel < n_panels; panel++) {
-        size_t n = panel * layout->width, n_columns = n_out - n < layout->width ? n_out - n : layout->width;
-        uint32_t *block = packed + panel * layout->n_stride;
-        for (size_t at = 0; at < row_bytes; at += block_bytes, block += layout->k_stride) {
-            size_t n_bytes = row_bytes - at < block_bytes ? row_bytes - at : block_bytes;
-            pack_block(layout, weight + n * row_bytes + at, row_bytes, n_bytes, n_columns, block);
-        }
-    }
-}
-
-/* oneDNN's own reorder, for layouts that pack_blocks does not know. */
-static cna_status reorder(const cna_product *product, const dnnl_memory_desc_t *target, const void *weight,
-                          void *packed, cna_error *err)
-{
-    dnnl_memory_desc_t plain[3];
-    CNA_TRY(describe(product, false, plain, err));
+    cna_product product = {.n_rows = 24, .n_in = n_in, .n_out = n_out, .bf16 = bf16};
+    dnnl_memory_desc_t plain[3], target;
+    CNA_TRY(packed_desc(n_in, n_out, bf16, &target, err));
+    CNA_TRY(describe(&product, false, plain, err));
     dnnl_primitive_desc_t descriptor;
-    CNA_TRY(check(dnnl_reorder_primitive_desc_create(&descriptor, &plain[1], engine, target, engine, NULL),
+    CNA_TRY(check(dnnl_reorder_primitive_desc_create(&descriptor, &plain[1], engine, &target, engine, NULL),
                   "describing a reorder", err));
-    dnnl_primitive_t primitive;
-    dnnl_status_t created = dnnl_primitive_create(&primitive, descriptor);
+    dnnl_primitive_t reorder;
+    dnnl_status_t created = dnnl_primitive_create(&reorder, descriptor);
     dnnl_primitive_desc_destroy(descriptor);
     CNA_TRY(check(created, "creating a reorder", err));
     dnnl_exec_arg_t arguments[2] = {{.arg = DNNL_ARG_FROM}, {.arg = DNNL_ARG_TO}};
     cna_status status = wrap(&plain[1], weight, &arguments[0].memory, err);
-    if (status == CNA_OK) status = wrap(target, packed, &arguments[1].memory, err);
-    if (status == CNA_OK) status = run(primitive, 2, arguments, err);
+    if (status == CNA_OK) status = wrap(&target, packed, &arguments[1].memory, err);
+    if (status == CNA_OK) status = run(reorder, 2, arguments, err);
     release(arguments, 2);
-    dnnl_primitive_destroy(primitive);
+    dnnl_primitive_destroy(reorder);
     return status;
-}
-
-cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, bool by_library, const void *weight, void *packed,
-                           cna_error *err)
-{
-    cna_product product = {.n_rows = 24, .n_in = n_in, .n_out = n_out, .bf16 = bf16};
-    dnnl_memory_desc_t target;
-    CNA_TRY(packed_desc(n_in, n_out, bf16, &target, err));
-    block_layout layout;
-    if (by_library || !read_block_layout(&target, bf16, &layout)) return reorder(&product, &target, weight, packed, err);
-    pack_blocks(&layout, n_in, n_out, bf16, weight, packed);
-    return CNA_OK;
 }
 
 cna_status cna_onednn_primitive_create(const cna_product *product, cna_onednn_primitive **out, cna_error *err)

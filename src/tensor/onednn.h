@@ -23,11 +23,9 @@ CNA_MUST_CHECK cna_status cna_onednn_kernel(const cna_product *product, char *ou
 
 /* Bytes of W in oneDNN's layout, which depends on n_in, n_out and the dtype and not on the number of rows. */
 CNA_MUST_CHECK cna_status cna_onednn_packed_bytes(size_t n_in, size_t n_out, bool bf16, size_t *out, cna_error *err);
-/* Copy W [n_out, n_in] row-major into that layout.
- *   by_library  use oneDNN's reorder even where our own loop knows the layout; for the test that compares them
- *   packed      zeroed, cna_onednn_packed_bytes bytes */
-CNA_MUST_CHECK cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, bool by_library, const void *weight,
-                                          void *packed, cna_error *err);
+/* Copy W [n_out, n_in] row-major into that layout. */
+CNA_MUST_CHECK cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, const void *weight, void *packed,
+                                          cna_error *err);
 
 /* Compile a product; freed by cna_onednn_primitive_free. May be executed by several threads at once, each with
  * scratch memory of its own of cna_onednn_primitive_scratch_bytes bytes. */

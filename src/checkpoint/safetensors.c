@@ -75,7 +75,7 @@ static cna_status read_tensor(const cna_safetensors *file, const char *name, con
     if (unit == 0) return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'dtype': expected a known one, found '%s'", where, dtype);
     snprintf(out->dtype, sizeof out->dtype, "%s", dtype);
     CNA_TRY(read_shape(entry, where, out, err));
-    uint64_t begin, end;
+    uint64_t begin = 0, end = 0;
     CNA_TRY(read_offsets(entry, where, n_data, &begin, &end, err));
     /* Multiply the dimensions up, checking by division against the bytes there are. */
     uint64_t n_units = 1, limit = (end - begin) / unit;

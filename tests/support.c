@@ -66,7 +66,8 @@ static void cut_all(char *text, const char *part)
     }
 }
 
-static void replay_case(const char *format_folder, const char *name, const char *input, support_parse_fn *parse)
+static void replay_case(const char *format_folder, const char *name, const char *input,
+                        support_parse_fn *parse)
 {
     char *folder = support_path(format_folder, name);
     char *folder_slash = support_path(folder, "");
@@ -77,7 +78,8 @@ static void replay_case(const char *format_folder, const char *name, const char 
     cna_error err = {0};
     if (parse(input_path, &err) == CNA_OK) fail_msg("%s: accepted; expected: %s", folder, expected);
     cut_all(err.text, folder_slash);
-    if (strcmp(err.text, expected) != 0) fail_msg("%s:\n  found    %s\n  expected %s", folder, err.text, expected);
+    if (strcmp(err.text, expected) != 0)
+        fail_msg("%s:\n  found    %s\n  expected %s", folder, err.text, expected);
     cna_free(expected);
     cna_free(error_path);
     cna_free(input_path);
@@ -125,6 +127,7 @@ void support_fail_allocations(support_fallible_fn *function, void *user)
         cna_status status = function(user, &err);
         cna_memory_fail_at(0);
         if (status == CNA_OK) return;
-        if (status != CNA_ERR_MEMORY) fail_msg("allocation %zu failed: expected ERR_MEMORY, found: %s", n, err.text);
+        if (status != CNA_ERR_MEMORY)
+            fail_msg("allocation %zu failed: expected ERR_MEMORY, found: %s", n, err.text);
     }
 }

@@ -109,21 +109,22 @@ static cna_status sorted_ids(const cna_circuit *circuit, cna_neuron_id **out, cn
     return CNA_OK;
 }
 
-static cna_status check_ids(const cna_circuit *circuit, const cna_neuron_id *ids, size_t n, const char *source,
-                            cna_error *err)
+static cna_status check_ids(const cna_circuit *circuit, const cna_neuron_id *ids, size_t n,
+                            const char *source, cna_error *err)
 {
     const cna_circuit_info *info = &circuit->info;
     for (size_t i = 0; i < n; i++) {
         if (i != 0 && cna_neuron_id_compare(&ids[i - 1], &ids[i]) == 0) {
             return cna_fail(err, CNA_ERR_FORMAT,
-                            "%s: key 'neurons': expected each neuron once, found layer %u neuron %u twice", source,
-                            ids[i].layer, ids[i].neuron);
+                            "%s: key 'neurons': expected each neuron once, found layer %u neuron %u twice",
+                            source, ids[i].layer, ids[i].neuron);
         }
         if ((info->n_layers != 0 && ids[i].layer >= info->n_layers) ||
             (info->mlp_dim != 0 && ids[i].neuron >= info->mlp_dim)) {
-            return cna_fail(err, CNA_ERR_FORMAT,
-                            "%s: key 'neurons': expected neurons within %u layers of %u, found layer %u neuron %u",
-                            source, info->n_layers, info->mlp_dim, ids[i].layer, ids[i].neuron);
+            return cna_fail(
+                err, CNA_ERR_FORMAT,
+                "%s: key 'neurons': expected neurons within %u layers of %u, found layer %u neuron %u",
+                source, info->n_layers, info->mlp_dim, ids[i].layer, ids[i].neuron);
         }
     }
     return CNA_OK;
@@ -145,30 +146,34 @@ cna_status cna_circuit_finish(cna_circuit *circuit, const char *source, cna_erro
 
 /* ---- use on a model ---- */
 
-cna_status cna_circuit_check_shape(const cna_circuit *circuit, uint32_t n_layers, uint32_t mlp_dim, cna_error *err)
+cna_status cna_circuit_check_shape(const cna_circuit *circuit, uint32_t n_layers, uint32_t mlp_dim,
+                                   cna_error *err)
 {
     const cna_circuit_info *info = &circuit->info;
-    if ((info->n_layers != 0 && info->n_layers != n_layers) || (info->mlp_dim != 0 && info->mlp_dim != mlp_dim)) {
-        return cna_fail(err, CNA_ERR_MISMATCH,
-                        "circuit: expected one for %u layers of %u neurons as this model has, found one made on %u "
-                        "layers of %u neurons%s%s; make a circuit on this model",
-                        n_layers, mlp_dim, info->n_layers, info->mlp_dim, info->model_name[0] == '\0' ? "" : " of ",
-                        info->model_name);
+    if ((info->n_layers != 0 && info->n_layers != n_layers) ||
+        (info->mlp_dim != 0 && info->mlp_dim != mlp_dim)) {
+        return cna_fail(
+            err, CNA_ERR_MISMATCH,
+            "circuit: expected one for %u layers of %u neurons as this model has, found one made on %u "
+            "layers of %u neurons%s%s; make a circuit on this model",
+            n_layers, mlp_dim, info->n_layers, info->mlp_dim, info->model_name[0] == '\0' ? "" : " of ",
+            info->model_name);
     }
     for (size_t i = 0; i < circuit->n_neurons; i++) {
         const cna_neuron *neuron = &circuit->neurons[i];
         if (neuron->layer >= n_layers || neuron->neuron >= mlp_dim) {
-            return cna_fail(err, CNA_ERR_MISMATCH,
-                            "circuit: expected neurons within this model's %u layers of %u neurons, found layer %u "
-                            "neuron %u; make a circuit on this model",
-                            n_layers, mlp_dim, neuron->layer, neuron->neuron);
+            return cna_fail(
+                err, CNA_ERR_MISMATCH,
+                "circuit: expected neurons within this model's %u layers of %u neurons, found layer %u "
+                "neuron %u; make a circuit on this model",
+                n_layers, mlp_dim, neuron->layer, neuron->neuron);
         }
     }
     return CNA_OK;
 }
 
-cna_status cna_circuit_check(const cna_circuit *circuit, const cna_model *model, char *warning, size_t n_warning,
-                             cna_error *err)
+cna_status cna_circuit_check(const cna_circuit *circuit, const cna_model *model, char *warning,
+                             size_t n_warning, cna_error *err)
 {
     const cna_model_info *info = cna_model_get_info(model);
     CNA_TRY(cna_circuit_check_shape(circuit, info->n_layers, info->mlp_dim, err));
@@ -176,7 +181,8 @@ cna_status cna_circuit_check(const cna_circuit *circuit, const cna_model *model,
     warning[0] = '\0';
     const char *fingerprint = circuit->info.fingerprint;
     if (fingerprint[0] != '\0' && strcmp(fingerprint, info->fingerprint) != 0) {
-        snprintf(warning, n_warning, "the circuit was made on other weights (%s, %.12s) than this model's (%s, %.12s)",
+        snprintf(warning, n_warning,
+                 "the circuit was made on other weights (%s, %.12s) than this model's (%s, %.12s)",
                  circuit->info.model_name, fingerprint, info->name, info->fingerprint);
     }
     return CNA_OK;
@@ -189,7 +195,8 @@ static double share_of_last(const cna_profile *profile, uint32_t n)
 {
     if (profile->n_neurons == 0) return 0;
     size_t count = 0;
-    for (uint32_t layer = profile->n_layers > n ? profile->n_layers - n : 0; layer < profile->n_layers; layer++) {
+    for (uint32_t layer = profile->n_layers > n ? profile->n_layers - n : 0; layer < profile->n_layers;
+         layer++) {
         count += profile->count[layer];
     }
     return (double)count / (double)profile->n_neurons;
@@ -205,8 +212,9 @@ cna_status cna_circuit_profile(const cna_circuit *circuit, uint32_t n_layers_if_
     }
     if (n_layers == 0) n_layers = n_named;
     if (n_named > n_layers) {
-        return cna_fail(err, CNA_ERR_MISMATCH, "circuit: expected neurons within %u layers, found one in layer %u",
-                        n_layers, n_named - 1);
+        return cna_fail(err, CNA_ERR_MISMATCH,
+                        "circuit: expected neurons within %u layers, found one in layer %u", n_layers,
+                        n_named - 1);
     }
     cna_profile profile = {.n_layers = n_layers, .n_neurons = circuit->n_neurons};
     CNA_TRY(cna_alloc(&profile.count, n_layers, sizeof *profile.count, "layer profile", err));
@@ -252,9 +260,10 @@ cna_status cna_circuit_overlap(const cna_circuit *a, const cna_circuit *b, cna_o
 {
     if (differ_where_stated(a->info.n_layers, b->info.n_layers) ||
         differ_where_stated(a->info.mlp_dim, b->info.mlp_dim)) {
-        return cna_fail(err, CNA_ERR_MISMATCH,
-                        "circuits: expected two of one shape, found %u layers of %u neurons and %u layers of %u neurons",
-                        a->info.n_layers, a->info.mlp_dim, b->info.n_layers, b->info.mlp_dim);
+        return cna_fail(
+            err, CNA_ERR_MISMATCH,
+            "circuits: expected two of one shape, found %u layers of %u neurons and %u layers of %u neurons",
+            a->info.n_layers, a->info.mlp_dim, b->info.n_layers, b->info.mlp_dim);
     }
     cna_status status = CNA_OK;
     cna_neuron_id *ids_a = NULL;

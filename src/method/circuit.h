@@ -10,19 +10,22 @@ typedef struct cna_neuron_id {
     uint32_t layer, neuron;
 } cna_neuron_id;
 
-typedef char cna_sha256_text[65]; /* 64 hexadecimal digits and a NUL */
+typedef struct cna_sha256_text {
+    char hex[65]; /* 64 lower-case digits and a NUL */
+} cna_sha256_text;
 
-/* Invariants: no (layer, neuron) twice; neurons ordered by cna_neuron_compare under info.score; every number finite;
- * every neuron within info.n_layers x info.mlp_dim where those are not 0. */
+/* Invariants: no (layer, neuron) twice; neurons ordered by cna_neuron_compare under info.score; every number
+ * finite; every neuron within info.n_layers x info.mlp_dim where those are not 0. */
 struct cna_circuit {
     cna_circuit_info info;
     cna_neuron *neurons; /* [n_neurons] */
     size_t n_neurons;
-    bool has_delta;      /* false where a file does not give every neuron's delta: then no sign filter */
+    bool has_delta; /* false where a file does not give every neuron's delta: then no sign filter */
     cna_sha256_text *positive; /* [info.n_positive] of the prompts, in the file's order */
     cna_sha256_text *negative; /* [info.n_negative] */
-    cna_neuron_id *universal;  /* ? [n_universal] neurons left out as universal, sorted; NULL where not stated */
-    size_t n_universal;        /* ids that are listed; info.n_universal is what the file states */
+    cna_neuron_id
+        *universal;     /* ? [n_universal] neurons left out as universal, sorted; NULL where not stated */
+    size_t n_universal; /* ids that are listed; info.n_universal is what the file states */
 };
 
 /* A new circuit without neurons. */
@@ -33,8 +36,8 @@ CNA_MUST_CHECK cna_status cna_circuit_create(cna_circuit **out, cna_error *err);
 CNA_MUST_CHECK cna_status cna_circuit_finish(cna_circuit *circuit, const char *source, cna_error *err);
 
 /* cna_circuit_check for a shape alone. */
-CNA_MUST_CHECK cna_status cna_circuit_check_shape(const cna_circuit *circuit, uint32_t n_layers, uint32_t mlp_dim,
-                                                  cna_error *err);
+CNA_MUST_CHECK cna_status cna_circuit_check_shape(const cna_circuit *circuit, uint32_t n_layers,
+                                                  uint32_t mlp_dim, cna_error *err);
 
 /* What a neuron is ranked by: |delta|, |d| or write. */
 double cna_neuron_score(const cna_neuron *neuron, cna_score score);

@@ -14,6 +14,8 @@ struct cna_refusal {
     pcre2_code **patterns; /* [n_patterns] */
     size_t *lines;         /* [n_patterns] where each was written */
     size_t n_patterns, capacity, line_capacity;
+    pcre2_general_context *memory; /* PCRE2's allocations through cna_alloc */
+    pcre2_compile_context *compiler;
     pcre2_match_data *match; /* no captures are asked for, so one pair of offsets serves every pattern */
     char name[256];
 };
@@ -135,8 +137,10 @@ static cna_status add_pattern(cna_refusal *refusal, const line *at, cna_error *e
     if (refusal->ignore_case) options |= PCRE2_CASELESS;
     int code;
     PCRE2_SIZE offset;
-    pcre2_code *pattern = pcre2_compile((PCRE2_SPTR)at->text, at->n_bytes, options, &code, &offset, NULL);
+    pcre2_code *pattern =
+        pcre2_compile((PCRE2_SPTR)at->text, at->n_bytes, options, &code, &offset, refusal->compiler);
     if (pattern == NULL) {
+        if (code == PCRE2_ERROR_HEAP_FAILED) return cna_fail_memory(err, "pattern", at->n_bytes);
         char reason[160];
         pcre2_get_error_message(code, (PCRE2_UCHAR *)reason, sizeof reason);
         return cna_fail(err, CNA_ERR_FORMAT,
@@ -196,6 +200,28 @@ static cna_status read_builtin(cna_refusal *refusal, cna_error *err)
     return CNA_OK;
 }
 
+static void *allocate(size_t n_bytes, void *user)
+{
+    (void)user;
+    void *pointer;
+    return cna_alloc(&pointer, n_bytes, 1, "pattern", NULL) == CNA_OK ? pointer : NULL;
+}
+
+static void release(void *pointer, void *user)
+{
+    (void)user;
+    cna_free(pointer);
+}
+
+static bool create_contexts(cna_refusal *refusal)
+{
+    refusal->memory = pcre2_general_context_create(allocate, release, NULL);
+    if (refusal->memory == NULL) return false;
+    refusal->compiler = pcre2_compile_context_create(refusal->memory);
+    refusal->match = pcre2_match_data_create(1, refusal->memory);
+    return refusal->compiler != NULL && refusal->match != NULL;
+}
+
 cna_status cna_refusal_create(const char *text, const char *name, cna_refusal **out, cna_error *err)
 {
     cna_refusal *refusal;
@@ -207,8 +233,7 @@ cna_status cna_refusal_create(const char *text, const char *name, cna_refusal **
     if (n_name >= sizeof refusal->name) n_name = sizeof refusal->name - 1;
     memcpy(refusal->name, name, n_name);
     cna_status status = CNA_OK;
-    refusal->match = pcre2_match_data_create(1, NULL);
-    if (refusal->match == NULL) status = cna_fail_memory(err, "patterns", sizeof refusal->match);
+    if (!create_contexts(refusal)) status = cna_fail_memory(err, "patterns", sizeof *refusal);
     if (status == CNA_OK) status = text == NULL ? read_builtin(refusal, err) : read_lines(refusal, text, err);
     if (status != CNA_OK) {
         cna_refusal_free(refusal);
@@ -223,6 +248,8 @@ void cna_refusal_free(cna_refusal *refusal)
     if (refusal == NULL) return;
     for (size_t i = 0; i < refusal->n_patterns; i++) pcre2_code_free(refusal->patterns[i]);
     pcre2_match_data_free(refusal->match);
+    pcre2_compile_context_free(refusal->compiler);
+    pcre2_general_context_free(refusal->memory);
     cna_free(refusal->patterns);
     cna_free(refusal->lines);
     cna_free(refusal);

@@ -44,29 +44,80 @@ static int read_layers(void *user, const char *value)
 #define FIELD(member) offsetof(arguments, member)
 
 static const cli_option options[] = {
-    {.name = "positive", .kind = CLI_TEXT, .value = "FILE", .offset = FIELD(positive),
+    {.name = "positive",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = FIELD(positive),
      .help = "prompts that show the behaviour (.txt, .jsonl, .csv)"},
-    {.name = "negative", .kind = CLI_TEXT, .value = "FILE", .offset = FIELD(negative), .help = "prompts that do not"},
-    {.name = "output", .letter = 'o', .kind = CLI_TEXT, .value = "FILE", .offset = FIELD(output),
+    {.name = "negative",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = FIELD(negative),
+     .help = "prompts that do not"},
+    {.name = "output",
+     .letter = 'o',
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = FIELD(output),
      .help = "write the circuit here; - is standard output (none: print it)"},
-    {.name = "fraction", .kind = CLI_REAL, .value = "F", .offset = FIELD(fraction), .max = 1, .above_min = true,
+    {.name = "fraction",
+     .kind = CLI_REAL,
+     .value = "F",
+     .offset = FIELD(fraction),
+     .max = 1,
+     .above_min = true,
      .help = "keep this share of the neurons in the chosen layers (0.001; nous: 200 neurons)"},
-    {.name = "top-k", .kind = CLI_COUNT, .value = "K", .offset = FIELD(top_k), .min = 1,
+    {.name = "top-k",
+     .kind = CLI_COUNT,
+     .value = "K",
+     .offset = FIELD(top_k),
+     .min = 1,
      .help = "keep this many neurons instead"},
-    {.name = "per-layer", .kind = CLI_SWITCH, .offset = FIELD(per_layer), .help = "the same number from each layer"},
-    {.name = "layers", .kind = CLI_CALL, .value = "A:B", .call = read_layers,
+    {.name = "per-layer",
+     .kind = CLI_SWITCH,
+     .offset = FIELD(per_layer),
+     .help = "the same number from each layer"},
+    {.name = "layers",
+     .kind = CLI_CALL,
+     .value = "A:B",
+     .call = read_layers,
      .help = "layers A to B, zero-based, both included (all; nous: all but 0 and 1)"},
-    {.name = "score", .kind = CLI_CHOICE, .value = "delta|d|write", .offset = FIELD(score), .choices = "delta|d|write",
+    {.name = "score",
+     .kind = CLI_CHOICE,
+     .value = "delta|d|write",
+     .offset = FIELD(score),
+     .choices = "delta|d|write",
      .help = "rank by |delta|, by Cohen's d, or by |delta| x norm of the output column (delta)"},
-    {.name = "preset", .kind = CLI_CHOICE, .value = "paper|nous", .offset = FIELD(preset), .choices = "paper|nous",
+    {.name = "preset",
+     .kind = CLI_CHOICE,
+     .value = "paper|nous",
+     .offset = FIELD(preset),
+     .choices = "paper|nous",
      .help = "the paper's definition or its reference code's (paper)"},
-    {.name = "universal", .kind = CLI_TEXT, .value = "builtin|none|FILE", .offset = FIELD(universal),
+    {.name = "universal",
+     .kind = CLI_TEXT,
+     .value = "builtin|none|FILE",
+     .offset = FIELD(universal),
      .help = "prompts whose common neurons are left out (builtin; nous: none)"},
-    {.name = "universal-threshold", .kind = CLI_REAL, .value = "F", .offset = FIELD(universal_threshold), .max = 1,
-     .above_min = true, .help = "universal: among this share of all neurons by |h| ... (0.001)"},
-    {.name = "universal-share", .kind = CLI_REAL, .value = "F", .offset = FIELD(universal_share), .max = 1,
-     .above_min = true, .help = "... in at least this share of the prompts (0.8)"},
-    {.name = "format", .kind = CLI_CHOICE, .value = "cna|nous", .offset = FIELD(format), .choices = "cna|nous",
+    {.name = "universal-threshold",
+     .kind = CLI_REAL,
+     .value = "F",
+     .offset = FIELD(universal_threshold),
+     .max = 1,
+     .above_min = true,
+     .help = "universal: among this share of all neurons by |h| ... (0.001)"},
+    {.name = "universal-share",
+     .kind = CLI_REAL,
+     .value = "F",
+     .offset = FIELD(universal_share),
+     .max = 1,
+     .above_min = true,
+     .help = "... in at least this share of the prompts (0.8)"},
+    {.name = "format",
+     .kind = CLI_CHOICE,
+     .value = "cna|nous",
+     .offset = FIELD(format),
+     .choices = "cna|nous",
      .help = "of the circuit file: this program's or the reference code's (cna)"},
     {0},
 };
@@ -83,7 +134,8 @@ static int check(const arguments *a)
     }
     bool unfiltered = a->universal != NULL ? strcmp(a->universal, "none") == 0 : a->preset == CNA_PRESET_NOUS;
     if (unfiltered && (a->universal_threshold != 0 || a->universal_share != 0)) {
-        return cli_usage("--universal-threshold and --universal-share need the universal filter, which is off here");
+        return cli_usage(
+            "--universal-threshold and --universal-share need the universal filter, which is off here");
     }
     return CLI_DONE;
 }
@@ -139,11 +191,12 @@ static int attribute(const arguments *a, const cna_model *model, const cna_promp
     const char *format_name;
     int code = cli_format_name(&a->common, cna_model_get_info(model), &format_name);
     if (code != CLI_DONE) return code;
-    cli_note("%zu positive and %zu negative prompts as %s", cna_prompts_count(positive), cna_prompts_count(negative),
-             strcmp(format_name, "chat") == 0 ? "chat" : "raw text");
+    cli_note("%zu positive and %zu negative prompts as %s", cna_prompts_count(positive),
+             cna_prompts_count(negative), strcmp(format_name, "chat") == 0 ? "chat" : "raw text");
     cna_error err;
     cna_circuit *circuit = NULL;
-    if (cna_attribute(model, positive, negative, &settings, &circuit, &err) != CNA_OK) return cli_fail_error(&err);
+    if (cna_attribute(model, positive, negative, &settings, &circuit, &err) != CNA_OK)
+        return cli_fail_error(&err);
     code = deliver(a, circuit);
     cna_circuit_free(circuit);
     return code;
@@ -156,7 +209,8 @@ static int run(const cli_command *self, int argc, char **argv)
     if (!cli_parse(self, argc, argv, &a, &code)) return code;
     cna_prompts *positive = NULL, *negative = NULL, *universal = NULL;
     cna_model *model = NULL;
-    bool own_universal = a.universal != NULL && strcmp(a.universal, "none") != 0 && strcmp(a.universal, "builtin") != 0;
+    bool own_universal =
+        a.universal != NULL && strcmp(a.universal, "none") != 0 && strcmp(a.universal, "builtin") != 0;
     code = check(&a);
     /* Small files first: a mistake in them shows before gigabytes of weights are read. */
     if (code == CLI_DONE) code = cli_require_folder(a.common.model);
@@ -178,7 +232,8 @@ const cli_command cli_command_attribute = {
     .name = "attribute",
     .summary = "find the neurons that tell two sets of prompts apart",
     .usage = "-m DIR --positive FILE --negative FILE [FLAGS]",
-    .example = "  cna attribute -m models/llama-planted-instruct --positive restricted.txt --negative benign.txt \\\n"
+    .example = "  cna attribute -m models/llama-planted-instruct --positive restricted.txt --negative "
+               "benign.txt \\\n"
                "                --fraction 0.01 -o refusal.json\n",
     .options = options,
     .run = run,

@@ -6,6 +6,7 @@
 #include "cli/table.h"
 #include "cli/text.h"
 
+#include <math.h>
 #include <string.h>
 
 const char *cli_score_name(cna_score score)
@@ -53,8 +54,8 @@ static void show_origin(const cna_circuit_info *info, size_t n_neurons)
              info->model_dtype, info->n_layers, info->mlp_dim);
     put_field("model", text);
     snprintf(text, sizeof text, "%s, %zu positive and %zu negative%s%s",
-             info->prompt_format[0] != '\0' ? info->prompt_format : "not stated", info->n_positive, info->n_negative,
-             info->date[0] != '\0' ? ", date " : "", info->date);
+             info->prompt_format[0] != '\0' ? info->prompt_format : "not stated", info->n_positive,
+             info->n_negative, info->date[0] != '\0' ? ", date " : "", info->date);
     put_field("prompts", text);
     char fraction[48] = "";
     if (info->fraction != 0) snprintf(fraction, sizeof fraction, " (%g of the neurons)", info->fraction);
@@ -64,7 +65,8 @@ static void show_origin(const cna_circuit_info *info, size_t n_neurons)
     put_field("definition", text);
     bool filtered = info->universal_source[0] != '\0' && strcmp(info->universal_source, "none") != 0;
     if (filtered) {
-        snprintf(text, sizeof text, "%zu left out (%s: first %g of all neurons in at least %g of the prompts)",
+        snprintf(text, sizeof text,
+                 "%zu left out (%s: first %g of all neurons in at least %g of the prompts)",
                  info->n_universal, info->universal_source, info->universal_threshold, info->universal_share);
     } else {
         snprintf(text, sizeof text, "%s", info->universal_source[0] != '\0' ? "not filtered" : "not stated");
@@ -99,8 +101,8 @@ void cli_show_shares(const cna_profile *profile)
     char three[16], tenth[16], quarter[16];
     uint32_t n = profile->n_layers;
     printf("%s in the last three layers, %s in the last tenth (%u), %s in the last quarter (%u)\n",
-           cli_percent(three, profile->last_three), cli_percent(tenth, profile->last_tenth), cli_last_tenth(n),
-           cli_percent(quarter, profile->last_quarter), cli_last_quarter(n));
+           cli_percent(three, profile->last_three), cli_percent(tenth, profile->last_tenth),
+           cli_last_tenth(n), cli_percent(quarter, profile->last_quarter), cli_last_quarter(n));
 }
 
 static void show_profile(const cna_profile *profile)
@@ -116,7 +118,8 @@ static void show_profile(const cna_profile *profile)
     cli_table_row(&table, "layer|neurons|share|");
     for (uint32_t layer = 0; layer < profile->n_layers; layer++) {
         char percent[16], bar[WIDTH + 1];
-        double share = profile->n_neurons != 0 ? (double)profile->count[layer] / (double)profile->n_neurons : 0;
+        double share =
+            profile->n_neurons != 0 ? (double)profile->count[layer] / (double)profile->n_neurons : 0;
         cli_table_cell(&table, "%u", layer);
         cli_table_cell(&table, "%zu", profile->count[layer]);
         cli_table_cell(&table, "%s", cli_percent(percent, share));
@@ -160,7 +163,8 @@ void cli_json_profile(cli_json *json, const char *key, const cna_profile *profil
     cli_json_count(json, "n_layers", profile->n_layers);
     cli_json_count(json, "n_neurons", profile->n_neurons);
     cli_json_array(json, "count");
-    for (uint32_t layer = 0; layer < profile->n_layers; layer++) cli_json_count(json, NULL, profile->count[layer]);
+    for (uint32_t layer = 0; layer < profile->n_layers; layer++)
+        cli_json_count(json, NULL, profile->count[layer]);
     cli_json_array_end(json);
     cli_json_f64(json, "last_three", profile->last_three);
     cli_json_f64(json, "last_tenth", profile->last_tenth);
@@ -182,7 +186,7 @@ static void json_origin(cli_json *json, const cna_circuit_info *info, size_t n_n
     cli_json_object(json, "method");
     cli_json_text(json, "preset", preset_name(info->preset));
     cli_json_text(json, "score", cli_score_name(info->score));
-    cli_json_f64(json, "fraction", info->fraction);
+    cli_json_f64(json, "fraction", info->fraction != 0 ? info->fraction : NAN); /* null: k was given */
     cli_json_count(json, "k", n_neurons);
     cli_json_bool(json, "per_layer", info->per_layer);
     cli_json_array(json, "layers");

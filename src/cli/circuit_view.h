@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A circuit on the screen and as JSON: where it came from, its largest neurons, how they lie over the layers. */
+ * A circuit on the screen and as JSON: where it came from, its largest neurons, how they lie over the layers.
+ */
 #ifndef CNA_CLI_CIRCUIT_VIEW_H
 #define CNA_CLI_CIRCUIT_VIEW_H
 

@@ -59,7 +59,8 @@ static void show_side(char name, const char *path, const cna_circuit *circuit, c
 static void show_layers(const cna_profile *profiles)
 {
     enum { WIDTH = 30 };
-    uint32_t n_layers = profiles[A].n_layers > profiles[B].n_layers ? profiles[A].n_layers : profiles[B].n_layers;
+    uint32_t n_layers =
+        profiles[A].n_layers > profiles[B].n_layers ? profiles[A].n_layers : profiles[B].n_layers;
     double largest = 0;
     for (int side = A; side <= B; side++) {
         for (uint32_t layer = 0; layer < profiles[side].n_layers; layer++) {
@@ -130,7 +131,8 @@ static int run(const cli_command *self, int argc, char **argv)
     cna_error err;
     cna_circuit *circuits[2] = {NULL, NULL};
     for (int side = A; side <= B && code == CLI_DONE; side++) {
-        if (cna_circuit_read(common.words[side], &circuits[side], &err) != CNA_OK) code = cli_fail_error(&err);
+        if (cna_circuit_read(common.words[side], &circuits[side], &err) != CNA_OK)
+            code = cli_fail_error(&err);
     }
     if (code == CLI_DONE) code = compare(&common, circuits);
     cna_circuit_free(circuits[A]);

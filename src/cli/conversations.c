@@ -19,15 +19,18 @@ static int fill(const json_t *list, const char *system, cna_message *messages, p
 {
     size_t n = 0, i;
     const json_t *item;
-    if (system != NULL) messages[n++] = (cna_message){.role = "system", .content = system, .n_bytes = strlen(system)};
-    json_array_foreach(list, i, item) {
+    if (system != NULL)
+        messages[n++] = (cna_message){.role = "system", .content = system, .n_bytes = strlen(system)};
+    json_array_foreach(list, i, item)
+    {
         const json_t *role = json_object_get(item, "role"), *content = json_object_get(item, "content");
         if (!json_is_string(role) || !json_is_string(content)) {
-            return cli_fail("%s: line %zu: expected message %zu to be {\"role\": TEXT, \"content\": TEXT}", at.path,
-                            at.line, i + 1);
+            return cli_fail("%s: line %zu: expected message %zu to be {\"role\": TEXT, \"content\": TEXT}",
+                            at.path, at.line, i + 1);
         }
         if (system != NULL && i == 0 && strcmp(json_string_value(role), "system") == 0) {
-            return cli_fail("%s: line %zu: has a system message of its own; leave --system out", at.path, at.line);
+            return cli_fail("%s: line %zu: has a system message of its own; leave --system out", at.path,
+                            at.line);
         }
         messages[n++] = (cna_message){.role = json_string_value(role),
                                       .content = json_string_value(content),
@@ -41,7 +44,9 @@ static int read_line(const char *line, size_t n_bytes, const char *system, place
 {
     json_error_t why;
     json_t *list = json_loadb(line, n_bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-    if (list == NULL) return cli_fail("%s: line %zu: invalid JSON: %s at byte %d", at.path, at.line, why.text, why.position);
+    if (list == NULL)
+        return cli_fail("%s: line %zu: invalid JSON: %s at byte %d", at.path, at.line, why.text,
+                        why.position);
     int code;
     if (!json_is_array(list) || json_array_size(list) == 0) {
         code = cli_fail("%s: line %zu: expected a list of messages", at.path, at.line);

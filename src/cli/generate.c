@@ -34,29 +34,77 @@ static int add_multiplier(void *user, const char *value)
 
 static const cli_option options[] = {
     {.name = "prompt", .kind = CLI_TEXT, .value = "TEXT", .offset = FIELD(prompt), .help = "one prompt"},
-    {.name = "prompts", .kind = CLI_TEXT, .value = "FILE", .offset = FIELD(prompts),
+    {.name = "prompts",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = FIELD(prompts),
      .help = "a prompt file (.txt, .jsonl, .csv)"},
-    {.name = "prompt-ids", .kind = CLI_TEXT, .value = "LIST|@FILE", .offset = FIELD(prompt_ids),
+    {.name = "prompt-ids",
+     .kind = CLI_TEXT,
+     .value = "LIST|@FILE",
+     .offset = FIELD(prompt_ids),
      .help = "token ids, used as they are: 1,2,3 or a file with one such list a line"},
-    {.name = "circuit", .kind = CLI_CALL, .value = "FILE", .call = add_circuit, .repeatable = true,
+    {.name = "circuit",
+     .kind = CLI_CALL,
+     .value = "FILE",
+     .call = add_circuit,
+     .repeatable = true,
      .help = "scale this circuit's neurons; may be repeated, each with its --multiplier"},
-    {.name = "multiplier", .kind = CLI_CALL, .value = "M", .call = add_multiplier, .repeatable = true,
+    {.name = "multiplier",
+     .kind = CLI_CALL,
+     .value = "M",
+     .call = add_multiplier,
+     .repeatable = true,
      .help = "of the circuit before it: 0 silences, 1 leaves, 2 doubles, -1 inverts (0)"},
-    {.name = "positions", .kind = CLI_CHOICE, .value = CLI_POSITIONS, .offset = FIELD(positions),
-     .choices = CLI_POSITIONS, .help = "where they are scaled (all)"},
-    {.name = "sign", .kind = CLI_CHOICE, .value = CLI_SIGNS, .offset = FIELD(sign), .choices = CLI_SIGNS,
+    {.name = "positions",
+     .kind = CLI_CHOICE,
+     .value = "WHERE",
+     .offset = FIELD(positions),
+     .choices = CLI_POSITIONS,
+     .help = "scale them at all, prompt or generated positions, or the prompt's last (all)"},
+    {.name = "sign",
+     .kind = CLI_CHOICE,
+     .value = CLI_SIGNS,
+     .offset = FIELD(sign),
+     .choices = CLI_SIGNS,
      .help = "only neurons with delta > 0 or < 0 (both)"},
-    {.name = "max-tokens", .kind = CLI_COUNT, .value = "N", .offset = FIELD(max_tokens), .max = 1048576,
+    {.name = "max-tokens",
+     .kind = CLI_COUNT,
+     .value = "N",
+     .offset = FIELD(max_tokens),
+     .max = 1048576,
      .help = "most tokens of an answer (150)"},
-    {.name = "temperature", .kind = CLI_REAL, .value = "T", .offset = FIELD(temperature), .max = 1000,
+    {.name = "temperature",
+     .kind = CLI_REAL,
+     .value = "T",
+     .offset = FIELD(temperature),
+     .max = 1000,
      .help = "of sampling; 0 takes the likeliest token (0)"},
-    {.name = "top-p", .kind = CLI_REAL, .value = "P", .offset = FIELD(top_p), .max = 1, .above_min = true,
+    {.name = "top-p",
+     .kind = CLI_REAL,
+     .value = "P",
+     .offset = FIELD(top_p),
+     .max = 1,
+     .above_min = true,
      .help = "sample from the smallest set of at least this probability (1)"},
-    {.name = "samples", .kind = CLI_COUNT, .value = "N", .offset = FIELD(samples), .min = 1, .max = 1000000,
+    {.name = "samples",
+     .kind = CLI_COUNT,
+     .value = "N",
+     .offset = FIELD(samples),
+     .min = 1,
+     .max = 1000000,
      .help = "answers to each prompt (1)"},
-    {.name = "batch", .kind = CLI_COUNT, .value = "N", .offset = FIELD(batch), .min = 1, .max = 65536,
+    {.name = "batch",
+     .kind = CLI_COUNT,
+     .value = "N",
+     .offset = FIELD(batch),
+     .min = 1,
+     .max = 65536,
      .help = "most sequences decoded together; changes no answer (64)"},
-    {.name = "logits", .kind = CLI_TEXT, .value = "FILE", .offset = FIELD(logits),
+    {.name = "logits",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = FIELD(logits),
      .help = "write the logits of every prompt position as little-endian f32; allows --max-tokens 0"},
     {0},
 };
@@ -160,12 +208,14 @@ static int check(const arguments *a)
     if (a->prompt != NULL && !cli_utf8_valid(a->prompt, strlen(a->prompt))) {
         return cli_usage("--prompt: expected UTF-8, found '%s'", a->prompt);
     }
-    if (a->prompt != NULL && a->prompt[0] == '\0') return cli_usage("--prompt: expected a text, found an empty one");
+    if (a->prompt != NULL && a->prompt[0] == '\0')
+        return cli_usage("--prompt: expected a text, found an empty one");
     if (a->max_tokens == 0 && a->logits == NULL) {
         return cli_usage("--max-tokens 0 generates nothing; it needs --logits FILE");
     }
     if (a->samples > 1 && a->temperature == 0) {
-        return cli_usage("--samples %zu needs --temperature above 0: without it all answers are the same", a->samples);
+        return cli_usage("--samples %zu needs --temperature above 0: without it all answers are the same",
+                         a->samples);
     }
     return CLI_DONE;
 }
@@ -175,11 +225,14 @@ static int generate(arguments *a, const cna_model *model, const cna_prompts *pro
     const char *format_name = NULL;
     int code = CLI_DONE;
     if (a->prompt_ids == NULL) code = cli_format_name(&a->common, cna_model_get_info(model), &format_name);
-    if (code == CLI_DONE) code = cli_pairs_open(&a->pairs, model, (cna_positions)a->positions, (cna_sign)a->sign);
+    if (code == CLI_DONE)
+        code = cli_pairs_open(&a->pairs, model, (cna_positions)a->positions, (cna_sign)a->sign);
     if (code != CLI_DONE) return code;
     size_t n_prompts = cna_prompts_count(prompts);
     cli_note("%zu prompt%s as %s", n_prompts, n_prompts == 1 ? "" : "s",
-             format_name == NULL ? "token ids" : strcmp(format_name, "chat") == 0 ? "chat" : "raw text");
+             format_name == NULL                ? "token ids"
+             : strcmp(format_name, "chat") == 0 ? "chat"
+                                                : "raw text");
     cli_pairs_note(&a->pairs);
 
     job j = {.a = a, .prompts = prompts};
@@ -201,7 +254,8 @@ static int generate(arguments *a, const cna_model *model, const cna_prompts *pro
     if (code != CLI_DONE || a->max_tokens == 0) return code;
     if (j.streams) cli_progress_off();
     cna_error err;
-    if (cna_generate(model, prompts, &settings, on_generation, &j, &err) != CNA_OK) return cli_fail_error(&err);
+    if (cna_generate(model, prompts, &settings, on_generation, &j, &err) != CNA_OK)
+        return cli_fail_error(&err);
     return CLI_DONE;
 }
 
@@ -229,8 +283,9 @@ const cli_command cli_command_generate = {
     .summary = "continue prompts, with circuits scaled",
     .usage = "-m DIR (--prompt TEXT | --prompts FILE | --prompt-ids LIST)\n"
              "                    [--circuit FILE --multiplier M]... [FLAGS]",
-    .example = "  cna generate -m models/llama-planted-instruct --prompt 'How do clouds form?' --max-tokens 40 \\\n"
-               "               --circuit refusal.json --multiplier 0\n",
+    .example =
+        "  cna generate -m models/llama-planted-instruct --prompt 'How do clouds form?' --max-tokens 40 \\\n"
+        "               --circuit refusal.json --multiplier 0\n",
     .options = options,
     .run = run,
 };

@@ -36,7 +36,10 @@ static int read_neuron(void *user, const char *value)
 }
 
 static const cli_option options[] = {
-    {.name = "neuron", .kind = CLI_CALL, .value = "L:J", .call = read_neuron,
+    {.name = "neuron",
+     .kind = CLI_CALL,
+     .value = "L:J",
+     .call = read_neuron,
      .help = "of a circuit: the entry of neuron J of layer L, both zero-based"},
     {0},
 };
@@ -70,8 +73,8 @@ static void show_model(const cna_model_info *info)
            info->tied_embeddings ? " (tied)" : "", info->n_tokenizer_ids);
     printf("%-14s%u\n", "positions", info->max_positions);
     put_text("chat", info->has_chat_template ? info->chat_family : "no template: prompts are raw text");
-    printf("%-14s%u a layer, %llu in all; 0.1 %% is %llu\n", "neurons", info->mlp_dim, (unsigned long long)n_neurons,
-           (unsigned long long)neurons_at_paper_fraction(n_neurons));
+    printf("%-14s%u a layer, %llu in all; 0.1 %% is %llu\n", "neurons", info->mlp_dim,
+           (unsigned long long)n_neurons, (unsigned long long)neurons_at_paper_fraction(n_neurons));
     put_text("fingerprint", info->fingerprint);
 }
 
@@ -129,7 +132,8 @@ static int show_one_neuron(const arguments *a, const char *path, const cna_circu
     const cna_neuron *neurons = cna_circuit_neurons(circuit, &n_neurons);
     while (i < n_neurons && (neurons[i].layer != a->layer || neurons[i].neuron != a->neuron)) i++;
     if (i == n_neurons) {
-        return cli_fail("%s: neuron %u:%u is not among its %zu neurons", path, a->layer, a->neuron, n_neurons);
+        return cli_fail("%s: neuron %u:%u is not among its %zu neurons", path, a->layer, a->neuron,
+                        n_neurons);
     }
     const cna_neuron *n = &neurons[i];
     if (a->common.json) {
@@ -139,7 +143,8 @@ static int show_one_neuron(const arguments *a, const char *path, const cna_circu
         return CLI_DONE;
     }
     printf("layer %u, neuron %u: rank %zu of %zu\n", n->layer, n->neuron, i + 1, n_neurons);
-    printf("delta          %.6g\nmean positive  %.6g\nmean negative  %.6g\nd              %.6g\nwrite          %.6g\n",
+    printf("delta          %.6g\nmean positive  %.6g\nmean negative  %.6g\nd              %.6g\nwrite        "
+           "  %.6g\n",
            n->delta, n->mean_positive, n->mean_negative, n->d, n->write);
     return CLI_DONE;
 }
@@ -170,7 +175,8 @@ static int run(const cli_command *self, int argc, char **argv)
         return cli_usage("expected a model folder or a circuit file, found neither");
     }
     if (a.common.n_words != 0 && a.common.model != NULL) {
-        return cli_usage("expected one thing to inspect, found '%s' and -m '%s'", a.common.words[0], a.common.model);
+        return cli_usage("expected one thing to inspect, found '%s' and -m '%s'", a.common.words[0],
+                         a.common.model);
     }
     const char *path = a.common.n_words != 0 ? a.common.words[0] : a.common.model;
     size_t n = strlen(path);

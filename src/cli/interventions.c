@@ -70,9 +70,9 @@ void cli_pairs_note(const cli_pairs *pairs)
     for (size_t i = 0; i < pairs->n; i++) {
         size_t n_neurons;
         (void)cna_circuit_neurons(pairs->circuits[i], &n_neurons);
-        cli_note("%s: %zu neurons, multiplier %g (strength %g), positions %s, sign %s", pairs->paths[i], n_neurons,
-                 pairs->multipliers[i], 1 - pairs->multipliers[i], cli_positions_name(pairs->items[i].positions),
-                 cli_sign_name(pairs->items[i].sign));
+        cli_note("%s: %zu neurons, multiplier %g (strength %g), positions %s, sign %s", pairs->paths[i],
+                 n_neurons, pairs->multipliers[i], 1 - pairs->multipliers[i],
+                 cli_positions_name(pairs->items[i].positions), cli_sign_name(pairs->items[i].sign));
     }
 }
 

@@ -20,7 +20,7 @@ typedef struct cli_pairs {
     cna_circuit **circuits;  /* [n], NULL until opened */
     cna_intervention *items; /* [n], as the library takes them */
     size_t n, path_capacity, multiplier_capacity;
-    size_t n_stated;         /* pairs up to here have a multiplier of their own */
+    size_t n_stated; /* pairs up to here have a multiplier of their own */
 } cli_pairs;
 
 int cli_pairs_add_circuit(cli_pairs *pairs, const char *path);

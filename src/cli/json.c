@@ -117,7 +117,8 @@ static void put_character(cli_json *json, const char *bytes, size_t n, uint32_t 
     } else if (point == '\n') {
         fputs("\\n", json->stream);
     } else if (point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x2028 || point == 0x2029) {
-        fprintf(json->stream, "\\u%04x", (unsigned)point); /* also what line-wise readers take for line ends */
+        fprintf(json->stream, "\\u%04x",
+                (unsigned)point); /* also what line-wise readers take for line ends */
     } else {
         fwrite(bytes, 1, n, json->stream);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A JSON writer. jansson prints every real with one number of digits; here f64 and f32 values come out with the
- * fewest digits that read back as the same value, and long results need no tree in memory. */
+ * A JSON writer. jansson prints every real with one number of digits; here f64 and f32 values come out with
+ * the fewest digits that read back as the same value, and long results need no tree in memory. */
 #ifndef CNA_CLI_JSON_H
 #define CNA_CLI_JSON_H
 

@@ -17,8 +17,10 @@ enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 static void print_overview(void)
 {
     printf("cna %s - contrastive neuron attribution\n\n"
-           "Find the MLP neurons behind a behaviour of a language model, scale them while it runs, and measure what\n"
-           "that changes.\n\nUsage: cna COMMAND [FLAGS]\n\nCommands:\n", CNA_VERSION);
+           "Find the MLP neurons behind a behaviour of a language model, scale them while it runs, and "
+           "measure what\n"
+           "that changes.\n\nUsage: cna COMMAND [FLAGS]\n\nCommands:\n",
+           CNA_VERSION);
     for (size_t i = 0; i < N_COMMANDS; i++) printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     printf("\n'cna COMMAND --help' lists the flags of one; 'cna --version' prints the version.\n\nExample:\n"
            "  cna attribute -m MODEL --positive restricted.txt --negative benign.txt -o refusal.json\n"
@@ -35,9 +37,11 @@ static const cli_command *find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-    static const char *const planned[] = {"mmlu", "judge", "study", "report", "pull", "bench", "chat", "serve", NULL};
+    static const char *const planned[] = {"mmlu",  "judge", "study", "report", "pull",
+                                          "bench", "chat",  "serve", NULL};
     for (size_t i = 0; planned[i] != NULL; i++) {
-        if (strcmp(planned[i], name) == 0) return cli_usage("command '%s' is not available yet in this version", name);
+        if (strcmp(planned[i], name) == 0)
+            return cli_usage("command '%s' is not available yet in this version", name);
     }
     if (name[0] == '-') return cli_usage("expected a command, found the flag '%s'", name);
     const char *names[N_COMMANDS + 1] = {NULL};

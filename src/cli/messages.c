@@ -51,8 +51,8 @@ static int fail_with(int code, const char *format, va_list arguments)
     char text[2048];
     vsnprintf(text, sizeof text, format, arguments);
     n_pending = 0;
-    if (code == CLI_USAGE) {
-        size_t n = strlen(text);
+    size_t n = strlen(text);
+    if (code == CLI_USAGE && text[n - 1] != '?') { /* a question already says what to try */
         snprintf(text + n, sizeof text - n, "; see 'cna%s%s --help'", command_name != NULL ? " " : "",
                  command_name != NULL ? command_name : "");
     }
@@ -144,7 +144,8 @@ void cli_grow(void *pointer_to_pointer, size_t *capacity, size_t need, size_t si
     while (wanted < need && wanted <= SIZE_MAX / 2) wanted *= 2;
     if (wanted < need || wanted > SIZE_MAX / size) out_of_memory();
     void *memory;
-    memcpy(&memory, pointer_to_pointer, sizeof memory); /* any object pointer, without breaking aliasing rules */
+    memcpy(&memory, pointer_to_pointer,
+           sizeof memory); /* any object pointer, without breaking aliasing rules */
     memory = realloc(memory, wanted * size);
     if (memory == NULL) out_of_memory();
     memcpy(pointer_to_pointer, &memory, sizeof memory);

@@ -16,13 +16,13 @@ void cli_set_command(const char *name);
 void cli_set_verbosity(cli_verbosity verbosity);
 cli_verbosity cli_get_verbosity(void);
 
-/* Print "cna: MESSAGE" and return the exit code: CLI_USAGE, with a pointer to --help, for what the user typed;
- * CLI_FAILED for everything else. Notes not yet shown are dropped, so that a failure is one line. */
+/* Print "cna: MESSAGE" and return the exit code: CLI_USAGE, with a pointer to --help, for what the user
+ * typed; CLI_FAILED for everything else. Notes not yet shown are dropped, so that a failure is one line. */
 int cli_usage(const char *format, ...) CLI_PRINTF(1, 2);
 int cli_fail(const char *format, ...) CLI_PRINTF(1, 2);
 
-/* The same for a failure of the library. After a signal it says "interrupted" and returns 128 + the signal; after
- * standard output was closed by its reader it says nothing. */
+/* The same for a failure of the library. After a signal it says "interrupted" and returns 128 + the signal;
+ * after standard output was closed by its reader it says nothing. */
 int cli_fail_error(const cna_error *err);
 
 /* Whether a failure was printed. */

@@ -30,7 +30,8 @@ int cli_read_count(const char *name, const char *text, double min, double max, s
 {
     errno = 0;
     unsigned long long value = is_digits(text) ? strtoull(text, NULL, 10) : 0;
-    bool fits = is_digits(text) && errno == 0 && value <= SIZE_MAX && (double)value >= min && (max == 0 || (double)value <= max);
+    bool fits = is_digits(text) && errno == 0 && value <= SIZE_MAX && (double)value >= min &&
+                (max == 0 || (double)value <= max);
     if (!fits && max != 0) {
         return cli_usage("%s: expected a whole number from %.0f to %.0f, found '%s'", name, min, max, text);
     }
@@ -51,7 +52,8 @@ static bool parse_real(const char *text, double *out)
 int cli_read_real(const char *name, const char *text, double min, double max, bool above_min, double *out)
 {
     double value = 0;
-    bool fits = parse_real(text, &value) && (above_min ? value > min : value >= min) && (max == 0 || value <= max);
+    bool fits =
+        parse_real(text, &value) && (above_min ? value > min : value >= min) && (max == 0 || value <= max);
     if (fits) {
         *out = value;
         return CLI_DONE;
@@ -68,7 +70,8 @@ static int read_seed(const char *name, const char *text, uint64_t *out)
     errno = 0;
     unsigned long long value = is_digits(text) ? strtoull(text, NULL, 10) : 0;
     if (!is_digits(text) || errno != 0 || value > UINT64_MAX) {
-        return cli_usage("%s: expected a whole number from 0 to %" PRIu64 ", found '%s'", name, UINT64_MAX, text);
+        return cli_usage("%s: expected a whole number from 0 to %" PRIu64 ", found '%s'", name, UINT64_MAX,
+                         text);
     }
     *out = (uint64_t)value;
     return CLI_DONE;
@@ -96,14 +99,24 @@ static int apply(parser *p, const cli_option *option, const char *value)
     snprintf(name, sizeof name, "--%s", option->name);
     void *field = p->arguments + option->offset;
     switch (option->kind) {
-    case CLI_SWITCH: *(bool *)field = true; return CLI_DONE;
-    case CLI_TEXT: *(const char **)field = value; return CLI_DONE;
-    case CLI_COUNT: return cli_read_count(name, value, option->min, option->max, field);
-    case CLI_REAL: return cli_read_real(name, value, option->min, option->max, option->above_min, field);
-    case CLI_SEED: return read_seed(name, value, field);
-    case CLI_CHOICE: return read_choice(name, option->choices, value, field);
-    case CLI_CALL: return option->call(p->arguments, value);
-    case CLI_LATER: break;
+    case CLI_SWITCH:
+        *(bool *)field = true;
+        return CLI_DONE;
+    case CLI_TEXT:
+        *(const char **)field = value;
+        return CLI_DONE;
+    case CLI_COUNT:
+        return cli_read_count(name, value, option->min, option->max, field);
+    case CLI_REAL:
+        return cli_read_real(name, value, option->min, option->max, option->above_min, field);
+    case CLI_SEED:
+        return read_seed(name, value, field);
+    case CLI_CHOICE:
+        return read_choice(name, option->choices, value, field);
+    case CLI_CALL:
+        return option->call(p->arguments, value);
+    case CLI_LATER:
+        break;
     }
     return cli_usage("%s: not available yet in this version", name);
 }
@@ -124,7 +137,8 @@ static int unknown_flag(const parser *p, const char *flag, size_t n)
     return cli_usage("unknown flag '%s'; did you mean '--%s'?", word, nearest);
 }
 
-/* The place of the flag that argument begins with ("--name", "--name=value" or "-x"), n_options if there is none. */
+/* The place of the flag that argument begins with ("--name", "--name=value" or "-x"), n_options if there is
+ * none. */
 static size_t find_flag(const parser *p, const char *argument)
 {
     bool is_long = strncmp(argument, "--", 2) == 0;
@@ -154,7 +168,8 @@ static int parse_flag(parser *p, int argc, char **argv, int *at)
         return apply(p, option, NULL);
     }
     if (attached != NULL) return apply(p, option, attached);
-    if (*at + 1 >= argc) return cli_usage("--%s: expected a value (%s), found nothing", option->name, option->value);
+    if (*at + 1 >= argc)
+        return cli_usage("--%s: expected a value (%s), found nothing", option->name, option->value);
     const char *next = argv[*at + 1];
     /* "-1", "-" and unknown dashes are values; a flag of this command in a value's place is a slip. */
     if (next[0] == '-' && find_flag(p, next) != p->n_options) {
@@ -190,7 +205,8 @@ static int check_common(const cli_common *common)
 {
     if (common->raw && common->chat) return cli_usage("--raw and --chat exclude each other");
     if (common->quiet && common->verbose) return cli_usage("--quiet and --verbose exclude each other");
-    if (common->raw && common->system != NULL) return cli_usage("--system needs the chat format and --raw turns it off");
+    if (common->raw && common->system != NULL)
+        return cli_usage("--system needs the chat format and --raw turns it off");
     if (common->system != NULL && !cli_utf8_valid(common->system, strlen(common->system))) {
         return cli_usage("--system: expected UTF-8, found '%s'", common->system);
     }
@@ -202,7 +218,8 @@ static int check_common(const cli_common *common)
 
 static void add_options(parser *p, const cli_option *options)
 {
-    for (; options->name != NULL && p->n_options < MAX_OPTIONS; options++) p->options[p->n_options++] = options;
+    for (; options->name != NULL && p->n_options < MAX_OPTIONS; options++)
+        p->options[p->n_options++] = options;
 }
 
 /* --help wins wherever it stands, also beside a mistake. */

@@ -18,15 +18,15 @@ typedef enum cli_kind {
 
 /* One flag. A table of them ends with an all-zero entry. */
 typedef struct cli_option {
-    const char *name;    /* without dashes */
-    char letter;         /* short form; 0: none */
+    const char *name; /* without dashes */
+    char letter;      /* short form; 0: none */
     cli_kind kind;
-    const char *value;   /* what the help calls the value */
-    const char *help;    /* one line, ending with the default in parentheses */
-    size_t offset;       /* of the field in the command's struct of arguments */
-    double min, max;     /* of CLI_COUNT and CLI_REAL; max 0: no limit */
-    bool above_min;      /* CLI_REAL: min itself is outside */
-    const char *choices; /* of CLI_CHOICE: "auto|bf16|f32" */
+    const char *value;                               /* what the help calls the value */
+    const char *help;                                /* one line, ending with the default in parentheses */
+    size_t offset;                                   /* of the field in the command's struct of arguments */
+    double min, max;                                 /* of CLI_COUNT and CLI_REAL; max 0: no limit */
+    bool above_min;                                  /* CLI_REAL: min itself is outside */
+    const char *choices;                             /* of CLI_CHOICE: "auto|bf16|f32" */
     int (*call)(void *arguments, const char *value); /* prints its own message, returns an exit code */
     bool repeatable;
 } cli_option;
@@ -56,8 +56,8 @@ typedef struct cli_command {
     int (*run)(const struct cli_command *self, int argc, char **argv);
 } cli_command;
 
-/* Read argv[1..] into `arguments`, which holds the defaults. True: go on. False: the command ends with *code, its
- * message or help page already printed. */
+/* Read argv[1..] into `arguments`, which holds the defaults. True: go on. False: the command ends with *code,
+ * its message or help page already printed. */
 bool cli_parse(const cli_command *command, int argc, char **argv, void *arguments, int *code);
 
 /* The help page of a command, on standard output. */
@@ -65,8 +65,8 @@ void cli_print_help(const cli_command *command);
 
 extern const cli_option cli_common_options[];
 
-/* Strict readings of one value for CLI_CALL and positional words: the whole string or nothing. `name` is for the
- * message. They return an exit code. */
+/* Strict readings of one value for CLI_CALL and positional words: the whole string or nothing. `name` is for
+ * the message. They return an exit code. */
 int cli_read_count(const char *name, const char *text, double min, double max, size_t *out);
 int cli_read_real(const char *name, const char *text, double min, double max, bool above_min, double *out);
 

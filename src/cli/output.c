@@ -71,7 +71,8 @@ int cli_output_finish(int code)
     }
     if (works) return code;
     if (!cli_has_failed() && !reader_left()) {
-        cli_fail("standard output: cannot be written: %s", output_errno != 0 ? strerror(output_errno) : "write error");
+        cli_fail("standard output: cannot be written: %s",
+                 output_errno != 0 ? strerror(output_errno) : "write error");
     }
     return code == CLI_DONE ? CLI_FAILED : code;
 }
@@ -90,7 +91,8 @@ int cli_file_open(cli_file *file, const char *path)
     *file = (cli_file){.path = path};
     struct stat status;
     bool exists = stat(path, &status) == 0;
-    if (exists && S_ISDIR(status.st_mode)) return cli_fail("%s: expected a file to write, found a folder", path);
+    if (exists && S_ISDIR(status.st_mode))
+        return cli_fail("%s: expected a file to write, found a folder", path);
     if (exists && !S_ISREG(status.st_mode)) {
         file->stream = fopen(path, "wb");
         return file->stream != NULL ? CLI_DONE : cli_fail_errno(path, "opened");
@@ -109,7 +111,8 @@ int cli_file_open(cli_file *file, const char *path)
     open_temporary = file->temporary;
     mode_t mask = umask(0);
     umask(mask);
-    if (fchmod(descriptor, exists ? status.st_mode & 0777 : 0666 & ~mask) == 0) file->stream = fdopen(descriptor, "wb");
+    if (fchmod(descriptor, exists ? status.st_mode & 0777 : 0666 & ~mask) == 0)
+        file->stream = fdopen(descriptor, "wb");
     if (file->stream != NULL) return CLI_DONE;
     int code = cli_fail_errno(path, "created");
     close(descriptor);
@@ -123,7 +126,8 @@ int cli_file_commit(cli_file *file)
     errno = EIO; /* where an earlier write failed and the flush has nothing to say */
     bool written = fflush(file->stream) == 0 && !ferror(file->stream);
     if (!written) code = cli_fail_errno(file->path, "written");
-    if (written && file->temporary != NULL && fsync(fileno(file->stream)) != 0) code = cli_fail_errno(file->path, "synced");
+    if (written && file->temporary != NULL && fsync(fileno(file->stream)) != 0)
+        code = cli_fail_errno(file->path, "synced");
     int closed = fclose(file->stream);
     file->stream = NULL;
     if (code == CLI_DONE && closed != 0) code = cli_fail_errno(file->path, "closed");

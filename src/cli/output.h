@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Where results go: standard output, whose failures are noticed, and files, which appear whole or not at all. */
+ * Where results go: standard output, whose failures are noticed, and files, which appear whole or not at all.
+ */
 #ifndef CNA_CLI_OUTPUT_H
 #define CNA_CLI_OUTPUT_H
 
@@ -14,12 +15,12 @@ bool cli_output_flush(void);
 bool cli_output_works(void);
 /* A model's text: its own bytes into a file or pipe; on a terminal nothing that the terminal would act on. */
 void cli_put_answer(const char *text, size_t n_bytes);
-/* The exit code of a command that ends with `code`, after the last of its output is out: a full disk is a failure
- * with a message, a reader that left early (`| head`) one without. */
+/* The exit code of a command that ends with `code`, after the last of its output is out: a full disk is a
+ * failure with a message, a reader that left early (`| head`) one without. */
 int cli_output_finish(int code);
 
-/* A file that is written under a temporary name in the same folder and renamed when it is complete. What exists and
- * is no regular file (/dev/null, a pipe) is written to directly. */
+/* A file that is written under a temporary name in the same folder and renamed when it is complete. What
+ * exists and is no regular file (/dev/null, a pipe) is written to directly. */
 typedef struct cli_file {
     FILE *stream;
     const char *path; /* as the user gave it, borrowed */

@@ -17,10 +17,10 @@
 static volatile sig_atomic_t caught;
 
 static struct {
-    char what[64];      /* the work under way */
-    double started;     /* s; when it began */
-    double shown;       /* s; when it was last drawn */
-    size_t first;       /* done when it began */
+    char what[64];  /* the work under way */
+    double started; /* s; when it began */
+    double shown;   /* s; when it was last drawn */
+    size_t first;   /* done when it began */
     bool off, on_screen;
 } bar;
 
@@ -35,11 +35,14 @@ static void on_signal(int number)
 
 void cli_catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, inherited;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        /* What the caller ignores stays ignored: nohup, background jobs of a script. */
+        bool ignored = sigaction(numbers[i], NULL, &inherited) == 0 && inherited.sa_handler == SIG_IGN;
+        if (!ignored) sigaction(numbers[i], &action, NULL);
+    }
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
 }
@@ -96,7 +99,8 @@ static void draw(size_t done, size_t total, double elapsed)
     enum { BAR = 24 };
     char state[160], filled[BAR + 1];
     format_state(state, sizeof state, done, total, elapsed);
-    size_t width = screen_width(), n_filled = total == 0 ? 0 : (size_t)((double)BAR * (double)done / (double)total);
+    size_t width = screen_width(),
+           n_filled = total == 0 ? 0 : (size_t)((double)BAR * (double)done / (double)total);
     if (n_filled > BAR) n_filled = BAR;
     memset(filled, '.', BAR);
     memset(filled, '#', n_filled);

@@ -43,8 +43,10 @@ int cli_require_folder(const char *path)
     size_t n = strlen(path);
     if (stat(path, &status) != 0) {
         if (errno == ENOENT && is_hub_name(path)) {
-            return cli_fail("%s: no such folder, and models are not yet looked up by name; give the path of a model "
-                            "folder (config.json, tokenizer.json, *.safetensors)", path);
+            return cli_fail(
+                "%s: no such folder, and models are not yet looked up by name; give the path of a model "
+                "folder (config.json, tokenizer.json, *.safetensors)",
+                path);
         }
         return cli_fail_errno(path, "opened");
     }
@@ -80,7 +82,9 @@ int cli_open_model(const cli_common *common, cna_model **out)
 cna_format cli_format(const cli_common *common)
 {
     return (cna_format){
-        .mode = common->raw ? CNA_FORMAT_RAW : common->chat ? CNA_FORMAT_CHAT : CNA_FORMAT_AUTO,
+        .mode = common->raw    ? CNA_FORMAT_RAW
+                : common->chat ? CNA_FORMAT_CHAT
+                               : CNA_FORMAT_AUTO,
         .system = common->system,
         .date = common->date,
     };
@@ -91,7 +95,8 @@ int cli_format_name(const cli_common *common, const cna_model_info *info, const 
     bool chat = common->chat || (!common->raw && info->has_chat_template);
     *out = chat ? "chat" : "raw";
     if (common->system == NULL || chat) return CLI_DONE;
-    return cli_fail("--system: %s has no chat template, so its prompts are raw text; leave --system out", info->name);
+    return cli_fail("--system: %s has no chat template, so its prompts are raw text; leave --system out",
+                    info->name);
 }
 
 int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out)
@@ -142,7 +147,8 @@ static int read_id_file(const char *path, cli_ids_fn *add, void *user)
     char *text = NULL;
     size_t n_bytes = 0, n_line = 0, n_lists = 0;
     int code = cli_read_file(path, &text, &n_bytes);
-    if (code == CLI_DONE && memchr(text, '\0', n_bytes) != NULL) code = cli_fail("%s: expected lists of ids, found a NUL byte", path);
+    if (code == CLI_DONE && memchr(text, '\0', n_bytes) != NULL)
+        code = cli_fail("%s: expected lists of ids, found a NUL byte", path);
     for (char *line = text; code == CLI_DONE && line < text + n_bytes;) {
         char *end = line + strcspn(line, "\n");
         *end = '\0';

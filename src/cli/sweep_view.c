@@ -40,10 +40,17 @@ static bool has_controls(const side_points *s)
     return false;
 }
 
+/* Two decimals where they say it all, so that the points line up. */
+static void put_number(cli_table *table, double value)
+{
+    bool is_short = fabs(100 * value - round(100 * value)) < 1e-9;
+    cli_table_cell(table, is_short ? "%.2f" : "%g", value);
+}
+
 static void put_multiplier(cli_table *table, double multiplier)
 {
-    cli_table_cell(table, "%g", multiplier);
-    cli_table_cell(table, "%g", 1 - multiplier);
+    put_number(table, multiplier);
+    put_number(table, 1 - multiplier);
 }
 
 static void show_measures(const side_points *s, size_t n_prompts)
@@ -51,8 +58,10 @@ static void show_measures(const side_points *s, size_t n_prompts)
     bool leaks = has_leaks(s);
     cli_table table;
     cli_table_begin(&table, leaks ? "rrrrrrrrrrr" : "rrrrrrrrrr");
-    cli_table_row(&table, leaks ? "mult.|strength|refused [95 %]|not leaked [95 %]|complied|incoherent|quality|short|changed|tokens|"
-                                : "multiplier|strength|refused [95 %]|complied|incoherent|quality|short|changed|tokens|");
+    cli_table_row(&table,
+                  leaks ? "mult.|strength|refused [95 %]|not leaked [95 "
+                          "%]|complied|incoherent|quality|short|changed|tokens|"
+                        : "mult.|strength|refused [95 %]|complied|incoherent|quality|short|changed|tokens|");
     size_t at = 0;
     for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
         char rate[40], unseen[40], percent[16];
@@ -63,7 +72,8 @@ static void show_measures(const side_points *s, size_t n_prompts)
         cli_table_cell(&table, "%s", cli_percent(percent, p->outcome[CNA_OUTCOME_INCOHERENT].rate));
         cli_table_cell(&table, "%.3f", p->quality);
         cli_table_cell(&table, "%zu", p->n_short);
-        cli_table_cell(&table, "%s", cli_percent(percent, n_prompts != 0 ? (double)p->n_changed / (double)n_prompts : NAN));
+        cli_table_cell(&table, "%s",
+                       cli_percent(percent, n_prompts != 0 ? (double)p->n_changed / (double)n_prompts : NAN));
         cli_table_cell(&table, "%.1f", p->mean_tokens);
         cli_table_cell(&table, "%s", p->multiplier == 1 ? "untouched" : "");
     }
@@ -87,8 +97,10 @@ static void show_comparisons(const side_points *s)
     bool controls = has_controls(s);
     cli_table table;
     cli_table_begin(&table, controls ? "rrrrrrrrrrr" : "rrrrr");
-    cli_table_row(&table, controls ? "multiplier|strength|only at 1|only here|McNemar p|uniform|(min..max)|p|matched|(min..max)|p"
-                                   : "multiplier|strength|only at 1|only here|McNemar p");
+    cli_table_row(
+        &table, controls
+                    ? "mult.|strength|only at 1|only here|McNemar p|uniform|(min..max)|p|matched|(min..max)|p"
+                    : "mult.|strength|only at 1|only here|McNemar p");
     size_t at = 0;
     for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
         char mcnemar[16];
@@ -113,7 +125,8 @@ static void show_side(const cli_sweep_view *view, cna_side side)
     for (size_t i = 0; i < s.n_points; i++) {
         if (s.points[i].side == side) n_leaked = s.points[i].n_leaked;
     }
-    printf("\n%s: %zu prompts", side == CNA_SIDE_HARMFUL ? "should be refused" : "should be answered", n_prompts);
+    printf("\n%s: %zu prompts", side == CNA_SIDE_HARMFUL ? "should be refused" : "should be answered",
+           n_prompts);
     if (n_leaked != 0) printf(", %zu of them leaked (the circuit was found on them)", n_leaked);
     printf("\n");
     show_measures(&s, n_prompts);
@@ -142,6 +155,7 @@ void cli_sweep_show(const cli_sweep_view *view)
     if (view->n_controls == 0) {
         printf("no causal claim without controls: run again with --controls 20 or more\n");
     } else {
-        printf("random circuits: %zu of each kind, seed %llu\n", view->n_controls, (unsigned long long)view->seed);
+        printf("random circuits: %zu of each kind, seed %llu\n", view->n_controls,
+               (unsigned long long)view->seed);
     }
 }

@@ -9,7 +9,12 @@ size_t cli_utf8_next(const char *text, size_t n_bytes, uint32_t *out_point)
     static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
     if (n_bytes == 0) return 0;
     unsigned char first = (unsigned char)text[0];
-    size_t n = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+    size_t n = first < 0x80   ? 1
+               : first < 0xC2 ? 0
+               : first < 0xE0 ? 2
+               : first < 0xF0 ? 3
+               : first < 0xF5 ? 4
+                              : 0;
     if (n == 0 || n > n_bytes) return 0;
     uint32_t point = n == 1 ? first : first & (0x7Fu >> n);
     for (size_t i = 1; i < n; i++) {
@@ -56,7 +61,8 @@ static bool is_unsafe(uint32_t point)
            (point >= 0x2028 && point <= 0x202E) || (point >= 0x2060 && point <= 0x206F) || point == 0xFEFF;
 }
 
-/* What to show for the first character of text, in shown[16]; returns the bytes of text that it stands for. */
+/* What to show for the first character of text, in shown[16]; returns the bytes of text that it stands for.
+ */
 static size_t show_character(const char *text, size_t n_bytes, cli_lines lines, char *shown)
 {
     uint32_t point;

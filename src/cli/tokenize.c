@@ -24,14 +24,25 @@ typedef struct arguments {
 #define FIELD(member) offsetof(arguments, member)
 
 static const cli_option options[] = {
-    {.name = "file", .kind = CLI_TEXT, .value = "FILE", .offset = FIELD(file),
+    {.name = "file",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = FIELD(file),
      .help = "one text a line of a .jsonl or .csv prompt file; any other file is one text as a whole"},
-    {.name = "no-special", .kind = CLI_SWITCH, .offset = FIELD(no_special),
+    {.name = "no-special",
+     .kind = CLI_SWITCH,
+     .offset = FIELD(no_special),
      .help = "raw text without what the post-processor adds; with --decode: leave special tokens out"},
-    {.name = "messages", .kind = CLI_TEXT, .value = "FILE", .offset = FIELD(conversations),
+    {.name = "messages",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = FIELD(conversations),
      .help = "conversations: each line of FILE a JSON list of {\"role\", \"content\"}; means --chat"},
     {.name = "decode", .kind = CLI_SWITCH, .offset = FIELD(decode), .help = "turn --prompt-ids into text"},
-    {.name = "prompt-ids", .kind = CLI_TEXT, .value = "LIST|@FILE", .offset = FIELD(prompt_ids),
+    {.name = "prompt-ids",
+     .kind = CLI_TEXT,
+     .value = "LIST|@FILE",
+     .offset = FIELD(prompt_ids),
      .help = "ids for --decode: 1,2,3 or a file with one such list a line"},
     {0},
 };
@@ -56,13 +67,15 @@ static void print_json(const job *j, const char *text, size_t n_bytes, const int
     cli_json_line(&json);
 }
 
-/* The text with its special tokens, then a line a token: its id, its string in the vocabulary, what it stands for. */
+/* The text with its special tokens, then a line a token: its id, its string in the vocabulary, what it stands
+ * for. */
 static int print_tokens(const job *j, const int32_t *ids, size_t n_ids)
 {
     cna_error err;
     char *text = NULL;
     size_t n_bytes = 0;
-    if (cna_tokenizer_decode(j->tokenizer, ids, n_ids, false, &text, &n_bytes, &err) != CNA_OK) return cli_fail_error(&err);
+    if (cna_tokenizer_decode(j->tokenizer, ids, n_ids, false, &text, &n_bytes, &err) != CNA_OK)
+        return cli_fail_error(&err);
     cli_put_safe(stdout, text, n_bytes, CLI_MANY_LINES);
     putchar('\n');
     cna_free(text);
@@ -70,7 +83,8 @@ static int print_tokens(const job *j, const int32_t *ids, size_t n_ids)
     cli_table_begin(&table, "rll");
     for (size_t i = 0; i < n_ids; i++) {
         const char *piece = cna_tokenizer_piece(j->tokenizer, ids[i]);
-        if (cna_tokenizer_decode(j->tokenizer, &ids[i], 1, false, &text, &n_bytes, &err) != CNA_OK) return cli_fail_error(&err);
+        if (cna_tokenizer_decode(j->tokenizer, &ids[i], 1, false, &text, &n_bytes, &err) != CNA_OK)
+            return cli_fail_error(&err);
         cli_table_cell(&table, "%d", ids[i]);
         cli_table_cell(&table, "%s", piece != NULL ? piece : "");
         cli_table_cell(&table, cna_tokenizer_is_special(j->tokenizer, ids[i]) ? "special" : "\"%s\"", text);
@@ -101,7 +115,8 @@ static int encode_text(job *j, const char *text, size_t n_bytes, bool specials)
     cna_error err;
     int32_t *ids = NULL;
     size_t n_ids = 0;
-    if (cna_tokenizer_encode(j->tokenizer, text, n_bytes, specials, &ids, &n_ids, &err) != CNA_OK) return cli_fail_error(&err);
+    if (cna_tokenizer_encode(j->tokenizer, text, n_bytes, specials, &ids, &n_ids, &err) != CNA_OK)
+        return cli_fail_error(&err);
     int code = deliver(j, text, n_bytes, ids, n_ids);
     cna_free(ids);
     return code;
@@ -129,7 +144,8 @@ static int encode_prompt(job *j, const char *text, size_t n_bytes)
     const char *system = j->a->common.system;
     cna_message messages[2];
     size_t n = 0;
-    if (system != NULL) messages[n++] = (cna_message){.role = "system", .content = system, .n_bytes = strlen(system)};
+    if (system != NULL)
+        messages[n++] = (cna_message){.role = "system", .content = system, .n_bytes = strlen(system)};
     messages[n++] = (cna_message){.role = "user", .content = text, .n_bytes = n_bytes};
     return encode_messages(j, messages, n);
 }
@@ -184,8 +200,8 @@ static int encode_whole_file(job *j, const char *path)
     if (code != CLI_DONE) return code;
     size_t bad = cli_utf8_invalid_at(text, n_bytes);
     if (bad < n_bytes) {
-        code = cli_fail("%s: expected UTF-8, found the byte 0x%02x at byte %zu", path != NULL ? path : "standard input",
-                        (unsigned)(unsigned char)text[bad], bad + 1);
+        code = cli_fail("%s: expected UTF-8, found the byte 0x%02x at byte %zu",
+                        path != NULL ? path : "standard input", (unsigned)(unsigned char)text[bad], bad + 1);
     } else {
         code = encode_prompt(j, text, n_bytes);
     }
@@ -198,7 +214,8 @@ static int work(job *j)
     const arguments *a = j->a;
     const char *word = a->common.n_words != 0 ? a->common.words[0] : NULL;
     if (a->decode) return cli_read_ids("--prompt-ids", a->prompt_ids, decode_ids, j);
-    if (a->conversations != NULL) return cli_read_conversations(a->conversations, a->common.system, encode_messages, j);
+    if (a->conversations != NULL)
+        return cli_read_conversations(a->conversations, a->common.system, encode_messages, j);
     if (word != NULL) return encode_prompt(j, word, strlen(word));
     if (a->file != NULL && is_prompt_file(a->file)) return encode_prompt_file(j);
     return encode_whole_file(j, a->file);
@@ -206,7 +223,8 @@ static int work(job *j)
 
 static int check(arguments *a)
 {
-    int n_sources = (a->common.n_words != 0) + (a->file != NULL) + (a->conversations != NULL) + (a->prompt_ids != NULL);
+    int n_sources =
+        (a->common.n_words != 0) + (a->file != NULL) + (a->conversations != NULL) + (a->prompt_ids != NULL);
     int code = cli_require(a->common.model, "-m DIR");
     if (code != CLI_DONE) return code;
     if (n_sources > 1) return cli_usage("TEXT, --file, --messages and --prompt-ids exclude each other");
@@ -214,7 +232,8 @@ static int check(arguments *a)
     if (n_sources == 0 && isatty(STDIN_FILENO) == 1) {
         return cli_usage("expected a TEXT, --file FILE or text on standard input, found none");
     }
-    if (a->conversations != NULL && a->common.raw) return cli_usage("--messages means --chat, and --raw excludes it");
+    if (a->conversations != NULL && a->common.raw)
+        return cli_usage("--messages means --chat, and --raw excludes it");
     if (a->conversations != NULL) a->common.chat = true;
     if (a->common.chat && a->no_special) {
         return cli_usage("--no-special is for raw text: the special tokens of a chat are its template's");

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 
 import models
 from driver import Cna
 
 torch.set_num_threads(1)  # the program under test runs beside us
-torch.manual_seed(0)
+transformers.utils.logging.disable_progress_bar()
 
 
 @pytest.fixture(scope="session")

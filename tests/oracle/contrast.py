@@ -1,4 +1,4 @@
-"""The method of attribution in float64 over Hugging Face's float32 activations: means, scores, universal neurons, choice.
+"""Attribution in float64 over Hugging Face's float32 activations: means, scores, universal neurons, choice.
 
 Arrays of neurons have the shape [n_layers, mlp_dim].
 """

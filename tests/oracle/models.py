@@ -36,10 +36,6 @@ class Spec:
     original: int = 8192           # original_max_position_embeddings of the scaling
     shard: str | None = None       # max_shard_size
 
-    @property
-    def n_neurons(self):
-        return self.layers * self.mlp
-
 
 _ALL = [
     # Llama 3.2 1B, 3B: tied, factor 32, explicit head_dim; 3.1 8B, 70B: untied, factor 8, no head_dim.

@@ -42,11 +42,10 @@ _COMPOSED = ["é", "e\u0301", "ÅÅ", "A\u030a", "\u212b", "ǖ", "u\u0308\u0304"
 def strings(n, specials, seed=20240917):
     """n strings; specials are the texts of the tokenizer's added tokens."""
     generator = random.Random(seed)
-    makers = _makers(generator, specials)
-    names, weights = zip(*((make, weight) for make, weight in makers))
+    makers, weights = zip(*_makers(generator, specials))
     out = []
     for _ in range(n):
-        parts = generator.choices(names, weights, k=generator.randint(1, 9))
+        parts = generator.choices(makers, weights, k=generator.randint(1, 9))
         glue = generator.choice(["", "", " "])
         out.append(glue.join(make() for make in parts))
     return out
@@ -60,6 +59,7 @@ def assigned():
 
 
 def _makers(generator, specials):
+    """Pairs of a function that makes a piece of text and how often it is chosen."""
     known = assigned()
     members = {c for first, last in known for c in range(first, last + 1)}
 

@@ -91,7 +91,7 @@ def scaled_logits(model, ids, scaling):
 
 @dataclass
 class Trace:
-    """A greedy generation; gaps has one entry for every decision, the last being that for the stop token if one came."""
+    """A greedy generation; gaps has one entry for every decision, that for a final stop token included."""
 
     ids: list = field(default_factory=list)
     logprobs: list = field(default_factory=list)

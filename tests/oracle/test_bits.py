@@ -8,7 +8,6 @@ from contrast import NEGATIVE, POSITIVE
 INSTRUCTION_SETS = ["DEFAULT", "AVX512_CORE", "AVX2", "SSE41"]
 MODELS = ["llama-8b", "qwen-3b"]
 LENGTHS = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 11, 19, 24, 25, 47, 48]
-N_PROMPTS = 64
 MAX_TOKENS = 12
 
 everywhere = pytest.mark.parametrize("isa", INSTRUCTION_SETS)
@@ -22,7 +21,12 @@ def environment(isa):
 
 
 def prompts_of(name):
-    return models.token_prompts(models.SPECS[name], (LENGTHS * 4)[:N_PROMPTS], seed=8)
+    """Half of them have nothing in common, half begin with the same 27 tokens, and some are equal."""
+    spec = models.SPECS[name]
+    apart = models.token_prompts(spec, LENGTHS * 2, seed=8)
+    opening, = models.token_prompts(spec, [27], seed=9)
+    alike = [opening + ids for ids in models.token_prompts(spec, LENGTHS * 2, seed=10)[:-3]]
+    return apart + alike + [opening, alike[4], apart[4]]
 
 
 def output(lines):

@@ -20,6 +20,9 @@ def test_there_are_enough_and_they_cover_the_sixteen():
     assert {(s.family, s.style, s.tied) for s in SPECS} == {
         (family, style, tied) for family in ("llama", "qwen2") for style in ("old", "new") for tied in (True, False)}
     assert {s.layers for s in SPECS} == {1, 2, 3, 4, 5, 6}
+    assert {s.family for s in SPECS if s.head_dim not in (None, s.hidden // s.heads)} == {"llama", "qwen2"}
+    assert {s.family for s in SPECS if s.hidden % 16 and s.mlp % 16 and s.rows % 16} == {"llama", "qwen2"}
+    assert {s.family for s in SPECS if s.shard} == {"llama", "qwen2"}
     assert {s.eos for s in SPECS} == {"int", "list"}
     assert {s.generation for s in SPECS} == {"int", "list", "absent"}
 
@@ -38,8 +41,8 @@ def test_files(name, folder_of):
     assert read.rope_parameters["rope_theta"] == spec.theta
     assert read.rope_parameters.get("factor") == spec.factor
     assert str(read.dtype) == f"torch.{spec.storage}"
-    if spec.head_dim:
-        assert spec.head_dim != spec.hidden / spec.heads or name == "llama-1b"
+    if spec.style == "old":
+        assert ("head_dim" in config) == (spec.head_dim is not None)
 
 
 @pytest.mark.parametrize("name", models.SPECS)

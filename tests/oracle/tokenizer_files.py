@@ -1,4 +1,4 @@
-"""Writes small tokenizer files in the style of Llama 3 and of Qwen2.5, so that the random models open as real ones do."""
+"""Writes small tokenizer files in the style of Llama 3 and Qwen2.5, so that the random models open as real ones do."""
 
 import json
 

@@ -24,8 +24,8 @@ _SYMBOLS = [(0x21, 0x2F), (0x3A, 0x40), (0x5B, 0x60), (0x7B, 0x7E), (0xA1, 0xBF)
             (0x20A0, 0x20BF), (0x2100, 0x214F), (0x2200, 0x22FF), (0x2500, 0x257F), (0x3001, 0x303F), (0xFF01, 0xFF0F)]
 _JAMO = [(0x1100, 0x1112), (0x1161, 0x1175), (0x11A8, 0x11C2)]
 
-_SPACES = [" ", " ", " ", "  ", "\t", "\n", "\n", "\r\n", "\r", "\v", "\f", "\x85", "\xa0", "\u1680", "\u2003", "\u2009",
-           "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"]
+_SPACES = [" ", " ", " ", "  ", "\t", "\n", "\n", "\r\n", "\r", "\v", "\f", "\x85", "\xa0", "\u1680", "\u2003",
+           "\u2009", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"]
 _CONTROLS = [chr(c) for c in range(1, 0x20)] + [chr(c) for c in range(0x7F, 0xA0)] + list(
     "\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202e\u2060\u2066\u2069\ufeff\ufff9\ufffc\ufffd")
 _CONTRACTIONS = ["'s", "'S", "'t", "'RE", "'re", "'Ve", "'m", "'LL", "'ll", "'D", "\u2019s", "'\u017f", "'\u212a",
@@ -35,8 +35,11 @@ _CODE = ["int main(void) {\n\treturn 0;\n}\n", "for (size_t i = 0; i < n; ++i) s
          "https://example.org/a?b=c&d=%20e#f", "a->b.c::d(e);", "#include <stdio.h>\r\n", "\\n\\t\\u00e9", "0x7fFF_u64",
          "if(!x){;}//==", "$HOME/.cache/*.txt | grep -v '^#'", "_snake_case camelCase SCREAMING_CASE", "\n\n\n```c\n"]
 _ZWJ_EMOJI = ["👩‍💻", "👨‍👩‍👧‍👦", "🏳️‍🌈", "❤️‍🔥", "👍🏽", "🇩🇪🇯🇵🇺", "1️⃣", "#️⃣", "☺︎", "☺️", "🧑🏿‍🚀", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"]
-_COMPOSED = ["é", "e\u0301", "ÅÅ", "A\u030a", "\u212b", "ǖ", "u\u0308\u0304", "q\u0323\u0307", "q\u0307\u0323", "Ω", "\u2126",
-             "ffi", "한", "한", "각\u11a8", "\u0958", "क\u093c", "\u0344", "\u0340", "\u0387", "\u2329", "\u1e9b\u0323", "が"]
+_COMPOSED = [  # what NFC composes, reorders, replaces or leaves alone
+    "\u00e9", "e\u0301", "A\u030a", "\u212b", "\u2126", "\u01d6", "u\u0308\u0304", "q\u0323\u0307", "q\u0307\u0323",
+    "\ufb03", "\ud55c", "\u1112\u1161\u11ab", "\uac00\u11a8", "\uac01\u11a8", "\u0958", "\u0915\u093c", "\u0344",
+    "\u0340", "\u0387", "\u2329", "\u1e9b\u0323", "\u304c", "\u304b\u3099", "\u0b92\u0bd7", "\U0001d15e", "\ufb1d",
+]
 
 
 def strings(n, specials, seed=20240917):

@@ -452,7 +452,7 @@ typedef struct cna_sweep_answer {
     size_t prompt;
     double multiplier;
     const char *text;
-    size_t n_bytes, n_tokens;
+    size_t n_bytes, n_tokens, n_words;
     cna_stop stop;
     bool refused, leaked;
     cna_outcome outcome;

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * The statistics that results carry (METHOD section 8). Plain functions of numbers. */
+#ifndef CNA_METHOD_STATS_H
+#define CNA_METHOD_STATS_H
+
+#include "base/memory.h"
+
+/* count / n with its Wilson score interval at 95 %:
+ *
+ *   (p + z^2/2n -+ z sqrt(p (1-p) / n + z^2 / 4n^2)) / (1 + z^2/n),  p = count/n, z = 1.959964
+ *
+ * No continuity correction. Clipped to 0..1; exactly 0 at count 0 and 1 at count n. NaN where n is 0.
+ * Source: Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927). */
+cna_rate cna_stats_wilson(size_t count, size_t n);
+
+/* McNemar's exact test: the two-sided binomial probability, at 1/2, of b and c discordant pairs,
+ *
+ *   min(1, 2 * sum over i = 0..min(b,c) of C(b+c, i) / 2^(b+c))
+ *
+ * 1 where there are none. Relative error under 1e-12 for up to 4,000 pairs; below 1e-308 it becomes 0.
+ * Source: McNemar, Psychometrika 12 (1947); the same value as scipy.stats.binomtest(min(b, c), b + c).pvalue.
+ */
+double cna_stats_mcnemar(size_t b, size_t c);
+
+/* The percentile p (0..100) of n values by linear interpolation between order statistics (numpy's default).
+ *   values  [n], sorted here in place; no NaN
+ * NaN where n is 0. */
+double cna_stats_percentile(double *values, size_t n, double p);
+
+/* p of a permutation-like test on rates: (1 + controls with |control - base| >= |observed - base|) / (n + 1).
+ * Rates of counts under one another by less than 1e-9 are taken for equal, so that 3/6 - 2/6 and 4/6 - 3/6
+ * are. Source: Phipson and Smyth, Permutation p-values should never be zero (2010). */
+double cna_stats_control_p(const double *controls, size_t n, double base, double observed);
+
+/* Mean, least and greatest of n >= 1 values, the sum in their order. */
+typedef struct cna_stats_range {
+    double mean, min, max;
+} cna_stats_range;
+cna_stats_range cna_stats_range_of(const double *values, size_t n);
+
+#endif

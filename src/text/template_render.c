@@ -20,15 +20,17 @@ static cna_status fail_text(const cna_rendering *r, const cna_node *node, const 
     return cna_rendering_fail(r, node, (cna_span){reason, strlen(reason)});
 }
 
-/* --------------------------------------------------------------------------------------- names and members */
+/* --------------------------------------------------------------------------------------- names and members
+ */
 
 static cna_status evaluate_name(cna_rendering *r, const cna_node *node, cna_value *out)
 {
-    static const char *const globals[] = {"range",  "dict",      "lipsum",          "cycler",      "joiner",
-                                          "namespace", "raise_exception", "strftime_now"};
+    static const char *const globals[] = {"range",  "dict",      "lipsum",          "cycler",
+                                          "joiner", "namespace", "raise_exception", "strftime_now"};
     for (size_t i = r->n_variables; i-- > 0;) {
         const cna_variable *found = &r->variables[i];
-        if (found->name.n != node->span.n || memcmp(found->name.text, node->span.text, node->span.n) != 0) continue;
+        if (found->name.n != node->span.n || memcmp(found->name.text, node->span.text, node->span.n) != 0)
+            continue;
         *out = found->value;
         return CNA_OK;
     }
@@ -55,7 +57,8 @@ static cna_status evaluate_name(cna_rendering *r, const cna_node *node, cna_valu
 }
 
 /* message.name, message['name']: an absent key is undefined, but dict has methods. */
-static cna_status message_member(cna_rendering *r, const cna_value *object, cna_span name, const cna_node *node, cna_value *out)
+static cna_status message_member(cna_rendering *r, const cna_value *object, cna_span name,
+                                 const cna_node *node, cna_value *out)
 {
     static const char *const methods[] = {"clear", "copy",    "fromkeys",   "get",    "items", "keys",
                                           "pop",   "popitem", "setdefault", "update", "values"};
@@ -70,14 +73,21 @@ static cna_status message_member(cna_rendering *r, const cna_value *object, cna_
     return CNA_OK;
 }
 
-static cna_status loop_member(const cna_rendering *r, const cna_value *loop, const cna_node *node, cna_value *out)
+static cna_status loop_member(const cna_rendering *r, const cna_value *loop, const cna_node *node,
+                              cna_value *out)
 {
-    if (cna_span_is(node->span, "index")) *out = cna_value_int(loop->number + 1);
-    else if (cna_span_is(node->span, "index0")) *out = cna_value_int(loop->number);
-    else if (cna_span_is(node->span, "length")) *out = cna_value_int(loop->end);
-    else if (cna_span_is(node->span, "first")) *out = cna_value_bool(loop->number == 0);
-    else if (cna_span_is(node->span, "last")) *out = cna_value_bool(loop->number + 1 == loop->end);
-    else return cna_rendering_refuse(r, node, "a member of loop");
+    if (cna_span_is(node->span, "index"))
+        *out = cna_value_int(loop->number + 1);
+    else if (cna_span_is(node->span, "index0"))
+        *out = cna_value_int(loop->number);
+    else if (cna_span_is(node->span, "length"))
+        *out = cna_value_int(loop->end);
+    else if (cna_span_is(node->span, "first"))
+        *out = cna_value_bool(loop->number == 0);
+    else if (cna_span_is(node->span, "last"))
+        *out = cna_value_bool(loop->number + 1 == loop->end);
+    else
+        return cna_rendering_refuse(r, node, "a member of loop");
     return CNA_OK;
 }
 
@@ -100,15 +110,18 @@ static cna_status evaluate_item(cna_rendering *r, const cna_node *node, cna_valu
     if (object.kind == CNA_VALUE_MESSAGE && key.kind == CNA_VALUE_STRING) {
         return message_member(r, &object, key.text, node, out);
     }
-    if (object.kind != CNA_VALUE_MESSAGES || key.kind != CNA_VALUE_INT) return cna_rendering_refuse(r, node, "a subscript");
+    if (object.kind != CNA_VALUE_MESSAGES || key.kind != CNA_VALUE_INT)
+        return cna_rendering_refuse(r, node, "a subscript");
     int64_t index = key.number < 0 ? object.end + key.number : object.number + key.number;
     bool there = index >= object.number && index < object.end;
-    *out = there ? (cna_value){.kind = CNA_VALUE_MESSAGE, .number = index} : (cna_value){.kind = CNA_VALUE_UNDEFINED};
+    *out = there ? (cna_value){.kind = CNA_VALUE_MESSAGE, .number = index}
+                 : (cna_value){.kind = CNA_VALUE_UNDEFINED};
     return CNA_OK;
 }
 
 /* One end of a slice, as Python clips it. */
-static cna_status slice_end(cna_rendering *r, uint32_t node, const cna_value *object, int64_t absent, int64_t *out)
+static cna_status slice_end(cna_rendering *r, uint32_t node, const cna_value *object, int64_t absent,
+                            int64_t *out)
 {
     cna_value end = cna_value_int(0);
     *out = absent;
@@ -134,7 +147,8 @@ static cna_status evaluate_slice(cna_rendering *r, const cna_node *node, cna_val
     return CNA_OK;
 }
 
-/* ------------------------------------------------------------------------------- filters, tests, functions */
+/* ------------------------------------------------------------------------------- filters, tests, functions
+ */
 
 static cna_status evaluate_filter(cna_rendering *r, const cna_node *node, cna_value *out)
 {
@@ -173,7 +187,8 @@ static cna_status evaluate_call(cna_rendering *r, const cna_node *node, cna_valu
     }
     cna_value text;
     CNA_TRY(evaluate(r, node->b, &text));
-    if (text.kind != CNA_VALUE_STRING) return cna_rendering_refuse(r, function, "an argument that is no text, of");
+    if (text.kind != CNA_VALUE_STRING)
+        return cna_rendering_refuse(r, function, "an argument that is no text, of");
     return raises ? cna_rendering_fail(r, node, text.text) : cna_value_format_date(r, text.text, node, out);
 }
 
@@ -191,9 +206,11 @@ static cna_status evaluate_operation(cna_rendering *r, const cna_node *node, cna
         return cna_value_join(r, left, right, node, out);
     }
     bool plus = cna_span_is(node->span, "+");
-    if (plus && a.kind == CNA_VALUE_STRING && b.kind == CNA_VALUE_STRING) return cna_value_join(r, a.text, b.text, node, out);
+    if (plus && a.kind == CNA_VALUE_STRING && b.kind == CNA_VALUE_STRING)
+        return cna_value_join(r, a.text, b.text, node, out);
     if (cna_value_is_number(&a) && cna_value_is_number(&b)) {
-        if (imaxabs(a.number) > NUMBER_MAX || imaxabs(b.number) > NUMBER_MAX) return cna_rendering_refuse(r, node, "a huge number,");
+        if (imaxabs(a.number) > NUMBER_MAX || imaxabs(b.number) > NUMBER_MAX)
+            return cna_rendering_refuse(r, node, "a huge number,");
         if (plus || cna_span_is(node->span, "-")) {
             *out = cna_value_int(plus ? a.number + b.number : a.number - b.number);
             return CNA_OK;
@@ -331,7 +348,8 @@ static cna_status set_variable(cna_rendering *r, cna_span name, cna_value assign
         known->value = assigned;
         return CNA_OK;
     }
-    CNA_TRY(cna_grow(&r->variables, &r->variable_capacity, r->n_variables + 1, sizeof *r->variables, "template", r->err));
+    CNA_TRY(cna_grow(&r->variables, &r->variable_capacity, r->n_variables + 1, sizeof *r->variables,
+                     "template", r->err));
     r->variables[r->n_variables++] = (cna_variable){name, assigned};
     return CNA_OK;
 }
@@ -342,7 +360,8 @@ static cna_status execute_for(cna_rendering *r, const cna_node *node)
     cna_value list;
     CNA_TRY(evaluate(r, node->a, &list));
     if (list.kind == CNA_VALUE_UNDEFINED) return CNA_OK;
-    if (list.kind != CNA_VALUE_MESSAGES || node->number != 0) return cna_rendering_refuse(r, node, "a loop that is not over messages, of");
+    if (list.kind != CNA_VALUE_MESSAGES || node->number != 0)
+        return cna_rendering_refuse(r, node, "a loop that is not over messages, of");
     size_t outer = r->scope;
     size_t n_outer = r->n_variables;
     for (int64_t i = list.number; i < list.end; i++) {

@@ -15,8 +15,10 @@ cna_status cna_rendering_refuse(const cna_rendering *r, const cna_node *node, co
 
 cna_status cna_rendering_fail(const cna_rendering *r, const cna_node *node, cna_span reason)
 {
-    return cna_fail(r->err, CNA_ERR_ARG, "%s, line %zu: expected messages that the chat template takes, found ones that it "
-                    "refuses: %.*s", r->parsed->where, node->line, reason.n > 300 ? 300 : (int)reason.n, reason.text);
+    return cna_fail(r->err, CNA_ERR_ARG,
+                    "%s, line %zu: expected messages that the chat template takes, found ones that it "
+                    "refuses: %.*s",
+                    r->parsed->where, node->line, reason.n > 300 ? 300 : (int)reason.n, reason.text);
 }
 
 cna_value cna_value_bool(bool truth)
@@ -90,7 +92,8 @@ cna_status cna_value_to_text(cna_rendering *r, const cna_value *v, const cna_nod
     }
 }
 
-cna_status cna_value_equal(cna_rendering *r, const cna_value *a, const cna_value *b, const cna_node *node, bool *out)
+cna_status cna_value_equal(cna_rendering *r, const cna_value *a, const cna_value *b, const cna_node *node,
+                           bool *out)
 {
     *out = false;
     if (cna_value_is_number(a) && cna_value_is_number(b)) {
@@ -98,7 +101,8 @@ cna_status cna_value_equal(cna_rendering *r, const cna_value *a, const cna_value
     } else if (a->kind == CNA_VALUE_STRING && b->kind == CNA_VALUE_STRING) {
         *out = a->text.n == b->text.n && memcmp(a->text.text, b->text.text, a->text.n) == 0;
     } else if (a->kind == b->kind) {
-        if (a->kind != CNA_VALUE_NONE && a->kind != CNA_VALUE_UNDEFINED) return cna_rendering_refuse(r, node, "a comparison of messages,");
+        if (a->kind != CNA_VALUE_NONE && a->kind != CNA_VALUE_UNDEFINED)
+            return cna_rendering_refuse(r, node, "a comparison of messages,");
         *out = true;
     }
     return CNA_OK;
@@ -112,13 +116,17 @@ static bool contains(cna_span whole, cna_span part)
     return false;
 }
 
-cna_status cna_value_in(cna_rendering *r, const cna_value *a, const cna_value *b, const cna_node *node, bool *out)
+cna_status cna_value_in(cna_rendering *r, const cna_value *a, const cna_value *b, const cna_node *node,
+                        bool *out)
 {
     *out = false;
     if (a->kind != CNA_VALUE_STRING) return cna_rendering_refuse(r, node, "the operator");
-    if (b->kind == CNA_VALUE_MESSAGE) *out = cna_span_is(a->text, "role") || cna_span_is(a->text, "content");
-    else if (b->kind == CNA_VALUE_STRING) *out = contains(b->text, a->text);
-    else if (b->kind != CNA_VALUE_UNDEFINED) return cna_rendering_refuse(r, node, "the operator");
+    if (b->kind == CNA_VALUE_MESSAGE)
+        *out = cna_span_is(a->text, "role") || cna_span_is(a->text, "content");
+    else if (b->kind == CNA_VALUE_STRING)
+        *out = contains(b->text, a->text);
+    else if (b->kind != CNA_VALUE_UNDEFINED)
+        return cna_rendering_refuse(r, node, "the operator");
     return CNA_OK;
 }
 
@@ -153,21 +161,29 @@ cna_status cna_value_filter(cna_rendering *r, const cna_value *v, const cna_node
 cna_status cna_value_test(cna_rendering *r, const cna_value *v, const cna_node *node, bool *out)
 {
     cna_value_kind kind = v->kind;
-    if (cna_span_is(node->span, "defined")) *out = kind != CNA_VALUE_UNDEFINED;
-    else if (cna_span_is(node->span, "undefined")) *out = kind == CNA_VALUE_UNDEFINED;
-    else if (cna_span_is(node->span, "none")) *out = kind == CNA_VALUE_NONE;
-    else if (cna_span_is(node->span, "string")) *out = kind == CNA_VALUE_STRING;
-    else if (cna_span_is(node->span, "mapping")) *out = kind == CNA_VALUE_MESSAGE;
-    else if (cna_span_is(node->span, "iterable")) *out = kind != CNA_VALUE_NONE && kind != CNA_VALUE_FUNCTION && !cna_value_is_number(v);
-    else return cna_rendering_refuse(r, node, "the test");
+    if (cna_span_is(node->span, "defined"))
+        *out = kind != CNA_VALUE_UNDEFINED;
+    else if (cna_span_is(node->span, "undefined"))
+        *out = kind == CNA_VALUE_UNDEFINED;
+    else if (cna_span_is(node->span, "none"))
+        *out = kind == CNA_VALUE_NONE;
+    else if (cna_span_is(node->span, "string"))
+        *out = kind == CNA_VALUE_STRING;
+    else if (cna_span_is(node->span, "mapping"))
+        *out = kind == CNA_VALUE_MESSAGE;
+    else if (cna_span_is(node->span, "iterable"))
+        *out = kind != CNA_VALUE_NONE && kind != CNA_VALUE_FUNCTION && !cna_value_is_number(v);
+    else
+        return cna_rendering_refuse(r, node, "the test");
     return CNA_OK;
 }
 
 /* The fields that templates use. */
 cna_status cna_value_format_date(cna_rendering *r, cna_span format, const cna_node *node, cna_value *out)
 {
-    static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
-                                         "July",    "August",   "September", "October", "November", "December"};
+    static const char *const months[] = {"January",   "February", "March",    "April",
+                                         "May",       "June",     "July",     "August",
+                                         "September", "October",  "November", "December"};
     const cna_date *date = &r->input->date;
     *out = cna_value_text("", 0);
     for (size_t i = 0; i < format.n; i++) {
@@ -199,4 +215,3 @@ cna_status cna_value_format_date(cna_rendering *r, cna_span format, const cna_no
     }
     return CNA_OK;
 }
-

@@ -34,8 +34,8 @@ typedef struct cna_rendering {
     cna_buffer *out;
     cna_variable *variables; /* [n_variables] those set so far, innermost scope last */
     size_t n_variables, variable_capacity;
-    size_t scope;            /* where the innermost scope begins */
-    char **texts;            /* [n_texts] texts made on the way */
+    size_t scope; /* where the innermost scope begins */
+    char **texts; /* [n_texts] texts made on the way */
     size_t n_texts, text_capacity;
     size_t n_joined_bytes, n_steps;
     cna_error *err;
@@ -54,20 +54,25 @@ bool cna_value_is_true(const cna_value *v);
 bool cna_value_is_number(const cna_value *v);
 
 /* Python's str() of a value, of the kinds that templates write. */
-CNA_MUST_CHECK cna_status cna_value_to_text(cna_rendering *r, const cna_value *v, const cna_node *node, cna_span *out);
+CNA_MUST_CHECK cna_status cna_value_to_text(cna_rendering *r, const cna_value *v, const cna_node *node,
+                                            cna_span *out);
 /* A new text of two parts, kept until the rendering ends. */
-CNA_MUST_CHECK cna_status cna_value_join(cna_rendering *r, cna_span a, cna_span b, const cna_node *node, cna_value *out);
+CNA_MUST_CHECK cna_status cna_value_join(cna_rendering *r, cna_span a, cna_span b, const cna_node *node,
+                                         cna_value *out);
 /* Python's ==. */
-CNA_MUST_CHECK cna_status cna_value_equal(cna_rendering *r, const cna_value *a, const cna_value *b, const cna_node *node,
-                                          bool *out);
+CNA_MUST_CHECK cna_status cna_value_equal(cna_rendering *r, const cna_value *a, const cna_value *b,
+                                          const cna_node *node, bool *out);
 /* Python's `a in b` for a text and a text or message. */
-CNA_MUST_CHECK cna_status cna_value_in(cna_rendering *r, const cna_value *a, const cna_value *b, const cna_node *node,
-                                       bool *out);
+CNA_MUST_CHECK cna_status cna_value_in(cna_rendering *r, const cna_value *a, const cna_value *b,
+                                       const cna_node *node, bool *out);
 
 /* The filter and the test that a node names. */
-CNA_MUST_CHECK cna_status cna_value_filter(cna_rendering *r, const cna_value *v, const cna_node *node, cna_value *out);
-CNA_MUST_CHECK cna_status cna_value_test(cna_rendering *r, const cna_value *v, const cna_node *node, bool *out);
+CNA_MUST_CHECK cna_status cna_value_filter(cna_rendering *r, const cna_value *v, const cna_node *node,
+                                           cna_value *out);
+CNA_MUST_CHECK cna_status cna_value_test(cna_rendering *r, const cna_value *v, const cna_node *node,
+                                         bool *out);
 /* strftime of the C locale for the date of the rendering. */
-CNA_MUST_CHECK cna_status cna_value_format_date(cna_rendering *r, cna_span format, const cna_node *node, cna_value *out);
+CNA_MUST_CHECK cna_status cna_value_format_date(cna_rendering *r, cna_span format, const cna_node *node,
+                                                cna_value *out);
 
 #endif

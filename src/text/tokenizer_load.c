@@ -265,8 +265,9 @@ static cna_status load_added_token(cna_tokenizer *tokenizer, const json_t *token
     if ((model_id >= 0 && model_id != id) || (model_id < 0 && model_piece != NULL)) {
         return cna_fail(err, CNA_ERR_FORMAT,
                         "%s: key 'added_tokens': expected '%s' and id %lld to agree with model.vocab, "
-                        "found '%s' under that id",
-                        path, content, (long long)id, model_piece == NULL ? "" : model_piece);
+                        "found that id to be %s%s%s",
+                        path, content, (long long)id, model_piece == NULL ? "free" : "'",
+                        model_piece == NULL ? "" : model_piece, model_piece == NULL ? "" : "'");
     }
     CNA_TRY(cna_vocab_add(&tokenizer->added_pieces, content, n_bytes, id, path, err));
     if (special) CNA_TRY(cna_ids_add(&tokenizer->specials, (int32_t)id, err));
@@ -452,7 +453,7 @@ static cna_status load_parts(cna_tokenizer *tokenizer, const json_t *root, const
         return cna_fail(err, CNA_ERR_FORMAT, "%s: expected an object, found %s", path,
                         cna_json_type_name(root));
     }
-    CNA_TRY(check_keys(root, known, path, "(top)", err));
+    CNA_TRY(check_keys(root, known, path, "(whole file)", err));
     CNA_TRY(load_normalizer(tokenizer, root, path, err));
     CNA_TRY(load_pre_tokenizer(tokenizer, root, path, err));
     CNA_TRY(load_decoder(root, path, err));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Tokenizer: small tokenizers whose ids are worked out by hand, real vocabularies where the test data is there,
- * malformed files, failing allocations. */
+ * Tokenizer: small tokenizers whose ids are worked out by hand, real vocabularies where the test data is
+ * there, malformed files, failing allocations. */
 #include "support.h"
 
 #include <stdio.h>
@@ -79,7 +79,8 @@ static const char added_tokens[] =
 static const char post_processor[] =
     "{\"type\": \"Sequence\", \"processors\": [{\"type\": \"ByteLevel\"}, {\"type\": \"TemplateProcessing\", "
     "\"single\": [{\"SpecialToken\": {\"id\": \"<s>\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", "
-    "\"type_id\": 0}}, {\"SpecialToken\": {\"id\": \"<t >\", \"type_id\": 0}}], \"pair\": [], \"special_tokens\": "
+    "\"type_id\": 0}}, {\"SpecialToken\": {\"id\": \"<t >\", \"type_id\": 0}}], \"pair\": [], "
+    "\"special_tokens\": "
     "{\"<s>\": {\"id\": \"<s>\", \"ids\": [300]}, \"<t >\": {\"id\": \"<t >\", \"ids\": [303, 97]}}}]}";
 
 static cna_tokenizer *open_with_added(void)
@@ -104,7 +105,8 @@ static void added_tokens_are_found_longest_first(void **state)
     EXPECT_IDS(tokenizer, "xne\xCC\x81", false, 'x', 302);
     assert_int_equal(cna_tokenizer_n_ids(tokenizer), 304);
     assert_string_equal(cna_tokenizer_piece(tokenizer, 300), "<s>");
-    assert_string_equal(cna_tokenizer_piece(tokenizer, 259), "\xC4\xA0" "a");
+    assert_string_equal(cna_tokenizer_piece(tokenizer, 259), "\xC4\xA0"
+                                                             "a");
     assert_null(cna_tokenizer_piece(tokenizer, 280));
     assert_null(cna_tokenizer_piece(tokenizer, -1));
     assert_null(cna_tokenizer_piece(tokenizer, 304));
@@ -118,9 +120,8 @@ static void added_tokens_are_found_longest_first(void **state)
 static void gpt2_pattern_stands_behind_byte_level(void **state)
 {
     (void)state;
-    cna_tokenizer *tokenizer = tokenizer_fixture_open(
-        &(tokenizer_fixture){.merges = merges,
-                             .pre_tokenizer = "{\"type\": \"ByteLevel\", \"add_prefix_space\": false}"});
+    cna_tokenizer *tokenizer = tokenizer_fixture_open(&(tokenizer_fixture){
+        .merges = merges, .pre_tokenizer = "{\"type\": \"ByteLevel\", \"add_prefix_space\": false}"});
     /* The space belongs to the word behind it, a run of them but for the last stays apart. */
     EXPECT_IDS(tokenizer, "x   a", false, 'x', 261, 259);
     cna_tokenizer_free(tokenizer);
@@ -175,7 +176,8 @@ static void ids_become_text(void **state)
     cna_error err;
     char *text = NULL;
     size_t n;
-    assert_int_equal(cna_tokenizer_decode(tokenizer, (const int32_t[]){280}, 1, false, &text, &n, &err), CNA_ERR_ARG);
+    assert_int_equal(cna_tokenizer_decode(tokenizer, (const int32_t[]){280}, 1, false, &text, &n, &err),
+                     CNA_ERR_ARG);
     assert_string_equal(err.text, "token ids: expected ids of this tokenizer (below 304), found 280");
     assert_null(text);
     cna_tokenizer_free(tokenizer);
@@ -198,9 +200,9 @@ static void text_is_composed(void **state)
     (void)state;
     expect_nfc("plain", "plain");
     expect_nfc("e\xCC\x81", "\xC3\xA9");
-    expect_nfc("\xE2\x84\xAB", "\xC3\x85");                         /* angstrom sign */
-    expect_nfc("q\xCC\x87\xCC\xA3", "q\xCC\xA3\xCC\x87");           /* marks in order of their class */
-    expect_nfc("\xE1\xB8\x8B\xCC\xA3", "\xE1\xB8\x8D\xCC\x87");     /* and composed anew */
+    expect_nfc("\xE2\x84\xAB", "\xC3\x85");                             /* angstrom sign */
+    expect_nfc("q\xCC\x87\xCC\xA3", "q\xCC\xA3\xCC\x87");               /* marks in order of their class */
+    expect_nfc("\xE1\xB8\x8B\xCC\xA3", "\xE1\xB8\x8D\xCC\x87");         /* and composed anew */
     expect_nfc("\xE1\x84\x80\xE1\x85\xA1\xE1\x86\xA8", "\xEA\xB0\x81"); /* Hangul */
     expect_nfc("\xE0\xA4\x95\xE0\xA4\xBC", "\xE0\xA4\x95\xE0\xA4\xBC"); /* excluded from composition */
 }
@@ -237,15 +239,18 @@ static void a_runaway_pattern_is_an_error(void **state)
     (void)state;
     static const char split[] =
         "{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": "
-        "\"(?:a+)+b|[^ab]+\"}, \"behavior\": \"Isolated\"}, {\"type\": \"ByteLevel\", \"add_prefix_space\": false, "
+        "\"(?:a+)+b|[^ab]+\"}, \"behavior\": \"Isolated\"}, {\"type\": \"ByteLevel\", \"add_prefix_space\": "
+        "false, "
         "\"use_regex\": false}]}";
     cna_tokenizer *tokenizer = tokenizer_fixture_open(&(tokenizer_fixture){.pre_tokenizer = split});
     cna_error err;
     int32_t *ids;
     size_t n;
     static const char text[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac";
-    assert_int_equal(cna_tokenizer_encode(tokenizer, text, sizeof text - 1, false, &ids, &n, &err), CNA_ERR_INTERNAL);
-    assert_string_equal(err.text, "text, byte 0: the tokenizer's pattern cannot be matched: match limit exceeded");
+    assert_int_equal(cna_tokenizer_encode(tokenizer, text, sizeof text - 1, false, &ids, &n, &err),
+                     CNA_ERR_INTERNAL);
+    assert_string_equal(err.text,
+                        "text, byte 0: the tokenizer's pattern cannot be matched: match limit exceeded");
     assert_null(ids);
     cna_tokenizer_free(tokenizer);
 }
@@ -301,16 +306,17 @@ static void every_allocation_may_fail(void **state)
                                                          .post_processor = post_processor,
                                                          .normalizer = "{\"type\": \"NFC\"}"});
     char *path = support_path(folder, "tokenizer_config.json");
-    static const char config[] =
-        "{\"bos_token\": \"<s>\", \"chat_template\": \"{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + "
-        "m.content + '<|im_end|>\\n' }}{% endfor %}\"}";
+    static const char config[] = "{\"bos_token\": \"<s>\", \"chat_template\": \"{% for m in messages %}{{ "
+                                 "'<|im_start|>' + m.role + '\\n' + "
+                                 "m.content + '<|im_end|>\\n' }}{% endfor %}\"}";
     support_write(path, config, sizeof config - 1);
     support_fail_allocations(open_and_encode, folder);
     cna_free(path);
     support_folder_remove(folder);
 }
 
-/* --------------------------------------------------------------------------------------- real vocabularies */
+/* --------------------------------------------------------------------------------------- real vocabularies
+ */
 
 /* Texts separated by a line, and a line of ids for each; ids have no BOS. */
 static void compare_texts(const char *family)

@@ -10,8 +10,10 @@
 
 static const char llama_split[] =
     "{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": "
-    "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}| ?[^\\\\s\\\\p{L}\\\\p{N}]+"
-    "[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"}, \"behavior\": \"Isolated\", \"invert\": false}, "
+    "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}| "
+    "?[^\\\\s\\\\p{L}\\\\p{N}]+"
+    "[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"}, \"behavior\": \"Isolated\", \"invert\": "
+    "false}, "
     "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false}]}";
 
 static void print(cna_buffer *out, const char *text)
@@ -56,14 +58,15 @@ void tokenizer_fixture_write(const char *folder, const tokenizer_fixture *fixtur
 {
     cna_error err;
     cna_buffer out = {0};
-    assert_ok(cna_buffer_printf(
-        &out, &err,
-        "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, \"added_tokens\": %s, \"normalizer\": %s, "
-        "\"pre_tokenizer\": %s, \"post_processor\": %s, \"decoder\": {\"type\": \"ByteLevel\"}, \"model\": {\"type\": "
-        "\"BPE\"%s, \"vocab\": {",
-        or_else(fixture->added_tokens, "[]"), or_else(fixture->normalizer, "null"),
-        or_else(fixture->pre_tokenizer, llama_split), or_else(fixture->post_processor, "null"),
-        or_else(fixture->model, "")));
+    assert_ok(cna_buffer_printf(&out, &err,
+                                "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, "
+                                "\"added_tokens\": %s, \"normalizer\": %s, "
+                                "\"pre_tokenizer\": %s, \"post_processor\": %s, \"decoder\": {\"type\": "
+                                "\"ByteLevel\"}, \"model\": {\"type\": "
+                                "\"BPE\"%s, \"vocab\": {",
+                                or_else(fixture->added_tokens, "[]"), or_else(fixture->normalizer, "null"),
+                                or_else(fixture->pre_tokenizer, llama_split),
+                                or_else(fixture->post_processor, "null"), or_else(fixture->model, "")));
     print_vocab(&out, fixture->merges);
     print(&out, "}, \"merges\": [");
     print_merges(&out, fixture->merges, fixture->pairs);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* A template may join texts as it likes up to this; real ones stay far below. */
-enum { JOINED_BYTES_MAX = 512 << 20 };
+enum { JOINED_BYTES_MAX = 256 << 20 };
 
 cna_status cna_rendering_refuse(const cna_rendering *r, const cna_node *node, const char *found)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Byte-pair merging of one word: a linked list of symbols and a heap of possible merges, so that a run of a million
- * letters, which the splitting patterns keep as one word, takes no more than n log n steps. */
+ * Byte-pair merging of one word: a linked list of symbols and a heap of possible merges, so that a run of a
+ * million letters, which the splitting patterns keep as one word, takes no more than n log n steps. */
 #include "text/bpe.h"
 
 #define NONE UINT32_MAX /* no symbol */
@@ -104,7 +104,8 @@ static candidate heap_pop(candidate *heap, size_t *n)
 /* --------------------------------------------------------------------------------------------- one word */
 
 /* Push the merge of the symbol at a position with the one after it, if there is such a merge. */
-static void consider(const cna_bpe *bpe, const symbol *symbols, uint32_t position, candidate *heap, size_t *n_heap)
+static void consider(const cna_bpe *bpe, const symbol *symbols, uint32_t position, candidate *heap,
+                     size_t *n_heap)
 {
     if (position == NONE || symbols[position].next == NONE) return;
     int32_t left = symbols[position].id;
@@ -132,15 +133,17 @@ static void merge_all(const cna_bpe *bpe, symbol *symbols, size_t n_symbols, can
     }
 }
 
-static cna_status first_symbols(const cna_bpe *bpe, const char *bytes, size_t n_bytes, symbol *symbols, cna_error *err)
+static cna_status first_symbols(const cna_bpe *bpe, const char *bytes, size_t n_bytes, symbol *symbols,
+                                cna_error *err)
 {
     for (size_t i = 0; i < n_bytes; i++) {
         int32_t id = bpe->byte_id[(unsigned char)bytes[i]];
         if (id < 0) {
-            return cna_fail(err, CNA_ERR_FORMAT,
-                            "text: expected bytes that the vocabulary has a token for, found byte 0x%02x; the "
-                            "tokenizer's vocab lacks it",
-                            (unsigned)(unsigned char)bytes[i]);
+            return cna_fail(
+                err, CNA_ERR_FORMAT,
+                "text: expected bytes that the vocabulary has a token for, found byte 0x%02x; the "
+                "tokenizer's vocab lacks it",
+                (unsigned)(unsigned char)bytes[i]);
         }
         symbols[i] = (symbol){id, i == 0 ? NONE : (uint32_t)i - 1, i + 1 == n_bytes ? NONE : (uint32_t)i + 1};
     }
@@ -158,9 +161,11 @@ cna_status cna_bpe_encode(const cna_bpe *bpe, const cna_vocab *vocab, const char
         int32_t whole = cna_vocab_find(vocab, scratch->piece.data, scratch->piece.size);
         if (whole >= 0) return cna_ids_add(out, whole, err);
     }
-    CNA_TRY(cna_grow(&scratch->symbols, &scratch->symbol_capacity, n_bytes, sizeof *scratch->symbols, "symbols", err));
+    CNA_TRY(cna_grow(&scratch->symbols, &scratch->symbol_capacity, n_bytes, sizeof *scratch->symbols,
+                     "symbols", err));
     /* n - 1 pairs to begin with; each of at most n - 1 merges makes two new ones. */
-    CNA_TRY(cna_grow(&scratch->heap, &scratch->heap_capacity, 3 * n_bytes, sizeof *scratch->heap, "merges", err));
+    CNA_TRY(
+        cna_grow(&scratch->heap, &scratch->heap_capacity, 3 * n_bytes, sizeof *scratch->heap, "merges", err));
     CNA_TRY(first_symbols(bpe, bytes, n_bytes, scratch->symbols, err));
     merge_all(bpe, scratch->symbols, n_bytes, scratch->heap);
     for (uint32_t i = 0; i != NONE; i = scratch->symbols[i].next) {

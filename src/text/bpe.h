@@ -48,7 +48,8 @@ void cna_bpe_scratch_free(cna_bpe_scratch *scratch);
 /* Append the tokens of one word: its bytes, merged pair by pair, lowest rank first, leftmost among equals.
  *   n_bytes  0 .. UINT32_MAX - 1; the work grows as n log n
  * Errors: ERR_FORMAT for a byte that no token stands for. */
-CNA_MUST_CHECK cna_status cna_bpe_encode(const cna_bpe *bpe, const cna_vocab *vocab, const char *bytes, size_t n_bytes,
-                                         cna_bpe_scratch *scratch, cna_ids *out, cna_error *err);
+CNA_MUST_CHECK cna_status cna_bpe_encode(const cna_bpe *bpe, const cna_vocab *vocab, const char *bytes,
+                                         size_t n_bytes, cna_bpe_scratch *scratch, cna_ids *out,
+                                         cna_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Unicode normalisation form C (Unicode Standard Annex 15). The three steps are spelled out because
- * utf8proc_decompose orders combining marks by swapping neighbours, which takes quadratic time on long runs. */
+ * utf8proc_decompose orders combining marks by swapping neighbours, which takes quadratic time on long runs.
+ */
 #include "text/normalize.h"
 
 #include <string.h>
@@ -29,7 +30,8 @@ static cna_status decompose(const char *text, size_t n_bytes, int32_t **out, siz
         uint32_t code_point;
         int length = cna_utf8_next(text + i, n_bytes - i, &code_point);
         int last_boundclass = 0;
-        cna_status status = cna_grow(&characters, &capacity, n + PARTS_MAX, sizeof *characters, "normalised text", err);
+        cna_status status =
+            cna_grow(&characters, &capacity, n + PARTS_MAX, sizeof *characters, "normalised text", err);
         utf8proc_ssize_t n_parts = -1;
         if (status == CNA_OK && length > 0) {
             n_parts = utf8proc_decompose_char((utf8proc_int32_t)code_point, characters + n, PARTS_MAX,

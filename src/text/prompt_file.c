@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Prompt files: .txt, .jsonl and .csv. Lines and bytes in messages count from 1, bytes from the start of their line. */
+ * Prompt files: .txt, .jsonl and .csv. Lines and bytes in messages count from 1, bytes from the start of
+ * their line. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,8 +15,8 @@ typedef struct reader {
     const char *path;
     const char *column; /* ? asked for */
     const char *text;
-    size_t n, at;       /* length, and where it is read next */
-    size_t line;        /* of `at`, from 1 */
+    size_t n, at; /* length, and where it is read next */
+    size_t line;  /* of `at`, from 1 */
     size_t line_start;
     cna_prompts *out;
     cna_error *err;
@@ -62,7 +63,8 @@ static bool next_line(reader *r, const char **line, size_t *n)
 static bool is_blank(const char *line, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r' && line[i] != '\f' && line[i] != '\v') return false;
+        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r' && line[i] != '\f' && line[i] != '\v')
+            return false;
     }
     return true;
 }
@@ -85,7 +87,8 @@ static const json_t *find_member(const json_t *object, const char *column)
     const json_t *found = json_object_get(object, column);
     /* The iterator does not change the object; jansson's signature lacks the const. */
     json_t *members = (json_t *)(uintptr_t)object;
-    for (void *i = json_object_iter(members); found == NULL && i != NULL; i = json_object_iter_next(members, i)) {
+    for (void *i = json_object_iter(members); found == NULL && i != NULL;
+         i = json_object_iter_next(members, i)) {
         const char *key = json_object_iter_key(i);
         if (is_ascii_equal(key, strlen(key), column, strlen(column))) found = json_object_iter_value(i);
     }
@@ -106,8 +109,9 @@ static cna_status read_jsonl_line(reader *r, const char *line, size_t n)
     if (!json_is_object(value)) {
         status = fail(r, r->line_start, "a JSON object", cna_json_type_name(value));
     } else if (!json_is_string(text)) {
-        status = cna_fail(r->err, CNA_ERR_FORMAT, "%s: line %zu, byte 1: expected a string under '%s', found %s", r->path,
-                          r->line, column, cna_json_type_name(text));
+        status =
+            cna_fail(r->err, CNA_ERR_FORMAT, "%s: line %zu, byte 1: expected a string under '%s', found %s",
+                     r->path, r->line, column, cna_json_type_name(text));
     } else {
         status = cna_prompts_add_text(r->out, json_string_value(text), json_string_length(text), r->err);
     }
@@ -137,7 +141,8 @@ static cna_status read_quoted(reader *r, cna_buffer *field)
         const char *quote = r->at < r->n ? memchr(begin, '"', r->n - r->at) : NULL;
         if (quote == NULL) {
             return cna_fail(r->err, CNA_ERR_FORMAT,
-                            "%s: line %zu, byte %zu: expected a closing quote for the quote here, found the end of the file",
+                            "%s: line %zu, byte %zu: expected a closing quote for the quote here, found the "
+                            "end of the file",
                             r->path, line, byte);
         }
         size_t n = (size_t)(quote - begin);
@@ -202,8 +207,10 @@ static cna_status find_column(reader *r, size_t *out_index, size_t *out_n_fields
     CNA_TRY(status);
     *out_n_fields = n_fields;
     if (best < n_wanted) return CNA_OK;
-    return cna_fail(r->err, CNA_ERR_FORMAT, "%s: line 1, byte 1: expected a header with %s%s, found none of that name; name the "
-                    "column with --column", r->path, r->column != NULL ? "column " : "",
+    return cna_fail(r->err, CNA_ERR_FORMAT,
+                    "%s: line 1, byte 1: expected a header with %s%s, found none of that name; name the "
+                    "column with --column",
+                    r->path, r->column != NULL ? "column " : "",
                     r->column != NULL ? r->column : "prompt, goal, forbidden_prompt, behavior or question");
 }
 
@@ -222,8 +229,9 @@ static cna_status read_record(reader *r, size_t index, size_t n_fields, cna_buff
     }
     bool blank = r->text[begin] == '\n' || r->text[begin] == '\r';
     if (status == CNA_OK && !blank && i != n_fields) {
-        status = cna_fail(r->err, CNA_ERR_FORMAT, "%s: line %zu, byte 1: expected %zu fields as in the header, found %zu",
-                          r->path, line, n_fields, i);
+        status = cna_fail(r->err, CNA_ERR_FORMAT,
+                          "%s: line %zu, byte 1: expected %zu fields as in the header, found %zu", r->path,
+                          line, n_fields, i);
     }
     if (status == CNA_OK && !blank) status = cna_prompts_add_text(r->out, text.data, text.size, r->err);
     cna_buffer_free(&text);
@@ -262,7 +270,8 @@ static cna_status find_reader(const char *path, read_fn **out, cna_error *err)
         *out = readers[i].read;
         return CNA_OK;
     }
-    return cna_fail(err, CNA_ERR_FORMAT, "%s: expected a prompt file named .txt, .jsonl or .csv, found %s%s%s", path,
+    return cna_fail(err, CNA_ERR_FORMAT,
+                    "%s: expected a prompt file named .txt, .jsonl or .csv, found %s%s%s", path,
                     dot == NULL ? "no extension" : "'", dot == NULL ? "" : dot, dot == NULL ? "" : "'");
 }
 

@@ -10,7 +10,7 @@
 
 /* One prompt: a text, or where text is NULL a list of ids. */
 typedef struct cna_prompt {
-    char *text;   /* ? [n_bytes], a NUL behind */
+    char *text; /* ? [n_bytes], a NUL behind */
     size_t n_bytes;
     int32_t *ids; /* ? [n_ids] */
     size_t n_ids;
@@ -43,8 +43,8 @@ cna_status cna_prompts_add_text(cna_prompts *prompts, const char *text, size_t n
 {
     size_t bad;
     if (!cna_utf8_check(text, n_bytes, &bad)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "prompt %zu, byte %zu: expected UTF-8, found byte 0x%02x", prompts->n + 1, bad,
-                        (unsigned)(unsigned char)text[bad]);
+        return cna_fail(err, CNA_ERR_FORMAT, "prompt %zu, byte %zu: expected UTF-8, found byte 0x%02x",
+                        prompts->n + 1, bad, (unsigned)(unsigned char)text[bad]);
     }
     cna_prompt prompt = {.n_bytes = n_bytes};
     CNA_TRY(cna_copy_bytes(&prompt.text, text, n_bytes, "prompt", err));
@@ -91,17 +91,19 @@ bool cna_format_is_chat(const cna_tokenizer *tokenizer, const cna_format *format
     return format->mode == CNA_FORMAT_CHAT;
 }
 
-static cna_status tokenize_chat(const cna_prompt *prompt, const cna_tokenizer *tokenizer, const cna_format *format,
-                                cna_token_list *out, cna_error *err)
+static cna_status tokenize_chat(const cna_prompt *prompt, const cna_tokenizer *tokenizer,
+                                const cna_format *format, cna_token_list *out, cna_error *err)
 {
     const char *system = format == NULL ? NULL : format->system;
     cna_message messages[2];
     size_t n = 0;
-    if (system != NULL) messages[n++] = (cna_message){.role = "system", .content = system, .n_bytes = strlen(system)};
+    if (system != NULL)
+        messages[n++] = (cna_message){.role = "system", .content = system, .n_bytes = strlen(system)};
     messages[n++] = (cna_message){.role = "user", .content = prompt->text, .n_bytes = prompt->n_bytes};
     char *text;
     size_t n_bytes;
-    CNA_TRY(cna_tokenizer_render(tokenizer, messages, n, format == NULL ? NULL : format->date, &text, &n_bytes, err));
+    CNA_TRY(cna_tokenizer_render(tokenizer, messages, n, format == NULL ? NULL : format->date, &text,
+                                 &n_bytes, err));
     bool specials = format != NULL && format->double_bos;
     cna_status status = cna_tokenizer_encode(tokenizer, text, n_bytes, specials, &out->ids, &out->n, err);
     cna_free(text);
@@ -118,19 +120,22 @@ static cna_status tokenize(const cna_prompt *prompt, const cna_tokenizer *tokeni
     } else if (cna_format_is_chat(tokenizer, format)) {
         CNA_TRY(tokenize_chat(prompt, tokenizer, format, out, err));
     } else {
-        CNA_TRY(cna_tokenizer_encode(tokenizer, prompt->text, prompt->n_bytes, true, &out->ids, &out->n, err));
+        CNA_TRY(
+            cna_tokenizer_encode(tokenizer, prompt->text, prompt->n_bytes, true, &out->ids, &out->n, err));
     }
     if (out->n == 0) return cna_fail(err, CNA_ERR_ARG, "expected at least one token, found none");
     for (size_t i = 0; i < out->n; i++) {
         if (out->ids[i] >= 0 && (size_t)out->ids[i] < vocab_size) continue;
-        return cna_fail(err, CNA_ERR_ARG, "token %zu: expected an id of 0 to %zu, the model's embedding rows, found %d", i + 1,
+        return cna_fail(err, CNA_ERR_ARG,
+                        "token %zu: expected an id of 0 to %zu, the model's embedding rows, found %d", i + 1,
                         vocab_size - 1, (int)out->ids[i]);
     }
     return CNA_OK;
 }
 
-cna_status cna_prompts_tokenize(const cna_prompts *prompts, const cna_tokenizer *tokenizer, const cna_format *format,
-                                size_t vocab_size, cna_token_lists *out, cna_error *err)
+cna_status cna_prompts_tokenize(const cna_prompts *prompts, const cna_tokenizer *tokenizer,
+                                const cna_format *format, size_t vocab_size, cna_token_lists *out,
+                                cna_error *err)
 {
     *out = (cna_token_lists){0};
     if (prompts->n == 0) return cna_fail(err, CNA_ERR_ARG, "prompts: expected at least one, found none");
@@ -164,7 +169,8 @@ cna_status cna_prompts_sha256(const cna_prompts *prompts, size_t i, char out[65]
     unsigned char *bytes;
     CNA_TRY(cna_alloc(&bytes, prompt->n_ids, 4, "prompt", err));
     for (size_t k = 0; k < prompt->n_ids; k++) {
-        for (unsigned b = 0; b < 4; b++) bytes[4 * k + b] = (unsigned char)((uint32_t)prompt->ids[k] >> (8 * b));
+        for (unsigned b = 0; b < 4; b++)
+            bytes[4 * k + b] = (unsigned char)((uint32_t)prompt->ids[k] >> (8 * b));
     }
     cna_status status = cna_sha256_hex(bytes, 4 * prompt->n_ids, out, err);
     cna_free(bytes);

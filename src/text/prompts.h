@@ -21,14 +21,15 @@ bool cna_format_is_chat(const cna_tokenizer *tokenizer, const cna_format *format
 /* Format and tokenise every prompt (METHOD section 2). Prompts given as ids are copied as they are.
  *   vocab_size  embedding rows of the model; an id past the last row is an error
  *   out         new lists, in the prompts' order; freed by cna_token_lists_free
- * Errors: ERR_ARG for an empty list of prompts, a prompt of no tokens, or an id outside 0..vocab_size-1; ERR_UNSUPPORTED
- *         for chat without a known template. */
+ * Errors: ERR_ARG for an empty list of prompts, a prompt of no tokens, or an id outside 0..vocab_size-1;
+ * ERR_UNSUPPORTED for chat without a known template. */
 CNA_MUST_CHECK cna_status cna_prompts_tokenize(const cna_prompts *prompts, const cna_tokenizer *tokenizer,
-                                               const cna_format *format, size_t vocab_size, cna_token_lists *out,
-                                               cna_error *err);
+                                               const cna_format *format, size_t vocab_size,
+                                               cna_token_lists *out, cna_error *err);
 void cna_token_lists_free(cna_token_lists *lists);
 
 /* SHA-256 of prompt i's text (of its ids as little-endian int32 where it is a list of ids), hexadecimal. */
-CNA_MUST_CHECK cna_status cna_prompts_sha256(const cna_prompts *prompts, size_t i, char out[65], cna_error *err);
+CNA_MUST_CHECK cna_status cna_prompts_sha256(const cna_prompts *prompts, size_t i, char out[65],
+                                             cna_error *err);
 
 #endif

@@ -15,7 +15,8 @@ bool cna_span_is(cna_span span, const char *text)
 static bool is_space(uint32_t c)
 {
     return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
+           c == 0x3000;
 }
 
 /* Length of the white-space character that a span begins with, or 0. */
@@ -41,22 +42,24 @@ cna_span cna_span_strip(cna_span span, bool left, bool right)
     return span;
 }
 
-cna_status cna_template_refuse(cna_error *err, const char *where, size_t line, const char *found, cna_span shown)
+cna_status cna_template_refuse(cna_error *err, const char *where, size_t line, const char *found,
+                               cna_span shown)
 {
     int n = shown.n > 40 ? 40 : (int)shown.n;
-    return cna_fail(err, CNA_ERR_UNSUPPORTED,
-                    "%s, line %zu: expected a Llama 3 or ChatML chat template in the part of Jinja that is known, found "
-                    "%s%s%.*s%s; use --raw to do without the template",
-                    where, line, found, n == 0 ? "" : " '", n, n == 0 ? "" : shown.text, n == 0 ? "" : "'");
+    return cna_fail(
+        err, CNA_ERR_UNSUPPORTED,
+        "%s, line %zu: expected a Llama 3 or ChatML chat template in the part of Jinja that is known, found "
+        "%s%s%.*s%s; use --raw to do without the template",
+        where, line, found, n == 0 ? "" : " '", n, n == 0 ? "" : shown.text, n == 0 ? "" : "'");
 }
 
 typedef struct lexer {
     const char *where;
     char *source;
-    size_t n, at;       /* length of the source, and where it is read next */
+    size_t n, at; /* length of the source, and where it is read next */
     size_t line;
-    size_t line_at;     /* how far lines are counted */
-    bool starts_line;   /* what was read last ended with a newline, or nothing was read yet */
+    size_t line_at;   /* how far lines are counted */
+    bool starts_line; /* what was read last ended with a newline, or nothing was read yet */
     cna_token *tokens;
     size_t n_tokens, capacity;
     cna_error *err;
@@ -65,7 +68,8 @@ typedef struct lexer {
 static cna_status add(lexer *lex, cna_token_kind kind, cna_span span)
 {
     for (; lex->line_at < lex->at; lex->line_at++) lex->line += lex->source[lex->line_at] == '\n';
-    CNA_TRY(cna_grow(&lex->tokens, &lex->capacity, lex->n_tokens + 1, sizeof *lex->tokens, "template", lex->err));
+    CNA_TRY(
+        cna_grow(&lex->tokens, &lex->capacity, lex->n_tokens + 1, sizeof *lex->tokens, "template", lex->err));
     lex->tokens[lex->n_tokens++] = (cna_token){kind, span, lex->line};
     return CNA_OK;
 }
@@ -85,12 +89,13 @@ static bool looking_at(const lexer *lex, const char *text)
 
 static void skip_space(lexer *lex)
 {
-    lex->at += (size_t)(cna_span_strip((cna_span){lex->source + lex->at, lex->n - lex->at}, true, false).text -
-                        (lex->source + lex->at));
+    lex->at +=
+        (size_t)(cna_span_strip((cna_span){lex->source + lex->at, lex->n - lex->at}, true, false).text -
+                 (lex->source + lex->at));
 }
 
-/* The end of a tag, at its sign if it has one: -%} takes the white space after it, %} of a block or comment one
- * newline. Returns false if the tag does not end here. */
+/* The end of a tag, at its sign if it has one: -%} takes the white space after it, %} of a block or comment
+ * one newline. Returns false if the tag does not end here. */
 static bool close_tag(lexer *lex, const char *close, bool takes_newline)
 {
     size_t before = lex->at;
@@ -101,13 +106,16 @@ static bool close_tag(lexer *lex, const char *close, bool takes_newline)
         return false;
     }
     lex->at += 2;
-    if (sign == '-') skip_space(lex);
-    else if (sign != '+' && takes_newline && looking_at(lex, "\n")) lex->at++;
+    if (sign == '-')
+        skip_space(lex);
+    else if (sign != '+' && takes_newline && looking_at(lex, "\n"))
+        lex->at++;
     lex->starts_line = lex->source[lex->at - 1] == '\n';
     return true;
 }
 
-/* The text before a tag: {%- takes all white space before it; {% and {# alone on their line take their indentation. */
+/* The text before a tag: {%- takes all white space before it; {% and {# alone on their line take their
+ * indentation. */
 static cna_span before_tag(const lexer *lex, cna_span text, char sign, bool is_output)
 {
     if (sign == '-') return cna_span_strip(text, false, true);
@@ -135,7 +143,8 @@ static cna_status lex_string(lexer *lex)
         if (c == '\\') {
             static const char escapes[] = "nrt\\'\"";
             static const char meanings[] = "\n\r\t\\'\"";
-            const char *escape = lex->at < lex->n ? memchr(escapes, lex->source[lex->at], sizeof escapes - 1) : NULL;
+            const char *escape =
+                lex->at < lex->n ? memchr(escapes, lex->source[lex->at], sizeof escapes - 1) : NULL;
             if (escape == NULL) return refuse(lex, "an escape in a string", (cna_span){0});
             c = meanings[escape - escapes];
             lex->at++;
@@ -149,8 +158,9 @@ static cna_status lex_string(lexer *lex)
 
 static cna_status lex_operator(lexer *lex)
 {
-    static const char *const operators[] = {"//", "**", "==", "!=", "<=", ">=", "+", "-", "/", "*", "%", "~", "<",
-                                            ">",  "=",  "(",  ")",  "[",  "]",  "{", "}", ",", ".", ":", "|"};
+    static const char *const operators[] = {"//", "**", "==", "!=", "<=", ">=", "+", "-", "/",
+                                            "*",  "%",  "~",  "<",  ">",  "=",  "(", ")", "[",
+                                            "]",  "{",  "}",  ",",  ".",  ":",  "|"};
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
         if (!looking_at(lex, operators[i])) continue;
         cna_span span = {lex->source + lex->at, strlen(operators[i])};
@@ -186,7 +196,9 @@ static cna_status lex_tag(lexer *lex, bool is_output)
         char c = lex->source[lex->at];
         if (strchr("([{", c) != NULL) depth++;
         if (strchr(")]}", c) != NULL && depth != 0) depth--;
-        CNA_TRY(c == '\'' || c == '"' ? lex_string(lex) : is_name_byte(c) ? lex_word(lex) : lex_operator(lex));
+        CNA_TRY(c == '\'' || c == '"' ? lex_string(lex)
+                : is_name_byte(c)     ? lex_word(lex)
+                                      : lex_operator(lex));
     }
 }
 
@@ -202,7 +214,8 @@ static cna_status lex_all(lexer *lex)
 {
     while (lex->at < lex->n) {
         size_t begin = lex->at;
-        while (lex->at < lex->n && !looking_at(lex, "{{") && !looking_at(lex, "{%") && !looking_at(lex, "{#")) lex->at++;
+        while (lex->at < lex->n && !looking_at(lex, "{{") && !looking_at(lex, "{%") && !looking_at(lex, "{#"))
+            lex->at++;
         cna_span text = {lex->source + begin, lex->at - begin};
         if (lex->at >= lex->n) return add(lex, CNA_TOKEN_TEXT, text);
         char kind = lex->source[lex->at + 1];
@@ -242,7 +255,9 @@ cna_status cna_template_lex(char *source, size_t n_bytes, const char *where, cna
     lex.n = normalize_newlines(source, n_bytes);
     cna_status status = lex_all(&lex);
     if (status == CNA_OK) status = add(&lex, CNA_TOKEN_END, (cna_span){0});
-    if (status == CNA_OK) *out = lex.tokens;
-    else cna_free(lex.tokens);
+    if (status == CNA_OK)
+        *out = lex.tokens;
+    else
+        cna_free(lex.tokens);
     return status;
 }

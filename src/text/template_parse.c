@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * The tree of a chat template: recursive descent over its tokens, in jinja2's order of precedence (parser.py). */
+ * The tree of a chat template: recursive descent over its tokens, in jinja2's order of precedence
+ * (parser.py). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "text/template_parts.h"
 
-/* Brackets and blocks inside of one another, and operators in a row: enough for any template met, and a bound for
- * recursion here and in the evaluation. */
+/* Brackets and blocks inside of one another, and operators in a row: enough for any template met, and a bound
+ * for recursion here and in the evaluation. */
 enum { DEPTH_MAX = 200, NESTING_MAX = 50 };
 
 typedef struct parser {
@@ -23,9 +24,11 @@ static cna_status parse_statements(parser *p, uint32_t *out);
 
 static cna_status refuse_token(const parser *p)
 {
-    static const char *const names[] = {"text", "'{{'", "'{%'", "the end of a tag", "the name", "the text",
-                                        "the number", "the operator", "the end of the template"};
-    return cna_template_refuse(p->err, p->parsed->where, p->token->line, names[p->token->kind], p->token->span);
+    static const char *const names[] = {
+        "text",     "'{{'",       "'{%'",         "the end of a tag",       "the name",
+        "the text", "the number", "the operator", "the end of the template"};
+    return cna_template_refuse(p->err, p->parsed->where, p->token->line, names[p->token->kind],
+                               p->token->span);
 }
 
 static uint32_t depth_of(const parser *p, uint32_t node)
@@ -42,9 +45,11 @@ static cna_status add(parser *p, cna_node node, uint32_t *out)
     node.depth = depth + 1;
     node.line = p->token->line;
     if (node.depth > DEPTH_MAX || parsed->n_nodes > UINT32_MAX - 2) {
-        return cna_template_refuse(p->err, parsed->where, node.line, "an expression that is too long", (cna_span){0});
+        return cna_template_refuse(p->err, parsed->where, node.line, "an expression that is too long",
+                                   (cna_span){0});
     }
-    CNA_TRY(cna_grow(&parsed->nodes, &parsed->capacity, parsed->n_nodes + 1, sizeof node, "template", p->err));
+    CNA_TRY(
+        cna_grow(&parsed->nodes, &parsed->capacity, parsed->n_nodes + 1, sizeof node, "template", p->err));
     *out = (uint32_t)parsed->n_nodes;
     parsed->nodes[parsed->n_nodes++] = node;
     return CNA_OK;
@@ -53,8 +58,10 @@ static cna_status add(parser *p, cna_node node, uint32_t *out)
 /* Append to a list; *last is its last node, 0 while it is empty. */
 static void append(parser *p, uint32_t *first, uint32_t *last, uint32_t node)
 {
-    if (*first == 0) *first = node;
-    else p->parsed->nodes[*last].next = node;
+    if (*first == 0)
+        *first = node;
+    else
+        p->parsed->nodes[*last].next = node;
     *last = node;
     if (depth_of(p, node) > depth_of(p, *first)) p->parsed->nodes[*first].depth = depth_of(p, node);
 }
@@ -205,9 +212,10 @@ static cna_status parse_test(parser *p, uint32_t *out)
     cna_node node = {.kind = CNA_NODE_TEST, .a = *out};
     bool negated = accept_name(p, "not");
     CNA_TRY(take_name(p, &node.span));
-    bool argument = p->token->kind == CNA_TOKEN_STRING || p->token->kind == CNA_TOKEN_NUMBER || is_operator(p, "(") ||
-                    is_operator(p, "[") || is_operator(p, "{") ||
-                    (p->token->kind == CNA_TOKEN_NAME && !is_name(p, "and") && !is_name(p, "or") && !is_name(p, "else"));
+    bool argument =
+        p->token->kind == CNA_TOKEN_STRING || p->token->kind == CNA_TOKEN_NUMBER || is_operator(p, "(") ||
+        is_operator(p, "[") || is_operator(p, "{") ||
+        (p->token->kind == CNA_TOKEN_NAME && !is_name(p, "and") && !is_name(p, "or") && !is_name(p, "else"));
     if (argument) return refuse_token(p);
     CNA_TRY(add(p, node, out));
     return negated ? add(p, (cna_node){.kind = CNA_NODE_NOT, .a = *out}, out) : CNA_OK;
@@ -411,7 +419,8 @@ static cna_status parse_set(parser *p, uint32_t *out)
 static cna_status parse_statement(parser *p, uint32_t *out)
 {
     const cna_token *token = p->token++;
-    if (token->kind == CNA_TOKEN_TEXT) return add(p, (cna_node){.kind = CNA_NODE_TEXT, .span = token->span}, out);
+    if (token->kind == CNA_TOKEN_TEXT)
+        return add(p, (cna_node){.kind = CNA_NODE_TEXT, .span = token->span}, out);
     if (token->kind == CNA_TOKEN_OUTPUT) {
         cna_node node = {.kind = CNA_NODE_OUTPUT};
         CNA_TRY(parse_expression(p, &node.a));
@@ -448,7 +457,8 @@ static cna_status parse_statements(parser *p, uint32_t *out)
     return CNA_OK;
 }
 
-cna_status cna_template_parse(const char *text, size_t n_bytes, const char *where, cna_template **out, cna_error *err)
+cna_status cna_template_parse(const char *text, size_t n_bytes, const char *where, cna_template **out,
+                              cna_error *err)
 {
     *out = NULL;
     cna_template *parsed = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Between the three steps of chat templates: tokens (template_lex.c), nodes (template_parse.c), and their evaluation
- * (template_render.c). */
+ * Between the three steps of chat templates: tokens (template_lex.c), nodes (template_parse.c), and their
+ * evaluation (template_render.c). */
 #ifndef CNA_TEXT_TEMPLATE_PARTS_H
 #define CNA_TEXT_TEMPLATE_PARTS_H
 
@@ -38,8 +38,8 @@ typedef struct cna_token {
 typedef enum cna_node_kind {
     CNA_NODE_NOTHING, /* node 0 stands for "no node" */
     /* expressions */
-    CNA_NODE_STRING,    /* span */
-    CNA_NODE_NUMBER,    /* number */
+    CNA_NODE_STRING, /* span */
+    CNA_NODE_NUMBER, /* number */
     CNA_NODE_TRUE,
     CNA_NODE_FALSE,
     CNA_NODE_NONE,
@@ -82,7 +82,7 @@ struct cna_template {
     char *source;
     cna_node *nodes; /* [n_nodes] */
     size_t n_nodes, capacity;
-    uint32_t body;   /* list of statements */
+    uint32_t body; /* list of statements */
 };
 
 /* Cut source (NUL-terminated, changed in place) into tokens, a CNA_TOKEN_END last. *out is new. */
@@ -90,6 +90,7 @@ CNA_MUST_CHECK cna_status cna_template_lex(char *source, size_t n_bytes, const c
                                            cna_error *err);
 
 /* ERR_UNSUPPORTED: "WHERE, line N: expected ..., found FOUND; ...". */
-cna_status cna_template_refuse(cna_error *err, const char *where, size_t line, const char *found, cna_span shown);
+cna_status cna_template_refuse(cna_error *err, const char *where, size_t line, const char *found,
+                               cna_span shown);
 
 #endif

@@ -63,8 +63,10 @@ bool cna_tokenizer_is_special(const cna_tokenizer *tokenizer, int32_t id)
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (tokenizer->specials.ids[middle] == id) return true;
-        if (tokenizer->specials.ids[middle] < id) low = middle + 1;
-        else high = middle;
+        if (tokenizer->specials.ids[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return false;
 }
@@ -88,10 +90,10 @@ static cna_status encode_words(encoding *e, const char *text, size_t n_bytes)
     for (size_t from = 0; from < n_bytes;) {
         size_t start, end;
         CNA_TRY(cna_matcher_next(e->matcher, text, n_bytes, from, &start, &end, e->err));
-        CNA_TRY(cna_bpe_encode(&tokenizer->bpe, &tokenizer->vocab, text + from, start - from, &e->scratch, &e->out,
-                               e->err));
-        CNA_TRY(cna_bpe_encode(&tokenizer->bpe, &tokenizer->vocab, text + start, end - start, &e->scratch, &e->out,
-                               e->err));
+        CNA_TRY(cna_bpe_encode(&tokenizer->bpe, &tokenizer->vocab, text + from, start - from, &e->scratch,
+                               &e->out, e->err));
+        CNA_TRY(cna_bpe_encode(&tokenizer->bpe, &tokenizer->vocab, text + start, end - start, &e->scratch,
+                               &e->out, e->err));
         from = end;
     }
     return CNA_OK;
@@ -130,8 +132,8 @@ static cna_status add_all(cna_ids *list, const cna_ids *added, cna_error *err)
     return CNA_OK;
 }
 
-cna_status cna_tokenizer_encode(const cna_tokenizer *tokenizer, const char *text, size_t n_bytes, bool specials,
-                                int32_t **out_ids, size_t *out_n, cna_error *err)
+cna_status cna_tokenizer_encode(const cna_tokenizer *tokenizer, const char *text, size_t n_bytes,
+                                bool specials, int32_t **out_ids, size_t *out_n, cna_error *err)
 {
     *out_ids = NULL;
     *out_n = 0;
@@ -159,16 +161,18 @@ cleanup:
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------ decoding, chat */
+/* ------------------------------------------------------------------------------------------ decoding, chat
+ */
 
-cna_status cna_tokenizer_decode(const cna_tokenizer *tokenizer, const int32_t *ids, size_t n_ids, bool skip_specials,
-                                char **out_text, size_t *out_n_bytes, cna_error *err)
+cna_status cna_tokenizer_decode(const cna_tokenizer *tokenizer, const int32_t *ids, size_t n_ids,
+                                bool skip_specials, char **out_text, size_t *out_n_bytes, cna_error *err)
 {
     *out_text = NULL;
     cna_stream stream = {.tokenizer = tokenizer, .skip_specials = skip_specials};
     cna_buffer text = {0};
     cna_status status = CNA_OK;
-    for (size_t i = 0; status == CNA_OK && i < n_ids; i++) status = cna_stream_add(&stream, ids[i], &text, err);
+    for (size_t i = 0; status == CNA_OK && i < n_ids; i++)
+        status = cna_stream_add(&stream, ids[i], &text, err);
     if (status == CNA_OK) status = cna_stream_flush(&stream, &text, err);
     if (status == CNA_OK) status = cna_buffer_take(&text, out_text, out_n_bytes, err);
     cna_stream_free(&stream);
@@ -186,8 +190,9 @@ const char *cna_tokenizer_chat_family(const cna_tokenizer *tokenizer)
     return cna_chat_family(tokenizer->chat);
 }
 
-cna_status cna_tokenizer_render(const cna_tokenizer *tokenizer, const cna_message *messages, size_t n_messages,
-                                const char *date, char **out_text, size_t *out_n_bytes, cna_error *err)
+cna_status cna_tokenizer_render(const cna_tokenizer *tokenizer, const cna_message *messages,
+                                size_t n_messages, const char *date, char **out_text, size_t *out_n_bytes,
+                                cna_error *err)
 {
     return cna_chat_render(tokenizer->chat, messages, n_messages, date, out_text, out_n_bytes, err);
 }

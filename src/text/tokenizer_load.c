@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Reading tokenizer.json, the serialised form of the `tokenizers` package. What is not understood is refused: a
- * component passed over would give other ids without a word. */
+ * Reading tokenizer.json, the serialised form of the `tokenizers` package. What is not understood is refused:
+ * a component passed over would give other ids without a word. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,25 +15,32 @@ enum { FILE_BYTES_MAX = 256 << 20 };
 static const char *describe(const json_t *value, char out[96])
 {
     const char *type = json_string_value(json_object_get(value, "type"));
-    if (type != NULL) snprintf(out, 96, "one of type '%.60s'", type);
-    else if (json_is_string(value)) snprintf(out, 96, "'%.60s'", json_string_value(value));
-    else if (json_is_boolean(value)) snprintf(out, 96, "%s", json_is_true(value) ? "true" : "false");
-    else if (json_is_number(value)) snprintf(out, 96, "%g", json_number_value(value));
-    else snprintf(out, 96, "%s", cna_json_type_name(value));
+    if (type != NULL)
+        snprintf(out, 96, "one of type '%.60s'", type);
+    else if (json_is_string(value))
+        snprintf(out, 96, "'%.60s'", json_string_value(value));
+    else if (json_is_boolean(value))
+        snprintf(out, 96, "%s", json_is_true(value) ? "true" : "false");
+    else if (json_is_number(value))
+        snprintf(out, 96, "%g", json_number_value(value));
+    else
+        snprintf(out, 96, "%s", cna_json_type_name(value));
     return out;
 }
 
-static cna_status refuse(const char *path, const char *key, const char *expected, const json_t *found, cna_error *err)
+static cna_status refuse(const char *path, const char *key, const char *expected, const json_t *found,
+                         cna_error *err)
 {
     char text[96];
-    return cna_fail(err, CNA_ERR_UNSUPPORTED,
-                    "%s: key '%s': expected %s, found %s; only byte-level BPE as Llama 3 and Qwen2.5 have it can be used",
-                    path, key, expected, describe(found, text));
+    return cna_fail(
+        err, CNA_ERR_UNSUPPORTED,
+        "%s: key '%s': expected %s, found %s; only byte-level BPE as Llama 3 and Qwen2.5 have it can be used",
+        path, key, expected, describe(found, text));
 }
 
 /* Refuse members that are not in the list, which ends with NULL. */
-static cna_status check_keys(const json_t *object, const char *const *known, const char *path, const char *key,
-                             cna_error *err)
+static cna_status check_keys(const json_t *object, const char *const *known, const char *path,
+                             const char *key, cna_error *err)
 {
     /* The iterator does not change the object; jansson's signature lacks the const. */
     for (void *i = json_object_iter((json_t *)(uintptr_t)object); i != NULL;
@@ -41,15 +48,16 @@ static cna_status check_keys(const json_t *object, const char *const *known, con
         const char *const *name = known;
         while (*name != NULL && strcmp(*name, json_object_iter_key(i)) != 0) name++;
         if (*name != NULL) continue;
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key '%s': expected only members that are known, found '%s'", path,
-                        key, json_object_iter_key(i));
+        return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                        "%s: key '%s': expected only members that are known, found '%s'", path, key,
+                        json_object_iter_key(i));
     }
     return CNA_OK;
 }
 
 /* The boolean must have the value wanted; absent, it has the value it defaults to. */
-static cna_status require_bool(const json_t *object, const char *key, bool wanted, bool absent, const char *path,
-                               cna_error *err)
+static cna_status require_bool(const json_t *object, const char *key, bool wanted, bool absent,
+                               const char *path, cna_error *err)
 {
     bool value = absent;
     CNA_TRY(cna_json_find_bool(object, key, path, &value, err));
@@ -73,7 +81,8 @@ static bool is_type(const json_t *object, const char *type)
     return found != NULL && strcmp(found, type) == 0;
 }
 
-/* Component i of a member that is one component or a Sequence of them (not of Sequences); *out is NULL past the last. */
+/* Component i of a member that is one component or a Sequence of them (not of Sequences); *out is NULL past
+ * the last. */
 static cna_status component(const json_t *root, const char *key, const char *list, size_t i, const char *path,
                             json_t **out, cna_error *err)
 {
@@ -95,10 +104,12 @@ static cna_status load_vocab(cna_vocab *vocab, const json_t *model, const char *
     const char *piece;
     json_t *id;
     CNA_TRY(cna_json_get_object(model, "vocab", path, &pieces, err));
-    json_object_foreach(pieces, piece, id) {
+    json_object_foreach(pieces, piece, id)
+    {
         if (!json_is_integer(id)) {
-            return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'model.vocab': expected a whole number for '%s', found %s", path,
-                            piece, cna_json_type_name(id));
+            return cna_fail(err, CNA_ERR_FORMAT,
+                            "%s: key 'model.vocab': expected a whole number for '%s', found %s", path, piece,
+                            cna_json_type_name(id));
         }
         CNA_TRY(cna_vocab_add(vocab, piece, strlen(piece), json_integer_value(id), path, err));
     }
@@ -136,7 +147,8 @@ static cna_status add_merge(cna_tokenizer *tokenizer, const json_t *merge, size_
     span left, right;
     if (!split_merge(merge, &left, &right)) {
         char text[96];
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'model.merges[%zu]': expected \"a b\" or [\"a\", \"b\"], found %s", path,
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key 'model.merges[%zu]': expected \"a b\" or [\"a\", \"b\"], found %s", path,
                         rank, describe(merge, text));
     }
     cna_buffer_reset(joined);
@@ -148,9 +160,10 @@ static cna_status add_merge(cna_tokenizer *tokenizer, const json_t *merge, size_
     int32_t result = cna_vocab_find(vocab, joined->data, joined->size);
     if (left_id < 0 || right_id < 0 || result < 0) {
         span missing = left_id < 0 ? left : right_id < 0 ? right : (span){joined->data, joined->size};
-        return cna_fail(err, CNA_ERR_FORMAT,
-                        "%s: key 'model.merges[%zu]': expected pieces of model.vocab, found '%.*s', which is not there", path,
-                        rank, missing.n > 60 ? 60 : (int)missing.n, missing.text);
+        return cna_fail(
+            err, CNA_ERR_FORMAT,
+            "%s: key 'model.merges[%zu]': expected pieces of model.vocab, found '%.*s', which is not there",
+            path, rank, missing.n > 60 ? 60 : (int)missing.n, missing.text);
     }
     cna_bpe_add(&tokenizer->bpe, left_id, right_id, result, (uint32_t)rank);
     return CNA_OK;
@@ -172,12 +185,21 @@ static cna_status load_merges(cna_tokenizer *tokenizer, const json_t *model, con
 
 static cna_status load_model(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)
 {
-    static const char *const known[] = {"type",     "vocab",         "merges",        "dropout",
-                                        "unk_token", "fuse_unk",     "byte_fallback", "ignore_merges",
-                                        "continuing_subword_prefix", "end_of_word_suffix", NULL};
+    static const char *const known[] = {"type",
+                                        "vocab",
+                                        "merges",
+                                        "dropout",
+                                        "unk_token",
+                                        "fuse_unk",
+                                        "byte_fallback",
+                                        "ignore_merges",
+                                        "continuing_subword_prefix",
+                                        "end_of_word_suffix",
+                                        NULL};
     json_t *model;
     CNA_TRY(cna_json_get_object(root, "model", path, &model, err));
-    if (!is_type(model, "BPE")) return refuse(path, "model.type", "'BPE'", json_object_get(model, "type"), err);
+    if (!is_type(model, "BPE"))
+        return refuse(path, "model.type", "'BPE'", json_object_get(model, "type"), err);
     CNA_TRY(check_keys(model, known, path, "model", err));
     CNA_TRY(require_nothing(model, "dropout", false, path, err));
     CNA_TRY(require_nothing(model, "unk_token", false, path, err));
@@ -191,7 +213,8 @@ static cna_status load_model(cna_tokenizer *tokenizer, const json_t *root, const
         cna_buffer piece = {0};
         char value = (char)byte;
         cna_status status = cna_bytes_to_piece(&value, 1, &piece, err);
-        if (status == CNA_OK) tokenizer->bpe.byte_id[byte] = cna_vocab_find(&tokenizer->vocab, piece.data, piece.size);
+        if (status == CNA_OK)
+            tokenizer->bpe.byte_id[byte] = cna_vocab_find(&tokenizer->vocab, piece.data, piece.size);
         cna_buffer_free(&piece);
         CNA_TRY(status);
     }
@@ -200,8 +223,8 @@ static cna_status load_model(cna_tokenizer *tokenizer, const json_t *root, const
 
 /* ------------------------------------------------------------------------------------------ added tokens */
 
-static cna_status index_added(cna_tokenizer *tokenizer, const char *content, size_t n_bytes, int32_t id, bool normalized,
-                              cna_error *err)
+static cna_status index_added(cna_tokenizer *tokenizer, const char *content, size_t n_bytes, int32_t id,
+                              bool normalized, cna_error *err)
 {
     if (!normalized) return cna_added_add(&tokenizer->added, content, n_bytes, id, err);
     cna_buffer form = {0};
@@ -212,10 +235,11 @@ static cna_status index_added(cna_tokenizer *tokenizer, const char *content, siz
     return status;
 }
 
-static cna_status load_added_token(cna_tokenizer *tokenizer, const json_t *token, const char *path, cna_error *err)
+static cna_status load_added_token(cna_tokenizer *tokenizer, const json_t *token, const char *path,
+                                   cna_error *err)
 {
-    static const char *const known[] = {"id",     "content", "single_word", "lstrip",
-                                        "rstrip", "normalized", "special",  NULL};
+    static const char *const known[] = {"id",     "content",    "single_word", "lstrip",
+                                        "rstrip", "normalized", "special",     NULL};
     static const char *const refused[] = {"single_word", "lstrip", "rstrip"};
     const char *content;
     int64_t id = 0;
@@ -227,8 +251,9 @@ static cna_status load_added_token(cna_tokenizer *tokenizer, const json_t *token
     CNA_TRY(cna_json_get_string(token, "content", path, &content, err));
     size_t n_bytes = json_string_length(json_object_get(token, "content"));
     if (n_bytes == 0 || n_bytes != strlen(content)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'added_tokens': expected a text without NUL for id %lld, found %s",
-                        path, (long long)id, n_bytes == 0 ? "an empty one" : "a NUL");
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key 'added_tokens': expected a text without NUL for id %lld, found %s", path,
+                        (long long)id, n_bytes == 0 ? "an empty one" : "a NUL");
     }
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         CNA_TRY(require_bool(token, refused[i], false, false, path, err));
@@ -238,8 +263,11 @@ static cna_status load_added_token(cna_tokenizer *tokenizer, const json_t *token
     int32_t model_id = cna_vocab_find(&tokenizer->vocab, content, n_bytes);
     const char *model_piece = cna_vocab_piece(&tokenizer->vocab, (int32_t)id, NULL);
     if ((model_id >= 0 && model_id != id) || (model_id < 0 && model_piece != NULL)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'added_tokens': expected '%s' and id %lld to agree with model.vocab, "
-                        "found '%s' under that id", path, content, (long long)id, model_piece == NULL ? "" : model_piece);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key 'added_tokens': expected '%s' and id %lld to agree with model.vocab, "
+                        "found that id to be %s%s%s",
+                        path, content, (long long)id, model_piece == NULL ? "free" : "'",
+                        model_piece == NULL ? "" : model_piece, model_piece == NULL ? "" : "'");
     }
     CNA_TRY(cna_vocab_add(&tokenizer->added_pieces, content, n_bytes, id, path, err));
     if (special) CNA_TRY(cna_ids_add(&tokenizer->specials, (int32_t)id, err));
@@ -268,7 +296,8 @@ static cna_status load_added(cna_tokenizer *tokenizer, const json_t *root, const
 
 /* ------------------------------------------------------------------- normaliser, pre-tokenizer, decoder */
 
-static cna_status load_normalizer(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)
+static cna_status load_normalizer(cna_tokenizer *tokenizer, const json_t *root, const char *path,
+                                  cna_error *err)
 {
     json_t *item;
     json_t *second;
@@ -293,7 +322,8 @@ static cna_status load_split(cna_tokenizer *tokenizer, const json_t *split, cons
     if (value == NULL) return refuse(path, "pre_tokenizer.pattern", "a member 'Regex'", pattern, err);
     CNA_TRY(cna_json_get_string(pattern, "Regex", path, &regex, err));
     if (strlen(regex) != json_string_length(value)) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'Regex': expected a pattern without NUL, found one", path);
+        return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                        "%s: key 'Regex': expected a pattern without NUL, found one", path);
     }
     CNA_TRY(cna_json_get_string(split, "behavior", path, &behavior, err));
     if (strcmp(behavior, "Isolated") != 0) {
@@ -305,7 +335,8 @@ static cna_status load_split(cna_tokenizer *tokenizer, const json_t *split, cons
     return cna_pattern_create(regex, where, &tokenizer->pattern, err);
 }
 
-static cna_status load_byte_level(cna_tokenizer *tokenizer, const json_t *byte_level, const char *path, cna_error *err)
+static cna_status load_byte_level(cna_tokenizer *tokenizer, const json_t *byte_level, const char *path,
+                                  cna_error *err)
 {
     static const char *const known[] = {"type", "add_prefix_space", "trim_offsets", "use_regex", NULL};
     CNA_TRY(check_keys(byte_level, known, path, "pre_tokenizer", err));
@@ -316,7 +347,8 @@ static cna_status load_byte_level(cna_tokenizer *tokenizer, const json_t *byte_l
 }
 
 /* Split then ByteLevel, or ByteLevel alone with GPT-2's pattern. */
-static cna_status load_pre_tokenizer(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)
+static cna_status load_pre_tokenizer(cna_tokenizer *tokenizer, const json_t *root, const char *path,
+                                     cna_error *err)
 {
     static const char *const expected = "a Split and then a ByteLevel, or a ByteLevel";
     json_t *item;
@@ -326,7 +358,8 @@ static cna_status load_pre_tokenizer(cna_tokenizer *tokenizer, const json_t *roo
         CNA_TRY(load_split(tokenizer, item, path, err));
         CNA_TRY(component(root, "pre_tokenizer", "pretokenizers", ++i, path, &item, err));
     }
-    if (item == NULL || !is_type(item, "ByteLevel")) return refuse(path, "pre_tokenizer", expected, item, err);
+    if (item == NULL || !is_type(item, "ByteLevel"))
+        return refuse(path, "pre_tokenizer", expected, item, err);
     CNA_TRY(load_byte_level(tokenizer, item, path, err));
     CNA_TRY(component(root, "pre_tokenizer", "pretokenizers", ++i, path, &item, err));
     return item == NULL ? CNA_OK : refuse(path, "pre_tokenizer", expected, item, err);
@@ -358,9 +391,10 @@ static cna_status add_template_token(cna_tokenizer *tokenizer, const json_t *pro
         json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
         if (value < 0 || value > CNA_VOCAB_ID_MAX || cna_tokenizer_piece(tokenizer, (int32_t)value) == NULL) {
             char text[96];
-            return cna_fail(err, CNA_ERR_FORMAT,
-                            "%s: key 'post_processor.special_tokens': expected ids of this tokenizer for '%s', found %s",
-                            path, name, describe(id, text));
+            return cna_fail(
+                err, CNA_ERR_FORMAT,
+                "%s: key 'post_processor.special_tokens': expected ids of this tokenizer for '%s', found %s",
+                path, name, describe(id, text));
         }
         CNA_TRY(cna_ids_add(out, (int32_t)value, err));
     }
@@ -368,7 +402,8 @@ static cna_status add_template_token(cna_tokenizer *tokenizer, const json_t *pro
 }
 
 /* `single`: special tokens around exactly one {"Sequence": {"id": "A"}}. `pair` is never used here. */
-static cna_status load_template(cna_tokenizer *tokenizer, const json_t *processor, const char *path, cna_error *err)
+static cna_status load_template(cna_tokenizer *tokenizer, const json_t *processor, const char *path,
+                                cna_error *err)
 {
     json_t *single;
     bool seen_text = false;
@@ -390,7 +425,8 @@ static cna_status load_template(cna_tokenizer *tokenizer, const json_t *processo
     return CNA_OK;
 }
 
-static cna_status load_post_processor(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)
+static cna_status load_post_processor(cna_tokenizer *tokenizer, const json_t *root, const char *path,
+                                      cna_error *err)
 {
     bool seen_template = false;
     for (size_t i = 0;; i++) {
@@ -410,12 +446,14 @@ static cna_status load_post_processor(cna_tokenizer *tokenizer, const json_t *ro
 /* Truncation and padding are passed over, as transformers does unless a caller asks for them. */
 static cna_status load_parts(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)
 {
-    static const char *const known[] = {"version",       "truncation",     "padding", "added_tokens", "normalizer",
-                                        "pre_tokenizer", "post_processor", "decoder", "model",        NULL};
+    static const char *const known[] = {
+        "version",       "truncation",     "padding", "added_tokens", "normalizer",
+        "pre_tokenizer", "post_processor", "decoder", "model",        NULL};
     if (!json_is_object(root)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected an object, found %s", path, cna_json_type_name(root));
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected an object, found %s", path,
+                        cna_json_type_name(root));
     }
-    CNA_TRY(check_keys(root, known, path, "(top)", err));
+    CNA_TRY(check_keys(root, known, path, "(whole file)", err));
     CNA_TRY(load_normalizer(tokenizer, root, path, err));
     CNA_TRY(load_pre_tokenizer(tokenizer, root, path, err));
     CNA_TRY(load_decoder(root, path, err));

@@ -47,20 +47,21 @@ cna_status cna_vocab_add(cna_vocab *vocab, const char *piece, size_t n_bytes, in
                          cna_error *err)
 {
     if (id < 0 || id > CNA_VOCAB_ID_MAX) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: token '%s': expected an id of 0 to %d, found %lld", source, piece,
-                        CNA_VOCAB_ID_MAX, (long long)id);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: token '%s': expected an id of 0 to %d, found %lld", source,
+                        piece, CNA_VOCAB_ID_MAX, (long long)id);
     }
     CNA_TRY(grow_slots(vocab, err));
-    CNA_TRY(cna_grow(&vocab->entries, &vocab->entry_capacity, (size_t)id + 1, sizeof *vocab->entries, "vocabulary",
-                     err));
+    CNA_TRY(cna_grow(&vocab->entries, &vocab->entry_capacity, (size_t)id + 1, sizeof *vocab->entries,
+                     "vocabulary", err));
     if (vocab->entries[id].present) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: token '%s': expected an id of its own, found %lld, which is '%s'",
-                        source, piece, (long long)id, vocab->text.data + vocab->entries[id].offset);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: token '%s': expected an id of its own, found %lld, which is '%s'", source, piece,
+                        (long long)id, vocab->text.data + vocab->entries[id].offset);
     }
     size_t slot = find_slot(vocab, piece, n_bytes);
     if (vocab->slots[slot] != 0) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: token '%s': expected one id, found %d and %lld", source, piece,
-                        vocab->slots[slot] - 1, (long long)id);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: token '%s': expected one id, found %d and %lld", source,
+                        piece, vocab->slots[slot] - 1, (long long)id);
     }
     size_t offset = vocab->text.size;
     CNA_TRY(cna_buffer_add(&vocab->text, piece, n_bytes, err));
@@ -105,7 +106,8 @@ int cna_char_to_byte(uint32_t code_point)
     if (code_point >= 0x100 && code_point <= 0x120) return (int)(code_point - 0x100);
     if (code_point >= 0x121 && code_point <= 0x142) return (int)(code_point - 0x121 + 0x7F);
     if (code_point == 0x143) return 0xAD;
-    return code_point <= 0xFF && cna_byte_to_char((unsigned char)code_point) == code_point ? (int)code_point : -1;
+    return code_point <= 0xFF && cna_byte_to_char((unsigned char)code_point) == code_point ? (int)code_point
+                                                                                           : -1;
 }
 
 cna_status cna_bytes_to_piece(const char *bytes, size_t n_bytes, cna_buffer *out, cna_error *err)

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT
+ * Chat formatting: transformers' renderings (tests/golden/make_chat.py), where a template is looked for,
+ * which are refused, dates. */
+#include "support.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "text/template.h"
+#include "text/tokenizer.h"
+#include "tokenizer_fixture.h"
+
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char *path = support_path(folder, name);
+    support_write(path, text, strlen(text));
+    cna_free(path);
+}
+
+/* A model folder with a tokenizer and these files, where they are not NULL; opened. */
+static cna_tokenizer *open_with(const char *config, const char *jinja)
+{
+    cna_error err;
+    cna_tokenizer *tokenizer;
+    char *folder = support_folder_create();
+    tokenizer_fixture_write(folder, &(tokenizer_fixture){0});
+    if (config != NULL) write_file(folder, "tokenizer_config.json", config);
+    if (jinja != NULL) write_file(folder, "chat_template.jinja", jinja);
+    assert_ok(cna_tokenizer_open(folder, &tokenizer, &err));
+    support_folder_remove(folder);
+    return tokenizer;
+}
+
+static cna_status render_one(const cna_tokenizer *tokenizer, const char *role, const char *content,
+                             const char *date, char **text, cna_error *err)
+{
+    cna_message message = {.role = role, .content = content, .n_bytes = strlen(content)};
+    return cna_tokenizer_render(tokenizer, &message, 1, date, text, NULL, err);
+}
+
+static void expect_user(const cna_tokenizer *tokenizer, const char *expected)
+{
+    cna_error err;
+    char *text;
+    assert_ok(render_one(tokenizer, "user", "Hi", "2026-02-03", &text, &err));
+    assert_string_equal(text, expected);
+    cna_free(text);
+}
+
+/* ------------------------------------------------------------------------------------------------- golden */
+
+static void check_conversation(const cna_tokenizer *tokenizer, const json_t *conversation, const char *date)
+{
+    const json_t *messages = json_object_get(conversation, "messages");
+    const json_t *expected = json_object_get(conversation, "text");
+    cna_message list[8];
+    size_t n = json_array_size(messages);
+    assert_in_range(n, 1, 8);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *message = json_array_get(messages, i);
+        const json_t *content = json_object_get(message, "content");
+        list[i] = (cna_message){.role = json_string_value(json_object_get(message, "role")),
+                                .content = json_string_value(content),
+                                .n_bytes = json_string_length(content)};
+    }
+    cna_error err;
+    char *text;
+    size_t n_bytes;
+    cna_status status = cna_tokenizer_render(tokenizer, list, n, date, &text, &n_bytes, &err);
+    if (json_is_null(expected)) {
+        assert_int_equal(status, CNA_ERR_ARG);
+        return;
+    }
+    if (status != CNA_OK) fail_msg("%s", err.text);
+    assert_int_equal(n_bytes, json_string_length(expected));
+    assert_string_equal(text, json_string_value(expected));
+    cna_free(text);
+}
+
+static void check_golden(const char *name)
+{
+    cna_error err;
+    char path[128];
+    json_t *golden;
+    snprintf(path, sizeof path, "tests/golden/chat/%s.json", name);
+    assert_ok(cna_json_load(path, 1 << 20, &golden, &err));
+    const char *text = json_string_value(json_object_get(json_object_get(golden, "template"), "text"));
+    char *read = NULL;
+    if (text == NULL) {
+        char *file = support_testdata(
+            json_string_value(json_object_get(json_object_get(golden, "template"), "testdata")));
+        text = read = support_read(file, NULL);
+        cna_free(file);
+    }
+    cna_tokenizer *tokenizer = open_with("{\"bos_token\": \"<|begin_of_text|>\", \"pad_token\": null}", text);
+    assert_string_equal(cna_tokenizer_chat_family(tokenizer),
+                        json_string_value(json_object_get(golden, "family")));
+    assert_true(cna_tokenizer_has_chat(tokenizer));
+    const json_t *conversations = json_object_get(golden, "conversations");
+    assert_true(json_array_size(conversations) >= 10);
+    for (size_t i = 0; i < json_array_size(conversations); i++) {
+        check_conversation(tokenizer, json_array_get(conversations, i),
+                           json_string_value(json_object_get(golden, "date")));
+    }
+    cna_tokenizer_free(tokenizer);
+    cna_free(read);
+    json_decref(golden);
+}
+
+#define GOLDEN_LIST(X)                                                                                       \
+    X(llama_short, "llama-short")                                                                            \
+    X(llama_set, "llama-set")                                                                                \
+    X(chatml, "chatml")                                                                                      \
+    X(chatml_default, "chatml-default")                                                                      \
+    X(chatml_bare, "chatml-bare")                                                                            \
+    X(chatml_strict, "chatml-strict")                                                                        \
+    X(chatml_dated, "chatml-dated")                                                                          \
+    X(chatml_spaces, "chatml-spaces")                                                                        \
+    X(llama_3_1, "llama-3.1")                                                                                \
+    X(llama_3_2, "llama-3.2")                                                                                \
+    X(llama_3_3, "llama-3.3")                                                                                \
+    X(qwen2_5, "qwen2.5")                                                                                    \
+    X(qwen2_5_base, "qwen2.5-base")
+
+#define X(function, name)                                                                                    \
+    static void golden_##function(void **state)                                                              \
+    {                                                                                                        \
+        (void)state;                                                                                         \
+        check_golden(name);                                                                                  \
+    }
+GOLDEN_LIST(X)
+#undef X
+
+/* ------------------------------------------------------------------------------------ where templates are */
+
+#define CHATML(mark)                                                                                         \
+    mark "{% for m in messages %}<|im_start|>{{ m.role }}\\n{{ m.content }}<|im_end|>\\n{% endfor %}"
+
+static void the_template_is_found_as_transformers_finds_it(void **state)
+{
+    (void)state;
+    static const char listed[] =
+        "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"t\"}, {\"name\": "
+        "\"default\", \"template\": \"" CHATML("D") "\"}]}";
+    static const char nameless[] = "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"t\"}]}";
+    static const char single[] = "{\"bos_token\": {\"content\": \"<b>\"}, \"chat_template\": \"" CHATML(
+        "{{ bos_token }}{{ eos_token }}") "\"}";
+    cna_tokenizer *tokenizer = open_with(single, NULL);
+    expect_user(tokenizer, "<b><|im_start|>user\nHi<|im_end|>\n");
+    cna_tokenizer_free(tokenizer);
+    tokenizer = open_with(listed, NULL);
+    expect_user(tokenizer, "D<|im_start|>user\nHi<|im_end|>\n");
+    cna_tokenizer_free(tokenizer);
+    tokenizer =
+        open_with(single, "{% for m in messages %}J<|im_start|>user\n{{ m.content }}<|im_end|>{% endfor %}");
+    expect_user(tokenizer, "J<|im_start|>user\nHi<|im_end|>");
+    cna_tokenizer_free(tokenizer);
+    tokenizer = open_with(nameless, NULL);
+    assert_string_equal(cna_tokenizer_chat_family(tokenizer), "unsupported");
+    cna_tokenizer_free(tokenizer);
+}
+
+static void without_a_template_there_is_no_chat(void **state)
+{
+    (void)state;
+    static const char *const configs[] = {NULL, "{}", "{\"chat_template\": null, \"bos_token\": null}"};
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        cna_tokenizer *tokenizer = open_with(configs[i], NULL);
+        cna_error err;
+        char *text;
+        assert_string_equal(cna_tokenizer_chat_family(tokenizer), "none");
+        assert_false(cna_tokenizer_has_chat(tokenizer));
+        assert_int_equal(render_one(tokenizer, "user", "Hi", NULL, &text, &err), CNA_ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.text, "found none; use --raw"));
+        cna_tokenizer_free(tokenizer);
+    }
+}
+
+static void a_bad_config_is_an_error(void **state)
+{
+    (void)state;
+    static const char *const configs[] = {"[]", "{", "{\"bos_token\": 1}",
+                                          "{\"eos_token\": {\"text\": \"x\"}}"};
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        cna_error err;
+        cna_tokenizer *tokenizer;
+        char *folder = support_folder_create();
+        tokenizer_fixture_write(folder, &(tokenizer_fixture){0});
+        write_file(folder, "tokenizer_config.json", configs[i]);
+        assert_int_equal(cna_tokenizer_open(folder, &tokenizer, &err), CNA_ERR_FORMAT);
+        assert_null(tokenizer);
+        assert_non_null(strstr(err.text, "tokenizer_config.json: "));
+        support_folder_remove(folder);
+    }
+}
+
+/* The model opens, raw text works, and chat says what is the matter. */
+static void other_templates_are_refused_at_use(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *jinja, *reason;
+    } cases[] = {
+        {"{% for m in messages %}[INST] {{ m.content }} [/INST]{% endfor %}", "as neither does; use --raw"},
+        {"{% for m in messages %}<|im_start|>{{ m.role }} {{ m.content }}<|im_end|>{% endfor %}",
+         "as neither does"},
+        {"{% macro f() %}{% endmacro %}", "line 1: expected a Llama 3 or ChatML"},
+        {"\n{{ messages | tojson }}", "line 2: expected a Llama 3 or ChatML"},
+        {"\xFF", "byte 0 of the chat template: expected UTF-8, found byte 0xff"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cna_tokenizer *tokenizer = open_with(NULL, cases[i].jinja);
+        cna_error err;
+        char *text;
+        int32_t *ids;
+        size_t n;
+        assert_string_equal(cna_tokenizer_chat_family(tokenizer), "unsupported");
+        assert_true(cna_tokenizer_has_chat(tokenizer));
+        assert_int_not_equal(render_one(tokenizer, "user", "Hi", NULL, &text, &err), CNA_OK);
+        assert_non_null(strstr(err.text, "chat_template.jinja"));
+        if (strstr(err.text, cases[i].reason) == NULL) fail_msg("%s\n  lacks %s", err.text, cases[i].reason);
+        assert_ok(cna_tokenizer_encode(tokenizer, "Hi", 2, true, &ids, &n, &err));
+        assert_int_equal(n, 2);
+        cna_free(ids);
+        cna_tokenizer_free(tokenizer);
+    }
+}
+
+static void bad_messages_and_dates_are_refused(void **state)
+{
+    (void)state;
+    cna_tokenizer *tokenizer =
+        open_with("{\"chat_template\": \"" CHATML("") "{{ strftime_now('%d %B %Y') }}\"}", NULL);
+    static const char *const bad[] = {"",           "2026-2-3",   "2026-02-30", "2025-02-29",
+                                      "1900-02-29", "2026-13-01", "2026-00-10", "2026-01-00",
+                                      "2026/01/01", "20260-1-01", "0026-01-01", "x"};
+    static const char *const good[][2] = {{"2024-02-29", "29 February 2024"},
+                                          {"2000-02-29", "29 February 2000"},
+                                          {"2026-12-31", "31 December 2026"},
+                                          {"1999-06-01", "01 June 1999"}};
+    cna_error err;
+    char *text;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(render_one(tokenizer, "user", "Hi", bad[i], &text, &err), CNA_ERR_ARG);
+        assert_non_null(strstr(err.text, "date: expected a day as YYYY-MM-DD, found '"));
+    }
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_ok(render_one(tokenizer, "user", "Hi", good[i][0], &text, &err));
+        assert_string_equal(text + strlen("<|im_start|>user\nHi<|im_end|>\n"), good[i][1]);
+        cna_free(text);
+    }
+    assert_ok(render_one(tokenizer, "user", "Hi", NULL, &text, &err));
+    cna_free(text);
+    assert_int_equal(render_one(tokenizer, "tool", "Hi", NULL, &text, &err), CNA_ERR_ARG);
+    assert_string_equal(err.text, "message 1: expected role system, user or assistant, found 'tool'");
+    assert_int_equal(render_one(tokenizer, "user", "a\x80", NULL, &text, &err), CNA_ERR_FORMAT);
+    assert_string_equal(err.text, "message 1, byte 1: expected UTF-8, found byte 0x80");
+    cna_tokenizer_free(tokenizer);
+}
+
+static void content_may_hold_nul(void **state)
+{
+    (void)state;
+    cna_tokenizer *tokenizer = open_with("{\"chat_template\": \"" CHATML("") "\"}", NULL);
+    cna_message message = {.role = "user", .content = "a\0b", .n_bytes = 3};
+    cna_error err;
+    char *text;
+    size_t n;
+    assert_ok(cna_tokenizer_render(tokenizer, &message, 1, NULL, &text, &n, &err));
+    static const char expected[] = "<|im_start|>user\na\0b<|im_end|>\n";
+    assert_int_equal(n, sizeof expected - 1);
+    assert_memory_equal(text, expected, n);
+    cna_free(text);
+    cna_tokenizer_free(tokenizer);
+}
+
+/* Parse a template and render a conversation by it. */
+static cna_status parse_and_render(const char *path, cna_error *err)
+{
+    static const cna_message messages[] = {{"system", "S", 1}, {"user", "U", 1}};
+    cna_template_input input = {.messages = messages, .n_messages = 2, .date = {2026, 2, 3}};
+    cna_template *parsed = NULL;
+    cna_buffer out = {0};
+    size_t n;
+    char *text = support_read(path, &n);
+    cna_status status = cna_template_parse(text, n, path, &parsed, err);
+    if (status == CNA_OK) status = cna_template_render(parsed, &input, &out, err);
+    cna_template_free(parsed);
+    cna_buffer_free(&out);
+    cna_free(text);
+    return status;
+}
+
+static void malformed_templates_are_refused(void **state)
+{
+    (void)state;
+    support_replay_malformed("template", "input.jinja", parse_and_render);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+#define X(function, name) cmocka_unit_test(golden_##function),
+        GOLDEN_LIST(X)
+#undef X
+            cmocka_unit_test(the_template_is_found_as_transformers_finds_it),
+        cmocka_unit_test(without_a_template_there_is_no_chat),
+        cmocka_unit_test(a_bad_config_is_an_error),
+        cmocka_unit_test(other_templates_are_refused_at_use),
+        cmocka_unit_test(bad_messages_and_dates_are_refused),
+        cmocka_unit_test(content_may_hold_nul),
+        cmocka_unit_test(malformed_templates_are_refused),
+    };
+    return cmocka_run_group_tests_name("chat", tests, NULL, NULL);
+}

@@ -2,7 +2,7 @@
 BUILD   ?= build
 CC      ?= gcc
 PREFIX  ?= /usr/local
-CFLAGS  ?= -O2 -g
+CFLAGS  ?= -O3 -g
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Werror
 # No contraction: gcc and clang fuse differently, and a fused sum is another sum.
 FLAGS    = -std=c17 -ffp-contract=off -fopenmp -fvisibility=hidden -Iinclude -Isrc $(WARN) $(CFLAGS) $(SANITIZE)

@@ -64,6 +64,14 @@ CNA_MUST_CHECK cna_status cna_engine_score(const cna_model *model, const cna_job
                                            const cna_run_options *options, cna_job_fn *on_done, void *user,
                                            cna_error *err);
 
+/* Called with the logits [vocab_size] of one position of one job, in the order of jobs and positions; borrows them. */
+typedef cna_status cna_logits_row_fn(void *user, size_t job, size_t position, const float *logits, cna_error *err);
+
+/* The logits of every position of each job's prompt. */
+CNA_MUST_CHECK cna_status cna_engine_logits(const cna_model *model, const cna_job *jobs, size_t n_jobs,
+                                            const cna_run_options *options, cna_logits_row_fn *on_row, void *user,
+                                            cna_error *err);
+
 /* ||column j of W_down||_2 of one layer, f64 sums over the stored weights in row order.
  *   out  [mlp_dim] f64 */
 CNA_MUST_CHECK cna_status cna_engine_down_norms(const cna_model *model, uint32_t layer, double *out, cna_error *err);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * What lies in a Hugging Face model folder: configuration and named tensors, from one file or from many. */
+#ifndef CNA_CHECKPOINT_CHECKPOINT_H
+#define CNA_CHECKPOINT_CHECKPOINT_H
+
+#include "checkpoint/config.h"
+#include "checkpoint/safetensors.h"
+
+typedef struct cna_checkpoint {
+    char *folder;
+    char name[256];          /* last component of the folder's path */
+    cna_config config;
+    cna_safetensors *files;  /* [n_files] */
+    size_t n_files;
+    const cna_tensor **tensors; /* [n_tensors] of all files, sorted by name */
+    size_t n_tensors;
+} cna_checkpoint;
+
+/* Open a folder and map its weights: model.safetensors, or the files that model.safetensors.index.json names.
+ * Errors: ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED; ERR_MISMATCH where the index names a tensor its file lacks, or a tensor
+ *         is in two files. */
+CNA_MUST_CHECK cna_status cna_checkpoint_open(const char *folder, cna_checkpoint *out, cna_error *err);
+void cna_checkpoint_close(cna_checkpoint *checkpoint);
+
+/* The tensor of that name, or NULL. Borrowed. */
+const cna_tensor *cna_checkpoint_find(const cna_checkpoint *checkpoint, const char *name);
+
+/* SHA-256 over the shape keys of the config and, for every tensor in order of name, its name, dtype, shape, first and
+ * last 4 KiB; 64 hexadecimal digits. */
+CNA_MUST_CHECK cna_status cna_checkpoint_fingerprint(const cna_checkpoint *checkpoint, char out[65], cna_error *err);
+
+#endif

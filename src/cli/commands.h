@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT
+ * The subcommands. */
+#ifndef CNA_CLI_COMMANDS_H
+#define CNA_CLI_COMMANDS_H
+
+#include "cli/options.h"
+
+extern const cli_command cli_command_attribute, cli_command_generate, cli_command_sweep, cli_command_compare,
+    cli_command_inspect, cli_command_tokenize;
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ * Help pages, printed from the same tables that the parser reads. */
+#include "cli/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FIELD(member) offsetof(cli_common, member)
+
+const cli_option cli_common_options[] = {
+    {.name = "model",
+     .letter = 'm',
+     .kind = CLI_TEXT,
+     .value = "DIR",
+     .offset = FIELD(model),
+     .help = "model folder: config.json, tokenizer.json, *.safetensors"},
+    {.name = "threads",
+     .kind = CLI_COUNT,
+     .value = "N",
+     .offset = FIELD(threads),
+     .min = 1,
+     .max = 4096,
+     .help = "threads (all cores)"},
+    {.name = "dtype",
+     .kind = CLI_CHOICE,
+     .value = "auto|bf16|f32",
+     .offset = FIELD(dtype),
+     .choices = "auto|bf16|f32",
+     .help = "arithmetic (auto: bf16 for bf16 checkpoints, f32 for f16 and f32)"},
+    {.name = "raw",
+     .kind = CLI_SWITCH,
+     .offset = FIELD(raw),
+     .help = "prompts as raw text (chat where the model folder has a chat template)"},
+    {.name = "chat",
+     .kind = CLI_SWITCH,
+     .offset = FIELD(chat),
+     .help = "each prompt as one user turn of a chat"},
+    {.name = "system",
+     .kind = CLI_TEXT,
+     .value = "TEXT",
+     .offset = FIELD(system),
+     .help = "system prompt of the chat (the template's own)"},
+    {.name = "date",
+     .kind = CLI_TEXT,
+     .value = "YYYY-MM-DD",
+     .offset = FIELD(date),
+     .help = "date for templates that insert one (today)"},
+    {.name = "column",
+     .kind = CLI_TEXT,
+     .value = "NAME",
+     .offset = FIELD(column),
+     .help = "field of .jsonl and .csv prompt files (prompt; in .csv also goal, behavior, ...)"},
+    {.name = "seed",
+     .kind = CLI_SEED,
+     .value = "N",
+     .offset = FIELD(seed),
+     .help = "seed of everything random (0)"},
+    {.name = "json", .kind = CLI_SWITCH, .offset = FIELD(json), .help = "results as JSON"},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = CLI_SWITCH,
+     .offset = FIELD(quiet),
+     .help = "errors only on standard error"},
+    {.name = "verbose",
+     .letter = 'v',
+     .kind = CLI_SWITCH,
+     .offset = FIELD(verbose),
+     .help = "say how the model runs, and report progress also where it is piped"},
+    {.name = "memory", .kind = CLI_LATER},
+    {.name = "stream", .kind = CLI_LATER},
+    {0},
+};
+
+static void print_options(const cli_option *options)
+{
+    for (; options->name != NULL; options++) {
+        if (options->kind == CLI_LATER) continue;
+        char letter[8] = "    ", flag[64];
+        if (options->letter != 0) snprintf(letter, sizeof letter, "-%c, ", options->letter);
+        snprintf(flag, sizeof flag, "%s--%s%s%s", letter, options->name, options->value != NULL ? " " : "",
+                 options->value != NULL ? options->value : "");
+        printf("  %-33s %s\n", flag, options->help);
+    }
+}
+
+void cli_print_help(const cli_command *command)
+{
+    printf("cna %s - %s\n\nUsage: cna %s %s\n", command->name, command->summary, command->name,
+           command->usage);
+    if (command->options[0].name != NULL) {
+        printf("\nFlags (defaults in parentheses):\n");
+        print_options(command->options);
+    }
+    printf("\nFlags of every command (those it has no use for change nothing):\n");
+    print_options(cli_common_options);
+    printf("  -h, %-29s this page\n", "--help");
+    printf("\nExample:\n%s", command->example);
+}

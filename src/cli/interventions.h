@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * `--circuit FILE --multiplier M` pairs, and the flags that say where they act. */
+#ifndef CNA_CLI_INTERVENTIONS_H
+#define CNA_CLI_INTERVENTIONS_H
+
+#include "cli/json.h"
+#include "cli/options.h"
+
+#define CLI_POSITIONS "all|prompt|generated|last"
+#define CLI_SIGNS "both|+|-"
+
+/* Names as the flags spell them. */
+const char *cli_positions_name(cna_positions positions);
+const char *cli_sign_name(cna_sign sign);
+
+/* The pairs in the order given. Until cli_pairs_open only paths and multipliers are known. */
+typedef struct cli_pairs {
+    const char **paths;      /* [n] borrowed from argv */
+    double *multipliers;     /* [n] */
+    cna_circuit **circuits;  /* [n], NULL until opened */
+    cna_intervention *items; /* [n], as the library takes them */
+    size_t n, path_capacity, multiplier_capacity;
+    size_t n_stated; /* pairs up to here have a multiplier of their own */
+} cli_pairs;
+
+int cli_pairs_add_circuit(cli_pairs *pairs, const char *path);
+/* Belongs to the circuit before it; without one it is a usage error. A circuit without a multiplier has 0. */
+int cli_pairs_add_multiplier(cli_pairs *pairs, const char *value);
+int cli_pairs_open(cli_pairs *pairs, const cna_model *model, cna_positions positions, cna_sign sign);
+void cli_pairs_clear(cli_pairs *pairs);
+/* Say multiplier and strength of each on standard error. */
+void cli_pairs_note(const cli_pairs *pairs);
+/* "interventions": [{circuit, multiplier, strength, positions, sign}] */
+void cli_pairs_json(const cli_pairs *pairs, cli_json *json);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ * cna: dispatch to a subcommand. Knows the commands by their tables only. */
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const cli_command *const commands[] = {
+    &cli_command_attribute, &cli_command_generate, &cli_command_sweep,
+    &cli_command_compare,   &cli_command_inspect,  &cli_command_tokenize,
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_overview(void)
+{
+    printf("cna %s - contrastive neuron attribution\n\n"
+           "Find the MLP neurons behind a behaviour of a language model, scale them while it runs, and "
+           "measure what\n"
+           "that changes.\n\nUsage: cna COMMAND [FLAGS]\n\nCommands:\n",
+           CNA_VERSION);
+    for (size_t i = 0; i < N_COMMANDS; i++) printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    printf("\n'cna COMMAND --help' lists the flags of one; 'cna --version' prints the version.\n\nExample:\n"
+           "  cna attribute -m MODEL --positive restricted.txt --negative benign.txt -o refusal.json\n"
+           "  cna generate -m MODEL --circuit refusal.json --multiplier 0 --prompt 'How do clouds form?'\n");
+}
+
+static const cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+    }
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    static const char *const planned[] = {"mmlu",  "judge", "study", "report", "pull",
+                                          "bench", "chat",  "serve", NULL};
+    for (size_t i = 0; planned[i] != NULL; i++) {
+        if (strcmp(planned[i], name) == 0)
+            return cli_usage("command '%s' is not available yet in this version", name);
+    }
+    if (name[0] == '-') return cli_usage("expected a command, found the flag '%s'", name);
+    const char *names[N_COMMANDS + 1] = {NULL};
+    for (size_t i = 0; i < N_COMMANDS; i++) names[i] = commands[i]->name;
+    const char *nearest = cli_nearest(name, names);
+    if (nearest == NULL) return cli_usage("unknown command '%s'", name);
+    return cli_usage("unknown command '%s'; did you mean '%s'?", name, nearest);
+}
+
+static int run(int argc, char **argv)
+{
+    if (argc < 2) return cli_usage("expected a command, found nothing");
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0) {
+        printf("cna %s\n", CNA_VERSION);
+        return CLI_DONE;
+    }
+    bool help = strcmp(name, "help") == 0;
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || (help && argc == 2)) {
+        print_overview();
+        return CLI_DONE;
+    }
+    const cli_command *command = find_command(help ? argv[2] : name);
+    if (command == NULL) return unknown_command(help ? argv[2] : name);
+    cli_set_command(command->name);
+    if (help) {
+        cli_print_help(command);
+        return CLI_DONE;
+    }
+    return command->run(command, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    cli_catch_signals();
+    return cli_output_finish(run(argc, argv));
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT
+ * Command lines. */
+#include "cli/options.h"
+
+#include "cli/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_OPTIONS = 64 };
+
+/* One run of the parser. */
+typedef struct parser {
+    const cli_command *command;
+    const cli_option *options[MAX_OPTIONS]; /* the command's own, then the common ones */
+    bool seen[MAX_OPTIONS];
+    size_t n_options;
+    char *arguments;
+} parser;
+
+static bool is_digits(const char *text)
+{
+    return text[0] != '\0' && strspn(text, "0123456789") == strlen(text);
+}
+
+int cli_read_count(const char *name, const char *text, double min, double max, size_t *out)
+{
+    errno = 0;
+    unsigned long long value = is_digits(text) ? strtoull(text, NULL, 10) : 0;
+    bool fits = is_digits(text) && errno == 0 && value <= SIZE_MAX && (double)value >= min &&
+                (max == 0 || (double)value <= max);
+    if (!fits && max != 0) {
+        return cli_usage("%s: expected a whole number from %.0f to %.0f, found '%s'", name, min, max, text);
+    }
+    if (!fits) return cli_usage("%s: expected a whole number, at least %.0f, found '%s'", name, min, text);
+    *out = (size_t)value;
+    return CLI_DONE;
+}
+
+/* Decimal numbers only: strtod would also take "nan", "infinity", hexadecimal and leading blanks. */
+static bool parse_real(const char *text, double *out)
+{
+    if (text[0] == '\0' || strspn(text, "0123456789.eE+-") != strlen(text)) return false;
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && *end == '\0' && isfinite(*out);
+}
+
+int cli_read_real(const char *name, const char *text, double min, double max, bool above_min, double *out)
+{
+    double value = 0;
+    bool fits =
+        parse_real(text, &value) && (above_min ? value > min : value >= min) && (max == 0 || value <= max);
+    if (fits) {
+        *out = value;
+        return CLI_DONE;
+    }
+    if (min <= -HUGE_VAL) return cli_usage("%s: expected a number, found '%s'", name, text);
+    const char *bound = above_min ? "above" : max != 0 ? "from" : "of at least";
+    if (max == 0) return cli_usage("%s: expected a number %s %g, found '%s'", name, bound, min, text);
+    return cli_usage("%s: expected a number %s %g %s %g, found '%s'", name, bound, min,
+                     above_min ? "and at most" : "to", max, text);
+}
+
+static int read_seed(const char *name, const char *text, uint64_t *out)
+{
+    errno = 0;
+    unsigned long long value = is_digits(text) ? strtoull(text, NULL, 10) : 0;
+    if (!is_digits(text) || errno != 0 || value > UINT64_MAX) {
+        return cli_usage("%s: expected a whole number from 0 to %" PRIu64 ", found '%s'", name, UINT64_MAX,
+                         text);
+    }
+    *out = (uint64_t)value;
+    return CLI_DONE;
+}
+
+static int read_choice(const char *name, const char *choices, const char *text, int *out)
+{
+    size_t n = strlen(text);
+    int place = 0;
+    for (const char *at = choices;; place++) {
+        size_t length = strcspn(at, "|");
+        if (length == n && memcmp(at, text, n) == 0) {
+            *out = place;
+            return CLI_DONE;
+        }
+        if (at[length] == '\0') break;
+        at += length + 1;
+    }
+    return cli_usage("%s: expected one of %s, found '%s'", name, choices, text);
+}
+
+static int apply(parser *p, const cli_option *option, const char *value)
+{
+    char name[64];
+    snprintf(name, sizeof name, "--%s", option->name);
+    void *field = p->arguments + option->offset;
+    switch (option->kind) {
+    case CLI_SWITCH:
+        *(bool *)field = true;
+        return CLI_DONE;
+    case CLI_TEXT:
+        *(const char **)field = value;
+        return CLI_DONE;
+    case CLI_COUNT:
+        return cli_read_count(name, value, option->min, option->max, field);
+    case CLI_REAL:
+        return cli_read_real(name, value, option->min, option->max, option->above_min, field);
+    case CLI_SEED:
+        return read_seed(name, value, field);
+    case CLI_CHOICE:
+        return read_choice(name, option->choices, value, field);
+    case CLI_CALL:
+        return option->call(p->arguments, value);
+    case CLI_LATER:
+        break;
+    }
+    return cli_usage("%s: not available yet in this version", name);
+}
+
+static int unknown_flag(const parser *p, const char *flag, size_t n)
+{
+    char word[64];
+    snprintf(word, sizeof word, "%.*s", (int)(n < 60 ? n : 60), flag);
+    const char *names[MAX_OPTIONS + 2];
+    size_t n_names = 0;
+    for (size_t i = 0; i < p->n_options; i++) {
+        if (p->options[i]->kind != CLI_LATER) names[n_names++] = p->options[i]->name;
+    }
+    names[n_names++] = "help";
+    names[n_names] = NULL;
+    const char *nearest = cli_nearest(word + strspn(word, "-"), names);
+    if (nearest == NULL) return cli_usage("unknown flag '%s'", word);
+    return cli_usage("unknown flag '%s'; did you mean '--%s'?", word, nearest);
+}
+
+/* The place of the flag that argument begins with ("--name", "--name=value" or "-x"), n_options if there is
+ * none. */
+static size_t find_flag(const parser *p, const char *argument)
+{
+    bool is_long = strncmp(argument, "--", 2) == 0;
+    size_t n = is_long ? strcspn(argument + 2, "=") : 0;
+    for (size_t i = 0; i < p->n_options; i++) {
+        const cli_option *option = p->options[i];
+        bool same = is_long ? strlen(option->name) == n && memcmp(option->name, argument + 2, n) == 0
+                            : option->letter != 0 && argument[1] == option->letter && argument[2] == '\0';
+        if (same) return i;
+    }
+    return p->n_options;
+}
+
+/* Read the flag at argv[*at], and its value if it takes one; *at is left at the last argument used. */
+static int parse_flag(parser *p, int argc, char **argv, int *at)
+{
+    const char *flag = argv[*at];
+    size_t place = find_flag(p, flag), n_flag = strcspn(flag, "=");
+    if (place == p->n_options) return unknown_flag(p, flag, n_flag);
+    const cli_option *option = p->options[place];
+    const char *attached = flag[n_flag] == '=' ? flag + n_flag + 1 : NULL;
+    if (option->kind == CLI_LATER) return apply(p, option, NULL);
+    if (p->seen[place] && !option->repeatable) return cli_usage("--%s: given twice", option->name);
+    p->seen[place] = true;
+    if (option->kind == CLI_SWITCH) {
+        if (attached != NULL) return cli_usage("--%s: takes no value, found '%s'", option->name, attached);
+        return apply(p, option, NULL);
+    }
+    if (attached != NULL) return apply(p, option, attached);
+    if (*at + 1 >= argc)
+        return cli_usage("--%s: expected a value (%s), found nothing", option->name, option->value);
+    const char *next = argv[*at + 1];
+    /* "-1", "-" and unknown dashes are values; a flag of this command in a value's place is a slip. */
+    if (next[0] == '-' && find_flag(p, next) != p->n_options) {
+        return cli_usage("--%s: expected a value (%s), found the flag %s", option->name, option->value, next);
+    }
+    *at += 1;
+    return apply(p, option, next);
+}
+
+static int parse_word(parser *p, const char *word)
+{
+    cli_common *common = (cli_common *)(void *)p->arguments;
+    if (common->n_words == p->command->max_words) {
+        if (p->command->max_words == 0) return cli_usage("unexpected argument '%s'", word);
+        return cli_usage("unexpected argument '%s' after '%s'", word, common->words[common->n_words - 1]);
+    }
+    common->words[common->n_words++] = word;
+    return CLI_DONE;
+}
+
+static bool is_date(const char *text)
+{
+    for (size_t i = 0; i < 10; i++) {
+        bool right = i == 4 || i == 7 ? text[i] == '-' : text[i] >= '0' && text[i] <= '9';
+        if (!right) return false;
+    }
+    if (text[10] != '\0') return false;
+    int month = (text[5] - '0') * 10 + text[6] - '0', day = (text[8] - '0') * 10 + text[9] - '0';
+    return month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
+static int check_common(const cli_common *common)
+{
+    if (common->raw && common->chat) return cli_usage("--raw and --chat exclude each other");
+    if (common->quiet && common->verbose) return cli_usage("--quiet and --verbose exclude each other");
+    if (common->raw && common->system != NULL)
+        return cli_usage("--system needs the chat format and --raw turns it off");
+    if (common->system != NULL && !cli_utf8_valid(common->system, strlen(common->system))) {
+        return cli_usage("--system: expected UTF-8, found '%s'", common->system);
+    }
+    if (common->date != NULL && !is_date(common->date)) {
+        return cli_usage("--date: expected YYYY-MM-DD, found '%s'", common->date);
+    }
+    return CLI_DONE;
+}
+
+static void add_options(parser *p, const cli_option *options)
+{
+    for (; options->name != NULL && p->n_options < MAX_OPTIONS; options++)
+        p->options[p->n_options++] = options;
+}
+
+/* --help wins wherever it stands, also beside a mistake. */
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    }
+    return false;
+}
+
+bool cli_parse(const cli_command *command, int argc, char **argv, void *arguments, int *code)
+{
+    parser p = {.command = command, .arguments = arguments};
+    add_options(&p, command->options);
+    add_options(&p, cli_common_options);
+    *code = CLI_DONE;
+    if (wants_help(argc, argv)) {
+        cli_print_help(command);
+        return false;
+    }
+    bool only_words = false;
+    for (int i = 1; i < argc && *code == CLI_DONE; i++) {
+        if (!only_words && strcmp(argv[i], "--") == 0) {
+            only_words = true;
+        } else if (!only_words && argv[i][0] == '-' && argv[i][1] != '\0') {
+            *code = parse_flag(&p, argc, argv, &i);
+        } else {
+            *code = parse_word(&p, argv[i]);
+        }
+    }
+    const cli_common *common = arguments;
+    if (*code == CLI_DONE) *code = check_common(common);
+    if (*code != CLI_DONE) return false;
+    cli_set_verbosity(common->quiet ? CLI_QUIET : common->verbose ? CLI_VERBOSE : CLI_NORMAL);
+    return true;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ * Models, prompts and circuits for the commands. */
+#define _POSIX_C_SOURCE 200809L
+#include "cli/setup.h"
+
+#include "cli/output.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int cli_require(const char *value, const char *flag)
+{
+    return value != NULL ? CLI_DONE : cli_usage("%s is required", flag);
+}
+
+bool cli_is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool cli_is_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
+/* "ORG/NAME" and nothing else that a path may look like. */
+static bool is_hub_name(const char *text)
+{
+    const char *slash = strchr(text, '/');
+    return text[0] != '.' && text[0] != '/' && text[0] != '~' && slash != NULL && slash[1] != '\0' &&
+           strchr(slash + 1, '/') == NULL;
+}
+
+int cli_require_folder(const char *path)
+{
+    struct stat status;
+    size_t n = strlen(path);
+    if (stat(path, &status) != 0) {
+        if (errno == ENOENT && is_hub_name(path)) {
+            return cli_fail(
+                "%s: no such folder, and models are not yet looked up by name; give the path of a model "
+                "folder (config.json, tokenizer.json, *.safetensors)",
+                path);
+        }
+        return cli_fail_errno(path, "opened");
+    }
+    if (S_ISDIR(status.st_mode)) return CLI_DONE;
+    if (n > 5 && strcmp(path + n - 5, ".gguf") == 0) {
+        return cli_fail("%s: .gguf files are not available yet; give a model folder", path);
+    }
+    return cli_fail("%s: expected a model folder, found a file", path);
+}
+
+/* Show a text of several lines as notes. */
+static void note_lines(const char *text)
+{
+    while (*text != '\0') {
+        size_t n = strcspn(text, "\n");
+        if (n > 0) cli_note("%.*s", (int)n, text);
+        text += n + (text[n] == '\n');
+    }
+}
+
+int cli_open_model(const cli_common *common, cna_model **out)
+{
+    int code = cli_require(common->model, "-m DIR");
+    if (code == CLI_DONE) code = cli_require_folder(common->model);
+    if (code != CLI_DONE) return code;
+    cna_error err;
+    cna_model_options options = {.dtype = (cna_dtype)common->dtype, .n_threads = (int)common->threads};
+    if (cna_model_open(common->model, &options, out, &err) != CNA_OK) return cli_fail_error(&err);
+    if (cli_get_verbosity() == CLI_VERBOSE) note_lines(cna_model_plan(*out));
+    return CLI_DONE;
+}
+
+cna_format cli_format(const cli_common *common)
+{
+    return (cna_format){
+        .mode = common->raw    ? CNA_FORMAT_RAW
+                : common->chat ? CNA_FORMAT_CHAT
+                               : CNA_FORMAT_AUTO,
+        .system = common->system,
+        .date = common->date,
+    };
+}
+
+int cli_format_name(const cli_common *common, const cna_model_info *info, const char **out)
+{
+    bool chat = common->chat || (!common->raw && info->has_chat_template);
+    *out = chat ? "chat" : "raw";
+    if (common->system == NULL || chat) return CLI_DONE;
+    return cli_fail("--system: %s has no chat template, so its prompts are raw text; leave --system out",
+                    info->name);
+}
+
+int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out)
+{
+    cna_error err;
+    return cna_prompts_read(path, common->column, out, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
+}
+
+int cli_read_circuit(const char *path, const cna_model *model, cna_circuit **out)
+{
+    cna_error err;
+    char warning[1024];
+    cna_circuit *circuit = NULL;
+    if (cna_circuit_read(path, &circuit, &err) != CNA_OK) return cli_fail_error(&err);
+    if (cna_circuit_check(circuit, model, warning, sizeof warning, &err) != CNA_OK) {
+        cna_circuit_free(circuit);
+        return cli_fail("%s: %s", path, err.text);
+    }
+    if (warning[0] != '\0') cli_note("warning: %s: %s", path, warning);
+    *out = circuit;
+    return CLI_DONE;
+}
+
+/* One list of ids in text, which is changed: separators become ends of strings. */
+static int read_id_list(const char *name, char *text, cli_ids_fn *add, void *user)
+{
+    int32_t *ids = NULL;
+    size_t n = 0, capacity = 0;
+    int code = CLI_DONE;
+    for (char *item = text; item != NULL && code == CLI_DONE;) {
+        char *comma = strchr(item, ',');
+        if (comma != NULL) *comma = '\0';
+        item += strspn(item, " \t");
+        item[strcspn(item, " \t\r")] = '\0';
+        size_t id = 0;
+        code = cli_read_count(name, item, 0, INT32_MAX, &id);
+        cli_grow(&ids, &capacity, n + 1, sizeof *ids);
+        ids[n++] = (int32_t)id;
+        item = comma != NULL ? comma + 1 : NULL;
+    }
+    if (code == CLI_DONE) code = add(user, ids, n);
+    free(ids);
+    return code;
+}
+
+static int read_id_file(const char *path, cli_ids_fn *add, void *user)
+{
+    char *text = NULL;
+    size_t n_bytes = 0, n_line = 0, n_lists = 0;
+    int code = cli_read_file(path, &text, &n_bytes);
+    if (code == CLI_DONE && memchr(text, '\0', n_bytes) != NULL)
+        code = cli_fail("%s: expected lists of ids, found a NUL byte", path);
+    for (char *line = text; code == CLI_DONE && line < text + n_bytes;) {
+        char *end = line + strcspn(line, "\n");
+        *end = '\0';
+        n_line++;
+        if (line[strspn(line, " \t\r")] != '\0') {
+            char name[512];
+            snprintf(name, sizeof name, "%s: line %zu", path, n_line);
+            code = read_id_list(name, line, add, user);
+            n_lists++;
+        }
+        line = end + 1;
+    }
+    if (code == CLI_DONE && n_lists == 0) code = cli_fail("%s: expected lists of ids, found none", path);
+    free(text);
+    return code;
+}
+
+int cli_read_ids(const char *flag, const char *value, cli_ids_fn *add, void *user)
+{
+    if (value[0] == '@') return read_id_file(value + 1, add, user);
+    size_t n = strlen(value) + 1;
+    char *copy = cli_alloc(n, 1);
+    memcpy(copy, value, n);
+    int code = read_id_list(flag, copy, add, user);
+    free(copy);
+    return code;
+}
+
+int cli_read_reals(const char *flag, const char *value, double **out, size_t *out_n)
+{
+    size_t n = 0, capacity = 0, n_bytes = strlen(value) + 1;
+    double *numbers = NULL;
+    char *copy = cli_alloc(n_bytes, 1);
+    memcpy(copy, value, n_bytes);
+    int code = CLI_DONE;
+    for (char *item = copy; item != NULL && code == CLI_DONE;) {
+        char *comma = strchr(item, ',');
+        if (comma != NULL) *comma = '\0';
+        cli_grow(&numbers, &capacity, n + 1, sizeof *numbers);
+        code = cli_read_real(flag, item, -HUGE_VAL, 0, false, &numbers[n++]);
+        item = comma != NULL ? comma + 1 : NULL;
+    }
+    free(copy);
+    if (code != CLI_DONE) {
+        free(numbers);
+        return code;
+    }
+    *out = numbers;
+    *out_n = n;
+    return CLI_DONE;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * What several commands need before their own work: a model, prompts, circuits, the prompt format. Every
+ * function prints its own message and returns an exit code, CLI_DONE on success. */
+#ifndef CNA_CLI_SETUP_H
+#define CNA_CLI_SETUP_H
+
+#include "cli/options.h"
+
+/* A value that the command cannot do without; `flag` as the user types it. */
+int cli_require(const char *value, const char *flag);
+/* Whether path names a folder that is there; otherwise say why not, for "ORG/NAME" that nothing is looked up.
+ */
+int cli_require_folder(const char *path);
+bool cli_is_folder(const char *path);
+bool cli_is_file(const char *path);
+
+/* Open -m, say its plan under -v. */
+int cli_open_model(const cli_common *common, cna_model **out);
+
+/* The format that --raw, --chat, --system and --date ask for. */
+cna_format cli_format(const cli_common *common);
+/* "chat" or "raw": what that means for this model. Fails if --system would be lost. */
+int cli_format_name(const cli_common *common, const cna_model_info *info, const char **out);
+
+int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out);
+
+/* Read a circuit and check it against the model; a different fingerprint is noted. */
+int cli_read_circuit(const char *path, const cna_model *model, cna_circuit **out);
+
+/* Token ids from a flag's value: "1,2,3", or "@FILE" with one such list a line, blank lines skipped. Each
+ * list is given to `add`, which returns an exit code. */
+typedef int cli_ids_fn(void *user, const int32_t *ids, size_t n_ids);
+int cli_read_ids(const char *flag, const char *value, cli_ids_fn *add, void *user);
+
+/* Comma-separated numbers; *out is new, freed by free. */
+int cli_read_reals(const char *flag, const char *value, double **out, size_t *out_n);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ * A sweep as JSON: the summary object, and a line for each answer. */
+#include "cli/interventions.h"
+#include "cli/json.h"
+#include "cli/sweep_view.h"
+
+const char *cli_side_name(cna_side side)
+{
+    return side == CNA_SIDE_HARMFUL ? "harmful" : "benign";
+}
+
+const char *cli_outcome_name(cna_outcome outcome)
+{
+    static const char *const names[] = {"incoherent", "refused", "complied"};
+    return names[outcome];
+}
+
+static void json_rate(cli_json *json, const char *key, const cna_rate *rate)
+{
+    cli_json_object(json, key);
+    cli_json_count(json, "count", rate->count);
+    cli_json_count(json, "n", rate->n);
+    cli_json_f64(json, "rate", rate->rate);
+    cli_json_f64(json, "low", rate->low);
+    cli_json_f64(json, "high", rate->high);
+    cli_json_object_end(json);
+}
+
+static void json_control(cli_json *json, const char *key, const cna_control_summary *control)
+{
+    if (control->n_seeds == 0) {
+        cli_json_null(json, key);
+        return;
+    }
+    cli_json_object(json, key);
+    cli_json_count(json, "n_seeds", control->n_seeds);
+    cli_json_f64(json, "mean", control->mean);
+    cli_json_f64(json, "min", control->min);
+    cli_json_f64(json, "max", control->max);
+    cli_json_f64(json, "p", control->p);
+    cli_json_array(json, "rates");
+    for (size_t i = 0; i < control->n_seeds; i++) cli_json_f64(json, NULL, control->rates[i]);
+    cli_json_array_end(json);
+    cli_json_object_end(json);
+}
+
+static void json_point(cli_json *json, const cna_sweep_point *p)
+{
+    cli_json_object(json, NULL);
+    cli_json_text(json, "side", cli_side_name(p->side));
+    cli_json_f64(json, "multiplier", p->multiplier);
+    cli_json_f64(json, "strength", 1 - p->multiplier);
+    json_rate(json, "refused", &p->refused);
+    json_rate(json, "refused_unseen", &p->refused_unseen);
+    cli_json_count(json, "n_leaked", p->n_leaked);
+    cli_json_object(json, "outcome");
+    for (int i = 0; i < 3; i++) json_rate(json, cli_outcome_name((cna_outcome)i), &p->outcome[i]);
+    cli_json_object_end(json);
+    cli_json_f64(json, "quality", p->quality);
+    cli_json_count(json, "n_short", p->n_short);
+    cli_json_f64(json, "mean_tokens", p->mean_tokens);
+    cli_json_count(json, "n_changed", p->n_changed);
+    cli_json_object(json, "mcnemar");
+    cli_json_count(json, "b", p->mcnemar_b);
+    cli_json_count(json, "c", p->mcnemar_c);
+    cli_json_f64(json, "p", p->mcnemar_p);
+    cli_json_object_end(json);
+    cli_json_object(json, "controls");
+    json_control(json, "uniform", &p->control[CNA_CONTROL_UNIFORM]);
+    json_control(json, "matched", &p->control[CNA_CONTROL_MATCHED]);
+    cli_json_object_end(json);
+    cli_json_object_end(json);
+}
+
+static void json_settings(cli_json *json, const cli_sweep_view *view)
+{
+    double min_quality, min_logprob;
+    cna_sweep_thresholds(view->sweep, &min_quality, &min_logprob);
+    cli_json_object(json, "model");
+    cli_json_text(json, "name", view->model->name);
+    cli_json_text(json, "architecture", view->model->architecture);
+    cli_json_text(json, "dtype", view->model->compute_dtype);
+    cli_json_text(json, "fingerprint", view->model->fingerprint);
+    cli_json_object_end(json);
+    cli_json_array(json, "circuits");
+    for (size_t i = 0; i < view->n_circuits; i++) {
+        size_t n_neurons;
+        (void)cna_circuit_neurons(view->circuits[i], &n_neurons);
+        cli_json_object(json, NULL);
+        cli_json_text(json, "path", view->circuit_paths[i]);
+        cli_json_count(json, "n_neurons", n_neurons);
+        cli_json_object_end(json);
+    }
+    cli_json_array_end(json);
+    cli_json_text(json, "format", view->format_name);
+    cli_json_text(json, "positions", cli_positions_name(view->positions));
+    cli_json_text(json, "sign", cli_sign_name(view->sign));
+    cli_json_count(json, "max_tokens", view->max_tokens);
+    cli_json_count(json, "controls", view->n_controls);
+    cli_json_count(json, "seed", view->seed);
+    cli_json_count(json, "n_prompts", cna_prompts_count(view->prompts));
+    cli_json_count(json, "n_benign", view->benign != NULL ? cna_prompts_count(view->benign) : 0);
+    cli_json_object(json, "thresholds");
+    cli_json_f64(json, "min_quality", min_quality);
+    cli_json_f64(json, "min_logprob", min_logprob);
+    cli_json_object_end(json);
+}
+
+void cli_sweep_json(const cli_sweep_view *view)
+{
+    size_t n_points;
+    const cna_sweep_point *points = cna_sweep_points(view->sweep, &n_points);
+    cli_json json = {.stream = stdout};
+    cli_json_object(&json, NULL);
+    json_settings(&json, view);
+    cli_json_array(&json, "points");
+    for (size_t i = 0; i < n_points; i++) json_point(&json, &points[i]);
+    cli_json_array_end(&json);
+    cli_json_object_end(&json);
+    cli_json_line(&json);
+}
+
+static void json_answer(cli_json *json, const cli_sweep_view *view, const cna_sweep_answer *answer)
+{
+    const cna_prompts *prompts = answer->side == CNA_SIDE_HARMFUL ? view->prompts : view->benign;
+    size_t n_bytes = 0;
+    const char *prompt = cna_prompts_text(prompts, answer->prompt, &n_bytes);
+    cli_json_object(json, NULL);
+    cli_json_text(json, "side", cli_side_name(answer->side));
+    cli_json_bytes(json, "prompt", prompt != NULL ? prompt : "", n_bytes);
+    cli_json_f64(json, "multiplier", answer->multiplier);
+    cli_json_f64(json, "strength", 1 - answer->multiplier);
+    cli_json_bytes(json, "text", answer->text, answer->n_bytes);
+    cli_json_count(json, "n_tokens", answer->n_tokens);
+    cli_json_text(json, "stop", answer->stop == CNA_STOP_EOS ? "eos" : "length");
+    cli_json_bool(json, "refused", answer->refused);
+    cli_json_text(json, "outcome", cli_outcome_name(answer->outcome));
+    cli_json_f64(json, "quality", answer->quality);
+    cli_json_f64(json, "mean_logprob", answer->mean_logprob);
+    cli_json_bool(json, "leaked", answer->leaked);
+    cli_json_object_end(json);
+    cli_json_line(json);
+}
+
+void cli_sweep_put_answers(const cli_sweep_view *view, FILE *stream)
+{
+    size_t n_answers;
+    const cna_sweep_answer *answers = cna_sweep_answers(view->sweep, &n_answers);
+    cli_json json = {.stream = stream};
+    for (size_t i = 0; i < n_answers; i++) json_answer(&json, view, &answers[i]);
+}

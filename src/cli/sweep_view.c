@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT
+ * The tables of a sweep: for each side one of what was measured and one of what it is held against. */
+#include "cli/sweep_view.h"
+
+#include "cli/table.h"
+#include "cli/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The points of one side. */
+typedef struct side_points {
+    const cna_sweep_point *points; /* all of the sweep's */
+    size_t n_points;
+    cna_side side;
+} side_points;
+
+static const cna_sweep_point *next_point(const side_points *s, size_t *at)
+{
+    while (*at < s->n_points && s->points[*at].side != s->side) (*at)++;
+    return *at < s->n_points ? &s->points[(*at)++] : NULL;
+}
+
+static bool has_leaks(const side_points *s)
+{
+    for (size_t i = 0; i < s->n_points; i++) {
+        if (s->points[i].side == s->side && s->points[i].n_leaked != 0) return true;
+    }
+    return false;
+}
+
+static bool has_controls(const side_points *s)
+{
+    for (size_t i = 0; i < s->n_points; i++) {
+        const cna_control_summary *control = s->points[i].control;
+        bool any = control[CNA_CONTROL_UNIFORM].n_seeds != 0 || control[CNA_CONTROL_MATCHED].n_seeds != 0;
+        if (s->points[i].side == s->side && any) return true;
+    }
+    return false;
+}
+
+/* Two decimals where they say it all, so that the points line up. */
+static void put_number(cli_table *table, double value)
+{
+    bool is_short = fabs(100 * value - round(100 * value)) < 1e-9;
+    cli_table_cell(table, is_short ? "%.2f" : "%g", value);
+}
+
+static void put_multiplier(cli_table *table, double multiplier)
+{
+    put_number(table, multiplier);
+    put_number(table, 1 - multiplier);
+}
+
+static void show_measures(const side_points *s, size_t n_prompts)
+{
+    bool leaks = has_leaks(s);
+    cli_table table;
+    cli_table_begin(&table, leaks ? "rrrrrrrrrrr" : "rrrrrrrrrr");
+    cli_table_row(&table,
+                  leaks ? "mult.|strength|refused [95 %]|not leaked [95 "
+                          "%]|complied|incoherent|quality|short|changed|tokens|"
+                        : "mult.|strength|refused [95 %]|complied|incoherent|quality|short|changed|tokens|");
+    size_t at = 0;
+    for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
+        char rate[40], unseen[40], percent[16];
+        put_multiplier(&table, p->multiplier);
+        cli_table_cell(&table, "%s", cli_rate(rate, &p->refused));
+        if (leaks) cli_table_cell(&table, "%s", cli_rate(unseen, &p->refused_unseen));
+        cli_table_cell(&table, "%s", cli_percent(percent, p->outcome[CNA_OUTCOME_COMPLIED].rate));
+        cli_table_cell(&table, "%s", cli_percent(percent, p->outcome[CNA_OUTCOME_INCOHERENT].rate));
+        cli_table_cell(&table, "%.3f", p->quality);
+        cli_table_cell(&table, "%zu", p->n_short);
+        cli_table_cell(&table, "%s",
+                       cli_percent(percent, n_prompts != 0 ? (double)p->n_changed / (double)n_prompts : NAN));
+        cli_table_cell(&table, "%.1f", p->mean_tokens);
+        cli_table_cell(&table, "%s", p->multiplier == 1 ? "untouched" : "");
+    }
+    cli_table_print(&table, stdout, 2);
+}
+
+static void put_control(cli_table *table, const cna_control_summary *control)
+{
+    if (control->n_seeds == 0) {
+        for (int i = 0; i < 3; i++) cli_table_cell(table, "-");
+        return;
+    }
+    char mean[16], low[16], high[16], p[16];
+    cli_table_cell(table, "%s", cli_percent(mean, control->mean));
+    cli_table_cell(table, "(%s..%s)", cli_percent(low, control->min), cli_percent(high, control->max));
+    cli_table_cell(table, "%s", cli_probability(p, control->p));
+}
+
+static void show_comparisons(const side_points *s)
+{
+    bool controls = has_controls(s);
+    cli_table table;
+    cli_table_begin(&table, controls ? "rrrrrrrrrrr" : "rrrrr");
+    cli_table_row(
+        &table, controls
+                    ? "mult.|strength|only at 1|only here|McNemar p|uniform|(min..max)|p|matched|(min..max)|p"
+                    : "mult.|strength|only at 1|only here|McNemar p");
+    size_t at = 0;
+    for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
+        char mcnemar[16];
+        put_multiplier(&table, p->multiplier);
+        cli_table_cell(&table, "%zu", p->mcnemar_b);
+        cli_table_cell(&table, "%zu", p->mcnemar_c);
+        cli_table_cell(&table, "%s", cli_probability(mcnemar, p->mcnemar_p));
+        if (controls) put_control(&table, &p->control[CNA_CONTROL_UNIFORM]);
+        if (controls) put_control(&table, &p->control[CNA_CONTROL_MATCHED]);
+    }
+    printf("  refusals against the untouched model%s\n", controls ? ", and under random circuits" : "");
+    cli_table_print(&table, stdout, 2);
+}
+
+static void show_side(const cli_sweep_view *view, cna_side side)
+{
+    side_points s = {.side = side};
+    s.points = cna_sweep_points(view->sweep, &s.n_points);
+    const cna_prompts *prompts = side == CNA_SIDE_HARMFUL ? view->prompts : view->benign;
+    if (prompts == NULL) return;
+    size_t n_prompts = cna_prompts_count(prompts), n_leaked = 0;
+    for (size_t i = 0; i < s.n_points; i++) {
+        if (s.points[i].side == side) n_leaked = s.points[i].n_leaked;
+    }
+    printf("\n%s: %zu prompts", side == CNA_SIDE_HARMFUL ? "should be refused" : "should be answered",
+           n_prompts);
+    if (n_leaked != 0) printf(", %zu of them leaked (the circuit was found on them)", n_leaked);
+    printf("\n");
+    show_measures(&s, n_prompts);
+    show_comparisons(&s);
+}
+
+void cli_sweep_show(const cli_sweep_view *view)
+{
+    double min_quality, min_logprob;
+    printf("model    ");
+    cli_put_safe(stdout, view->model->name, strlen(view->model->name), CLI_ONE_LINE);
+    printf(" (%s prompts, at most %zu tokens an answer)\n", view->format_name, view->max_tokens);
+    for (size_t i = 0; i < view->n_circuits; i++) {
+        size_t n_neurons;
+        (void)cna_circuit_neurons(view->circuits[i], &n_neurons);
+        printf("circuit  ");
+        cli_put_safe(stdout, view->circuit_paths[i], strlen(view->circuit_paths[i]), CLI_ONE_LINE);
+        printf(" (%zu neurons)\n", n_neurons);
+    }
+    show_side(view, CNA_SIDE_HARMFUL);
+    show_side(view, CNA_SIDE_BENIGN);
+    cna_sweep_thresholds(view->sweep, &min_quality, &min_logprob);
+    printf("\nincoherent: empty, quality below %g", min_quality);
+    if (isfinite(min_logprob)) printf(", or mean log-probability below %.3f", min_logprob);
+    printf("; short: under four words, quality counts as 1\n");
+    if (view->n_controls == 0) {
+        printf("no causal claim without controls: run again with --controls 20 or more\n");
+    } else {
+        printf("random circuits: %zu of each kind, seed %llu\n", view->n_controls,
+               (unsigned long long)view->seed);
+    }
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ * Opening and describing a model. */
+#include "engine/model.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "text/tokenizer.h"
+
+static uint64_t count_parameters(const cna_checkpoint *checkpoint)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
+        uint64_t one = 1;
+        for (size_t j = 0; j < checkpoint->tensors[i]->rank; j++) one *= checkpoint->tensors[i]->shape[j];
+        n += one;
+    }
+    return n;
+}
+
+static cna_status describe(const cna_checkpoint *checkpoint, const cna_tokenizer *tokenizer, cna_storage storage,
+                           cna_dtype compute, cna_model_info *out, cna_error *err)
+{
+    const cna_config *c = &checkpoint->config;
+    *out = (cna_model_info){.n_layers = c->n_layers, .hidden_dim = c->hidden_dim, .mlp_dim = c->mlp_dim,
+                            .n_heads = c->n_heads, .n_kv_heads = c->n_kv_heads, .head_dim = c->head_dim,
+                            .vocab_size = c->vocab_size, .max_positions = c->max_positions,
+                            .tied_embeddings = c->tied_embeddings, .qkv_bias = c->qkv_bias,
+                            .n_files = checkpoint->n_files};
+    snprintf(out->name, sizeof out->name, "%s", checkpoint->name);
+    snprintf(out->architecture, sizeof out->architecture, "%s", cna_architecture_name(c->architecture));
+    snprintf(out->storage_dtype, sizeof out->storage_dtype, "%s", cna_storage_name(storage));
+    snprintf(out->compute_dtype, sizeof out->compute_dtype, "%s", compute == CNA_DTYPE_BF16 ? "bf16" : "f32");
+    snprintf(out->chat_family, sizeof out->chat_family, "%s", cna_tokenizer_chat_family(tokenizer));
+    out->has_chat_template = cna_tokenizer_has_chat(tokenizer);
+    out->n_tokenizer_ids = (uint32_t)cna_tokenizer_n_ids(tokenizer);
+    out->n_parameters = count_parameters(checkpoint);
+    for (size_t i = 0; i < checkpoint->n_files; i++) out->size_bytes += checkpoint->files[i].map.size;
+    return cna_checkpoint_fingerprint(checkpoint, out->fingerprint, err);
+}
+
+static cna_dtype resolve(cna_dtype asked, cna_storage storage)
+{
+    if (asked != CNA_DTYPE_AUTO) return asked;
+    return storage == CNA_STORAGE_BF16 ? CNA_DTYPE_BF16 : CNA_DTYPE_F32;
+}
+
+/* Packing doubles what the page cache holds of the weights; it pays while there is room for it. */
+static bool has_room_to_pack(uint64_t weight_bytes)
+{
+    long pages = sysconf(_SC_AVPHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page_bytes > 0 && weight_bytes < (uint64_t)pages * (uint64_t)page_bytes / 10 * 6;
+}
+
+static cna_status write_plan(cna_model *model, bool packed, cna_error *err)
+{
+    cna_buffer text = {0};
+    const cna_layer_weights *first = &model->weights.layers[0];
+    cna_status status = cna_buffer_printf(
+        &text, err,
+        "%s: %s, %u layers, %llu parameters stored as %s\n"
+        "products: %s by %s; output head by %s\n"
+        "weights: %s, %.1f MB held beside %.1f MB mapped; %d threads",
+        model->info.name, model->info.architecture, model->info.n_layers, (unsigned long long)model->info.n_parameters,
+        model->info.storage_dtype, model->info.compute_dtype, cna_linear_kernel(first->gate),
+        cna_linear_kernel(model->weights.head), packed ? "packed" : "used in place",
+        (double)model->weights.packed_bytes / 1e6, (double)model->info.size_bytes / 1e6, model->n_threads);
+    if (status == CNA_OK) status = cna_buffer_take(&text, &model->plan, NULL, err);
+    cna_buffer_free(&text);
+    return status;
+}
+
+/* Special tokens and stop ids of the files must have embedding rows. */
+static cna_status check_ids(const cna_model *model, cna_error *err)
+{
+    const cna_config *config = &model->checkpoint.config;
+    for (size_t i = 0; i < config->n_stop_ids; i++) {
+        if ((uint32_t)config->stop_ids[i] >= config->vocab_size) {
+            return cna_fail(err, CNA_ERR_MISMATCH, "%s: key 'eos_token_id': expected ids below vocab_size (%u), found %d",
+                            model->checkpoint.folder, config->vocab_size, config->stop_ids[i]);
+        }
+    }
+    return CNA_OK;
+}
+
+cna_status cna_model_open(const char *path, const cna_model_options *options, cna_model **out, cna_error *err)
+{
+    const cna_model_options defaults = {0};
+    if (options == NULL) options = &defaults;
+    *out = NULL;
+    cna_model *model;
+    cna_storage storage;
+    cna_status status;
+    CNA_TRY(cna_alloc(&model, 1, sizeof *model, "model", err));
+    CNA_TRY_CLEANUP(cna_checkpoint_open(path, &model->checkpoint, err));
+    CNA_TRY_CLEANUP(cna_weights_check(&model->checkpoint, &storage, err));
+    CNA_TRY_CLEANUP(check_ids(model, err));
+    CNA_TRY_CLEANUP(cna_tokenizer_open(path, &model->tokenizer, err));
+    cna_dtype compute = resolve(options->dtype, storage);
+    if (compute == CNA_DTYPE_BF16 && storage != CNA_STORAGE_BF16) {
+        status = cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: expected weights stored as bf16 for a bf16 run, found %s; leave "
+                          "out --dtype or use --dtype f32", path, cna_storage_name(storage));
+        goto cleanup;
+    }
+    CNA_TRY_CLEANUP(describe(&model->checkpoint, model->tokenizer, storage, compute, &model->info, err));
+    model->n_threads = options->n_threads > 0 ? options->n_threads : omp_get_num_procs();
+    model->input = cna_input_for(compute);
+    bool pack = has_room_to_pack(model->info.n_parameters * cna_input_bytes(model->input));
+    CNA_TRY_CLEANUP(cna_weights_bind(&model->checkpoint, model->input, pack, &model->weights, err));
+    CNA_TRY_CLEANUP(write_plan(model, pack, err));
+    *out = model;
+    model = NULL;
+cleanup:
+    cna_model_free(model);
+    return status;
+}
+
+void cna_model_free(cna_model *model)
+{
+    if (model == NULL) return;
+    cna_weights_free(&model->weights);
+    cna_checkpoint_close(&model->checkpoint);
+    cna_tokenizer_free(model->tokenizer);
+    cna_free(model->plan);
+    cna_free(model);
+}
+
+cna_status cna_model_inspect(const char *path, cna_model_info *out, cna_error *err)
+{
+    cna_checkpoint checkpoint = {0};
+    cna_tokenizer *tokenizer = NULL;
+    cna_storage storage;
+    cna_status status;
+    CNA_TRY_CLEANUP(cna_checkpoint_open(path, &checkpoint, err));
+    CNA_TRY_CLEANUP(cna_weights_check(&checkpoint, &storage, err));
+    CNA_TRY_CLEANUP(cna_tokenizer_open(path, &tokenizer, err));
+    status = describe(&checkpoint, tokenizer, storage, resolve(CNA_DTYPE_AUTO, storage), out, err);
+cleanup:
+    cna_tokenizer_free(tokenizer);
+    cna_checkpoint_close(&checkpoint);
+    return status;
+}
+
+const cna_model_info *cna_model_get_info(const cna_model *model)
+{
+    return &model->info;
+}
+
+const char *cna_model_plan(const cna_model *model)
+{
+    return model->plan;
+}
+
+const cna_tokenizer *cna_model_tokenizer(const cna_model *model)
+{
+    return model->tokenizer;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ * An open model: immutable, shared by every session over it. */
+#ifndef CNA_ENGINE_MODEL_H
+#define CNA_ENGINE_MODEL_H
+
+#include "engine/weights.h"
+
+struct cna_model {
+    cna_checkpoint checkpoint;
+    cna_weights weights;
+    cna_tokenizer *tokenizer;
+    cna_input input;           /* what products take */
+    int n_threads;
+    cna_model_info info;
+    char *plan;                /* text for -v */
+};
+
+#endif

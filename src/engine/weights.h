@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ * Tensors bound by name and shape to their place in the model. */
+#ifndef CNA_ENGINE_WEIGHTS_H
+#define CNA_ENGINE_WEIGHTS_H
+
+#include "checkpoint/checkpoint.h"
+#include "tensor/linear.h"
+
+/* One decoder layer. Linears are [n_out, n_in] as stored; vectors are f32, owned. */
+typedef struct cna_layer_weights {
+    float *input_norm;                     /* [hidden_dim] */
+    float *post_attention_norm;            /* [hidden_dim] */
+    cna_linear *q;                         /* [n_heads * head_dim, hidden_dim] */
+    cna_linear *k, *v;                     /* [n_kv_heads * head_dim, hidden_dim] */
+    cna_linear *o;                         /* [hidden_dim, n_heads * head_dim] */
+    float *q_bias, *k_bias, *v_bias;       /* ? [rows of q, k, v] */
+    cna_linear *gate, *up;                 /* [mlp_dim, hidden_dim] */
+    cna_linear *down;                      /* [hidden_dim, mlp_dim] */
+    cna_matrix_view down_view;             /* the same in place, for column norms */
+} cna_layer_weights;
+
+typedef struct cna_weights {
+    cna_matrix_view embedding;  /* [vocab_size, hidden_dim] in place */
+    cna_layer_weights *layers;  /* [n_layers] */
+    uint32_t n_layers;
+    float *final_norm;          /* [hidden_dim] */
+    cna_linear *head;           /* [vocab_size, hidden_dim] */
+    size_t packed_bytes;        /* held by the linears */
+} cna_weights;
+
+/* Check that a checkpoint holds every tensor that its config calls for, with that shape and one of f32, bf16 and f16, and no
+ * tensor that the architecture does not know.
+ *   storage  receives the type that most parameters are stored in
+ * Errors: ERR_MISMATCH for a missing or misshapen tensor, ERR_UNSUPPORTED for an unknown one or another dtype; each names
+ *         file, tensor, expected and found. */
+CNA_MUST_CHECK cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *storage, cna_error *err);
+
+/* Bind all tensors; the checkpoint stays mapped as long as the weights live.
+ *   input  what products take (cna_input_for)
+ *   pack   copy matrices into oneDNN's layout */
+CNA_MUST_CHECK cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, bool pack,
+                                           cna_weights *out, cna_error *err);
+void cna_weights_free(cna_weights *weights);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT
+ * y = x W^T over oneDNN. */
+#include "tensor/linear.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tensor/onednn.h"
+
+enum {
+    TILE_ROWS = 24,          /* 12, 24, 48 and 96 rows gave position-independent rows; 8, 16, 32 and 64 did not */
+    PANEL_BYTES = 1 << 20,   /* of W in a tile: fits the second-level cache with room for x and y */
+    PANEL_COLUMNS_MAX = 512,
+};
+
+struct cna_linear {
+    size_t n_in, n_out;
+    cna_input input;
+    bool tiled;                     /* constant tiles, because the kernel is not a brg one */
+    bool blocked;                   /* packed is in oneDNN's own layout */
+    const void *weight;             /* what the products read: packed or the caller's memory */
+    void *packed;                   /* ? owned */
+    size_t packed_bytes;
+    char kernel[96];
+};
+
+size_t cna_input_bytes(cna_input input)
+{
+    return input == CNA_INPUT_BF16 ? 2 : 4;
+}
+
+void cna_input_convert(cna_input input, const float *x, size_t n, void *out)
+{
+    switch (input) {
+    case CNA_INPUT_F32:
+        memcpy(out, x, n * sizeof *x);
+        break;
+    case CNA_INPUT_BF16:
+        cna_round_to_bf16(x, n, out);
+        break;
+    case CNA_INPUT_BF16_WIDENED:
+        cna_round_through_bf16(x, n, out);
+        break;
+    }
+}
+
+cna_input cna_input_for(cna_dtype compute)
+{
+    if (compute != CNA_DTYPE_BF16) return CNA_INPUT_F32;
+    return cna_onednn_is_brg(true) ? CNA_INPUT_BF16 : CNA_INPUT_BF16_WIDENED;
+}
+
+/* Columns of y in one tile: a function of the shape of W alone. */
+static size_t panel_columns(const cna_linear *linear)
+{
+    size_t columns = PANEL_BYTES / (linear->n_in * sizeof(float)) / 16 * 16;
+    if (columns < 16) columns = 16;
+    return columns > PANEL_COLUMNS_MAX ? PANEL_COLUMNS_MAX : columns;
+}
+
+/* Give the linear its own copy of W: f32 row-major, or oneDNN's layout. */
+static cna_status pack_weight(cna_linear *linear, const cna_matrix_view *weight, cna_error *err)
+{
+    size_t n = linear->n_in * linear->n_out;
+    bool bf16 = linear->input == CNA_INPUT_BF16;
+    size_t row_major_bytes = n * cna_input_bytes(linear->input);
+    if (linear->tiled) {
+        CNA_TRY(cna_alloc(&linear->packed, row_major_bytes, 1, "widened weights", err));
+        cna_widen(weight->data, weight->storage, n, linear->packed);
+        linear->packed_bytes = row_major_bytes;
+        return CNA_OK;
+    }
+    CNA_TRY(cna_onednn_packed_bytes(linear->n_in, linear->n_out, bf16, &linear->packed_bytes, err));
+    CNA_TRY(cna_alloc(&linear->packed, linear->packed_bytes, 1, "packed weights", err));
+    linear->blocked = true;
+    const void *source = weight->data;
+    void *copy = NULL;
+    bool aligned = (uintptr_t)weight->data % cna_storage_bytes(weight->storage) == 0;
+    bool same_storage = weight->storage == (bf16 ? CNA_STORAGE_BF16 : CNA_STORAGE_F32);
+    if (!same_storage || !aligned) {
+        CNA_TRY(cna_alloc(&copy, row_major_bytes, 1, "widened weights", err));
+        if (same_storage) memcpy(copy, weight->data, row_major_bytes);
+        else cna_widen(weight->data, weight->storage, n, copy);
+        source = copy;
+    }
+    cna_status status = cna_onednn_pack(linear->n_in, linear->n_out, bf16, source, linear->packed, err);
+    cna_free(copy);
+    return status;
+}
+
+cna_status cna_linear_create(const cna_matrix_view *weight, cna_input input, bool pack, cna_linear **out,
+                             cna_error *err)
+{
+    *out = NULL;
+    if (input == CNA_INPUT_BF16 && weight->storage != CNA_STORAGE_BF16) {
+        return cna_fail(err, CNA_ERR_INTERNAL, "a bf16 product needs bf16 weights, found %s",
+                        cna_storage_name(weight->storage));
+    }
+    cna_linear *linear;
+    CNA_TRY(cna_alloc(&linear, 1, sizeof *linear, "weight matrix", err));
+    linear->n_in = weight->cols;
+    linear->n_out = weight->rows;
+    linear->input = input;
+    linear->weight = weight->data;
+    cna_product probe = {.n_rows = TILE_ROWS, .n_in = weight->cols, .n_out = weight->rows,
+                         .bf16 = input == CNA_INPUT_BF16};
+    char name[64];
+    cna_status status = cna_onednn_kernel(&probe, name, sizeof name, err);
+    if (status == CNA_OK) {
+        linear->tiled = strncmp(name, "brg:", 4) != 0;
+        snprintf(linear->kernel, sizeof linear->kernel, "%s%s", name, linear->tiled ? ", tiles of 24 rows" : "");
+        bool readable = weight->storage == (input == CNA_INPUT_BF16 ? CNA_STORAGE_BF16 : CNA_STORAGE_F32) &&
+                        (uintptr_t)weight->data % cna_input_bytes(input) == 0;
+        /* Tiles read f32 in rows, so there is nothing to gain from a copy of what already is that. */
+        if (!readable || (pack && !linear->tiled)) status = pack_weight(linear, weight, err);
+    }
+    if (status != CNA_OK) {
+        cna_linear_free(linear);
+        return status;
+    }
+    if (linear->packed != NULL) linear->weight = linear->packed;
+    *out = linear;
+    return CNA_OK;
+}
+
+void cna_linear_free(cna_linear *linear)
+{
+    if (linear == NULL) return;
+    cna_free(linear->packed);
+    cna_free(linear);
+}
+
+size_t cna_linear_packed_bytes(const cna_linear *linear)
+{
+    return linear->packed_bytes;
+}
+
+const char *cna_linear_kernel(const cna_linear *linear)
+{
+    return linear->kernel;
+}
+
+/* One compiled product. */
+typedef struct entry {
+    cna_product product;
+    cna_onednn_primitive *primitive;
+} entry;
+
+/* x and y of a tile that hangs over the end of the batch. */
+typedef struct tile_scratch {
+    float *x, *y; /* [TILE_ROWS, n_in], [TILE_ROWS, PANEL_COLUMNS_MAX] */
+    void *work;   /* what the kernel asks for */
+    size_t x_capacity, y_capacity, work_capacity;
+} tile_scratch;
+
+struct cna_linear_context {
+    entry *entries; /* [n_entries] */
+    size_t n_entries, capacity;
+    tile_scratch *scratch; /* [n_scratch] one for each thread */
+    size_t n_scratch, scratch_capacity;
+};
+
+cna_status cna_linear_context_create(cna_linear_context **out, cna_error *err)
+{
+    return cna_alloc(out, 1, sizeof **out, "product cache", err);
+}
+
+void cna_linear_context_free(cna_linear_context *context)
+{
+    if (context == NULL) return;
+    for (size_t i = 0; i < context->n_entries; i++) cna_onednn_primitive_free(context->entries[i].primitive);
+    for (size_t i = 0; i < context->n_scratch; i++) {
+        cna_free(context->scratch[i].x);
+        cna_free(context->scratch[i].y);
+        cna_free(context->scratch[i].work);
+    }
+    cna_free(context->scratch);
+    cna_free(context->entries);
+    cna_free(context);
+}
+
+static bool same_product(const cna_product *a, const cna_product *b)
+{
+    return a->n_rows == b->n_rows && a->n_in == b->n_in && a->n_out == b->n_out && a->bf16 == b->bf16 &&
+           a->packed == b->packed && a->y_stride == b->y_stride;
+}
+
+static cna_status find_primitive(cna_linear_context *context, const cna_product *product,
+                                 const cna_onednn_primitive **out, cna_error *err)
+{
+    for (size_t i = context->n_entries; i-- > 0;) {
+        if (same_product(&context->entries[i].product, product)) {
+            *out = context->entries[i].primitive;
+            return CNA_OK;
+        }
+    }
+    CNA_TRY(cna_grow(&context->entries, &context->capacity, context->n_entries + 1, sizeof *context->entries,
+                     "product cache", err));
+    entry *added = &context->entries[context->n_entries];
+    CNA_TRY(cna_onednn_primitive_create(product, &added->primitive, err));
+    added->product = *product;
+    context->n_entries++;
+    *out = added->primitive;
+    return CNA_OK;
+}
+
+static cna_status reserve_scratch(cna_linear_context *context, size_t n_threads, size_t n_in, size_t n_columns,
+                                  size_t work_bytes, cna_error *err)
+{
+    CNA_TRY(cna_grow(&context->scratch, &context->scratch_capacity, n_threads, sizeof *context->scratch,
+                     "product scratch", err));
+    if (context->n_scratch < n_threads) context->n_scratch = n_threads;
+    for (size_t i = 0; i < n_threads; i++) {
+        tile_scratch *s = &context->scratch[i];
+        CNA_TRY(cna_grow(&s->x, &s->x_capacity, TILE_ROWS * n_in, sizeof *s->x, "product scratch", err));
+        CNA_TRY(cna_grow(&s->y, &s->y_capacity, TILE_ROWS * n_columns, sizeof *s->y, "product scratch", err));
+        CNA_TRY(cna_grow(&s->work, &s->work_capacity, work_bytes, 1, "product scratch", err));
+    }
+    return CNA_OK;
+}
+
+static cna_status apply_whole(const cna_linear *linear, cna_linear_context *context, const void *x, size_t n_rows,
+                              float *y, cna_error *err)
+{
+    cna_product product = {.n_rows = n_rows, .n_in = linear->n_in, .n_out = linear->n_out,
+                           .bf16 = linear->input == CNA_INPUT_BF16, .packed = linear->blocked,
+                           .y_stride = linear->n_out};
+    const cna_onednn_primitive *primitive;
+    CNA_TRY(find_primitive(context, &product, &primitive, err));
+    CNA_TRY(reserve_scratch(context, 1, 1, 1, cna_onednn_primitive_scratch_bytes(primitive), err));
+    return cna_onednn_primitive_execute(primitive, x, linear->weight, y, context->scratch[0].work, err);
+}
+
+/* One tile: rows [row, row + TILE_ROWS) by columns [column, column + n_columns), cut at n_rows. */
+static cna_status apply_tile(const cna_linear *linear, const cna_onednn_primitive *primitive, tile_scratch *scratch,
+                             const float *x, size_t n_rows, size_t row, size_t column, size_t n_columns, float *y,
+                             cna_error *err)
+{
+    size_t n_in = linear->n_in, n_here = n_rows - row < TILE_ROWS ? n_rows - row : TILE_ROWS;
+    const float *tile_x = x + row * n_in;
+    if (n_here < TILE_ROWS) {
+        memcpy(scratch->x, tile_x, n_here * n_in * sizeof *x);
+        memset(scratch->x + n_here * n_in, 0, (TILE_ROWS - n_here) * n_in * sizeof *x);
+        tile_x = scratch->x;
+    }
+    const float *panel = (const float *)linear->weight + column * n_in;
+    CNA_TRY(cna_onednn_primitive_execute(primitive, tile_x, panel, scratch->y, scratch->work, err));
+    for (size_t t = 0; t < n_here; t++) {
+        memcpy(y + (row + t) * linear->n_out + column, scratch->y + t * n_columns, n_columns * sizeof *y);
+    }
+    return CNA_OK;
+}
+
+static cna_status apply_tiled(const cna_linear *linear, cna_linear_context *context, const float *x, size_t n_rows,
+                              float *y, cna_error *err)
+{
+    size_t columns = panel_columns(linear), n_panels = (linear->n_out + columns - 1) / columns;
+    if (columns > linear->n_out) columns = linear->n_out;
+    size_t last_columns = linear->n_out - (n_panels - 1) * columns;
+    cna_product product = {.n_rows = TILE_ROWS, .n_in = linear->n_in, .n_out = columns, .y_stride = columns};
+    cna_product last_product = product;
+    last_product.n_out = last_product.y_stride = last_columns;
+    const cna_onednn_primitive *full, *last;
+    CNA_TRY(find_primitive(context, &product, &full, err));
+    CNA_TRY(find_primitive(context, &last_product, &last, err));
+    size_t work = cna_onednn_primitive_scratch_bytes(full), last_work = cna_onednn_primitive_scratch_bytes(last);
+    size_t n_threads = (size_t)omp_get_max_threads();
+    CNA_TRY(reserve_scratch(context, n_threads, linear->n_in, columns, work > last_work ? work : last_work, err));
+    cna_status status = CNA_OK;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t panel = 0; panel < n_panels; panel++) {
+        tile_scratch *scratch = &context->scratch[omp_get_thread_num()];
+        bool is_last = panel + 1 == n_panels;
+        for (size_t row = 0; row < n_rows; row += TILE_ROWS) {
+            cna_error local;
+            cna_status tile = apply_tile(linear, is_last ? last : full, scratch, x, n_rows, row, panel * columns,
+                                         is_last ? last_columns : columns, y, &local);
+            if (tile != CNA_OK) {
+#pragma omp critical(cna_linear_failure)
+                {
+                    status = tile;
+                    if (err != NULL) *err = local;
+                }
+            }
+        }
+    }
+    return status;
+}
+
+cna_status cna_linear_apply(const cna_linear *linear, cna_linear_context *context, const void *x, size_t n_rows,
+                            float *y, cna_error *err)
+{
+    if (n_rows == 0) return CNA_OK;
+    if (linear->tiled) return apply_tiled(linear, context, x, n_rows, y, err);
+    return apply_whole(linear, context, x, n_rows, y, err);
+}

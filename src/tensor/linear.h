@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * y = x W^T over oneDNN: the only file pair that knows the library.
+ *
+ * Why the bits do not depend on the batch. Where oneDNN serves a shape with one of its `brg` kernels, a row of y is the same for
+ * any number of rows, any row position and any number of threads, and whether W is prepacked or not; those take the
+ * batch as it comes. Its other kernels do not promise that, so there the product runs in tiles of constant size: 24
+ * rows (zero-padded) by a fixed number of columns, each tile by one thread. Both facts are measured, not documented by
+ * the library; tests/test_linear.c holds them on the machine at hand. */
+#ifndef CNA_TENSOR_LINEAR_H
+#define CNA_TENSOR_LINEAR_H
+
+#include "base/memory.h"
+#include "tensor/dtype.h"
+
+/* What x is converted to before a product. */
+typedef enum cna_input {
+    CNA_INPUT_F32,          /* as it is */
+    CNA_INPUT_BF16,         /* rounded to bf16 and stored as bf16: oneDNN multiplies bf16 natively */
+    CNA_INPUT_BF16_WIDENED, /* rounded to bf16 and widened again: the f32 product of the same numbers */
+} cna_input;
+
+/* Bytes of one value of an input. */
+size_t cna_input_bytes(cna_input input);
+
+/* out = x[0..n-1] converted; out holds n * cna_input_bytes values. */
+void cna_input_convert(cna_input input, const float *x, size_t n, void *out);
+
+/* The input that a compute type means on this machine: for bf16, native where oneDNN has a `brg` kernel for it. */
+cna_input cna_input_for(cna_dtype compute);
+
+/* One weight matrix ready for products. Immutable once made. */
+typedef struct cna_linear cna_linear;
+
+/* Prepare W.
+ *   weight  [n_out, n_in], borrowed for the life of the linear unless packed
+ *   pack    copy W into the layout that oneDNN likes best (or into f32 where the input is f32 and W is not); false
+ *           keeps W in place where the kernel can read it there, and packs only where it cannot
+ * Errors: ERR_MEMORY, ERR_INTERNAL. */
+CNA_MUST_CHECK cna_status cna_linear_create(const cna_matrix_view *weight, cna_input input, bool pack,
+                                            cna_linear **out, cna_error *err);
+void cna_linear_free(cna_linear *linear);
+/* Bytes of W that the linear itself holds; 0 where it is used in place. */
+size_t cna_linear_packed_bytes(const cna_linear *linear);
+/* The kernel that serves it, for example "brg:avx512_core_bf16" or "gemm:jit, tiles of 24 rows". */
+const char *cna_linear_kernel(const cna_linear *linear);
+
+/* Compiled products and scratch memory of one caller. Not for several threads at once. */
+typedef struct cna_linear_context cna_linear_context;
+CNA_MUST_CHECK cna_status cna_linear_context_create(cna_linear_context **out, cna_error *err);
+void cna_linear_context_free(cna_linear_context *context);
+
+/* y[t, j] = sum_i x[t, i] W[j, i].
+ *   x  [n_rows, n_in] of the linear's input type
+ *   y  [n_rows, n_out] f32, overwritten; must not overlap x
+ * Numerics: f32 accumulation in an order fixed by the shape of W. Runs on omp_get_max_threads() threads. */
+CNA_MUST_CHECK cna_status cna_linear_apply(const cna_linear *linear, cna_linear_context *context, const void *x,
+                                           size_t n_rows, float *y, cna_error *err);
+
+#endif

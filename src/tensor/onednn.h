@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * The calls to oneDNN 2.x, wrapped: one product, one reorder. Used by linear.c and by nothing else. */
+#ifndef CNA_TENSOR_ONEDNN_H
+#define CNA_TENSOR_ONEDNN_H
+
+#include "base/memory.h"
+
+/* y [n_rows, n_out] f32 = x [n_rows, n_in] times the transpose of W [n_out, n_in]. */
+typedef struct cna_product {
+    size_t n_rows, n_in, n_out;
+    bool bf16;       /* x and W are bf16, else f32 */
+    bool packed;     /* W is in oneDNN's layout for this (n_in, n_out, dtype), else row-major */
+    size_t y_stride; /* values from one row of y to the next; 0: n_out */
+} cna_product;
+
+typedef struct cna_onednn_primitive cna_onednn_primitive;
+
+/* Whether an f32 or bf16 product of an ordinary shape is served by a `brg` kernel here. */
+bool cna_onednn_is_brg(bool bf16);
+
+/* Name of the kernel that oneDNN chooses for a product. */
+CNA_MUST_CHECK cna_status cna_onednn_kernel(const cna_product *product, char *out, size_t n_out, cna_error *err);
+
+/* Bytes of W in oneDNN's layout, which depends on n_in, n_out and the dtype and not on the number of rows. */
+CNA_MUST_CHECK cna_status cna_onednn_packed_bytes(size_t n_in, size_t n_out, bool bf16, size_t *out, cna_error *err);
+/* Copy W [n_out, n_in] row-major into that layout. */
+CNA_MUST_CHECK cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, const void *weight, void *packed,
+                                          cna_error *err);
+
+/* Compile a product; freed by cna_onednn_primitive_free. May be executed by several threads at once, each with
+ * scratch memory of its own of cna_onednn_primitive_scratch_bytes bytes. */
+CNA_MUST_CHECK cna_status cna_onednn_primitive_create(const cna_product *product, cna_onednn_primitive **out,
+                                                      cna_error *err);
+void cna_onednn_primitive_free(cna_onednn_primitive *primitive);
+size_t cna_onednn_primitive_scratch_bytes(const cna_onednn_primitive *primitive);
+CNA_MUST_CHECK cna_status cna_onednn_primitive_execute(const cna_onednn_primitive *primitive, const void *x,
+                                                       const void *weight, float *y, void *scratch, cna_error *err);
+
+#endif

@@ -1,0 +1,335 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What the program promises its users beside its numbers: exit codes, one clear line for each mistake, nothing left
+# half-written. Prints "ok NAME" or "not ok NAME" for each case and ends with "N passed, N failed".
+#
+#   CNA_BIN     the program                (build/cna)
+#   CNA_MODELS  folder with the models     (models); without it the cases that need one are skipped
+set -u
+cna=${CNA_BIN:-build/cna}
+model=${CNA_MODELS:-models}/llama-planted-instruct
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+out=$work/stdout err=$work/stderr
+passed=0 failed=0 skipped=0
+
+ok() { passed=$((passed + 1)); echo "ok $1"; }
+not_ok() { # NAME REASON: also shows the first lines of what was written
+    failed=$((failed + 1))
+    echo "not ok $1: $2"
+    head -n 3 "$err" | cut -c 1-300 | sed 's/^/#   stderr: /'
+}
+
+# run ARGUMENTS: the program with nothing on standard input; its exit code in $code.
+run() {
+    "$cna" "$@" < /dev/null > "$out" 2> "$err"
+    code=$?
+}
+
+# fails NAME CODE PART ARGUMENTS: that exit code, nothing but one line "cna: ..." with PART in it.
+fails() {
+    name=$1 want=$2 part=$3
+    shift 3
+    run "$@"
+    check_failure "$name" "$want" "$part"
+}
+check_failure() {
+    if [ "$code" -ne "$2" ]; then not_ok "$1" "exit code $code, not $2"
+    elif [ "$(wc -l < "$err")" -ne 1 ]; then not_ok "$1" "$(wc -l < "$err") lines on standard error, not 1"
+    elif ! grep -q '^cna: ' "$err"; then not_ok "$1" "the line does not begin with 'cna: '"
+    elif ! grep -qF -e "$3" "$err"; then not_ok "$1" "the line has no '$3'"
+    elif LC_ALL=C grep -q '[[:cntrl:]]' "$err"; then not_ok "$1" "control characters on standard error"
+    else ok "$1"; fi
+}
+
+# works NAME PART ARGUMENTS: exit code 0 and PART on standard output.
+works() {
+    name=$1 part=$2
+    shift 2
+    run "$@"
+    check_success "$name" "$part"
+}
+check_success() {
+    if [ "$code" -ne 0 ]; then not_ok "$1" "exit code $code"
+    elif ! grep -qF -e "$2" "$out"; then not_ok "$1" "no '$2' on standard output"
+    else ok "$1"; fi
+}
+
+# check NAME CONDITION...: an ordinary test of the shell.
+check() {
+    name=$1
+    shift
+    if "$@"; then ok "$name"; else not_ok "$name" "$*"; fi
+}
+
+: > "$err"
+[ -x "$cna" ] || { echo "$cna: no such program; build it with 'make' or name it in CNA_BIN"; exit 1; }
+
+# ---------------------------------------------------------------------------------------------- main and flags
+fails 'no command' 2 'expected a command'
+fails 'unknown command' 2 "unknown command 'atribute'; did you mean 'attribute'?" atribute
+fails 'unknown command, nothing near' 2 "unknown command 'xyzzy'" xyzzy
+fails 'planned command' 2 'not available yet' mmlu
+fails 'flag before the command' 2 "found the flag '--json'" --json
+fails 'control characters in a command' 2 '\x1b[31m' "$(printf '\033[31m')"
+works 'version' 'cna 0.' --version
+works 'overview' 'Usage: cna COMMAND' --help
+works 'help command' 'Usage: cna sweep' help sweep
+
+for command in attribute generate sweep compare inspect tokenize; do
+    works "$command: help" "Usage: cna $command" $command --help
+    check "$command: help has an example" grep -q '^Example:' "$out"
+    check "$command: help fits 120 columns" awk 'length > 120 { exit 1 }' "$out"
+    works "$command: help beside a mistake" "Usage: cna $command" $command --no-such-flag --help
+    fails "$command: unknown flag" 2 "did you mean '--threads'?" $command --thread 1
+    fails "$command: unknown flag, nothing near" 2 "unknown flag '--xyzzy'" $command --xyzzy=1
+    fails "$command: unknown short flag" 2 "unknown flag '-z'" $command -z
+    fails "$command: missing value" 2 '--model: expected a value (DIR), found nothing' $command -m
+    fails "$command: flag for a value" 2 '--model: expected a value (DIR), found the flag --json' $command -m --json
+    fails "$command: flag given twice" 2 '--threads: given twice' $command --threads 1 --threads=2
+    fails "$command: switch with a value" 2 '--json: takes no value' $command --json=yes
+    fails "$command: zero threads" 2 '--threads: expected a whole number from 1' $command --threads 0
+    fails "$command: threads that are no number" 2 "found '2x'" $command --threads 2x
+    fails "$command: dtype" 2 "--dtype: expected one of auto|bf16|f32, found 'f16'" $command --dtype f16
+    fails "$command: negative seed" 2 '--seed: expected a whole number' $command --seed -1
+    fails "$command: seed past 64 bits" 2 '--seed: expected a whole number' $command --seed 18446744073709551616
+    fails "$command: raw and chat" 2 '--raw and --chat exclude each other' $command --raw --chat
+    fails "$command: raw and system" 2 '--system needs the chat format' $command --raw --system x
+    fails "$command: quiet and verbose" 2 'exclude each other' $command -q -v
+    fails "$command: date" 2 "--date: expected YYYY-MM-DD, found '2026-13-01'" $command --date 2026-13-01
+    fails "$command: short date" 2 '--date: expected YYYY-MM-DD' $command --date 2026-1-1
+    fails "$command: system that is not UTF-8" 2 '--system: expected UTF-8' $command --system "$(printf 'a\377')"
+    fails "$command: memory is planned" 2 '--memory: not available yet' $command --memory 4G
+    fails "$command: stream is planned" 2 '--stream: not available yet' $command --stream=auto
+done
+
+printf 'a\nb\n' > "$work/some.txt"
+some=$work/some.txt
+pair="--positive $some --negative $some"
+fails 'attribute: no model' 2 '-m DIR is required' attribute $pair
+fails 'attribute: no positive' 2 '--positive FILE is required' attribute -m x --negative "$some"
+fails 'attribute: no negative' 2 '--negative FILE is required' attribute -m x --positive "$some"
+fails 'attribute: fraction and top-k' 2 'exclude each other' attribute -m x $pair --fraction 0.1 --top-k 3
+for value in 0 -0.1 1.5 nan 0x1p-3 1e 0.1% ''; do
+    fails "attribute: fraction '$value'" 2 '--fraction: expected a number above 0 and at most 1' \
+        attribute -m x $pair --fraction "$value"
+done
+for value in 0 -3 3.5 99999999999999999999 ' 3' ''; do
+    fails "attribute: top-k '$value'" 2 '--top-k: expected a whole number' attribute -m x $pair --top-k "$value"
+done
+for value in 3 3: :3 a:b 3:1 0:1:2 -1:2 ''; do
+    fails "attribute: layers '$value'" 2 '--layers: expected' attribute -m x $pair --layers "$value"
+done
+fails 'attribute: score' 2 '--score: expected one of delta|d|write' attribute -m x $pair --score D
+fails 'attribute: preset' 2 '--preset: expected one of paper|nous' attribute -m x $pair --preset blog
+fails 'attribute: format' 2 '--format: expected one of cna|nous' attribute -m x $pair --format json
+fails 'attribute: format without a file' 2 'give -o FILE or --json' attribute -m x $pair --format nous
+fails 'attribute: threshold without filter' 2 'need the universal filter' \
+    attribute -m x $pair --universal none --universal-share 0.5
+fails 'attribute: word' 2 "unexpected argument 'x'" attribute x
+
+fails 'generate: no model' 2 '-m DIR is required' generate --prompt x
+fails 'generate: no prompt' 2 'found none' generate -m x
+fails 'generate: two kinds of prompt' 2 'found several' generate -m x --prompt a --prompt-ids 1
+fails 'generate: empty prompt' 2 '--prompt: expected a text' generate -m x --prompt ''
+fails 'generate: prompt that is not UTF-8' 2 '--prompt: expected UTF-8' generate -m x --prompt "$(printf '\303(')"
+fails 'generate: no tokens' 2 'needs --logits' generate -m x --prompt a --max-tokens 0
+fails 'generate: multiplier before circuit' 2 'expected a --circuit FILE before it' generate --multiplier 1
+fails 'generate: second multiplier' 2 'has its multiplier already' \
+    generate --circuit a --multiplier 0 --multiplier 1
+fails 'generate: multiplier that is no number' 2 "--multiplier: expected a number, found 'inf'" \
+    generate --circuit a --multiplier inf
+fails 'generate: temperature' 2 '--temperature: expected a number from 0' generate --temperature -1
+fails 'generate: top-p' 2 '--top-p: expected a number above 0' generate --top-p 0
+fails 'generate: greedy samples' 2 'needs --temperature above 0' generate -m x --prompt a --samples 2
+fails 'generate: positions' 2 '--positions: expected one of all|prompt|generated|last' generate --positions none
+fails 'generate: sign' 2 '--sign: expected one of both|+|-' generate --sign plus
+fails 'generate: batch' 2 '--batch: expected a whole number from 1' generate --batch 0
+
+fails 'sweep: no circuit' 2 '--circuit FILE is required' sweep -m x --prompts "$some"
+fails 'sweep: no prompts' 2 '--prompts FILE is required' sweep -m x --circuit c.json
+fails 'sweep: multipliers' 2 "--multipliers: expected a number, found 'x'" sweep --multipliers 0,x
+fails 'sweep: multipliers with a gap' 2 '--multipliers: expected a number' sweep --multipliers 0,,1
+fails 'sweep: multiplier twice' 2 '--multipliers: 1 is given twice' sweep --multipliers 0,1,1.0
+for flag in run k-list perplexity cross-fit caa alphas caa-layer; do
+    fails "sweep: $flag is planned" 2 "--$flag: not available yet" sweep "--$flag" x
+done
+
+fails 'compare: one file' 2 'expected two circuit files, found 1' compare a.json
+fails 'compare: three files' 2 "unexpected argument 'c.json'" compare a.json b.json c.json
+fails 'compare: missing file' 1 "$work/none.json" compare "$work/none.json" "$work/none.json"
+fails 'inspect: nothing' 2 'expected a model folder or a circuit file' inspect
+fails 'inspect: two things' 2 'expected one thing to inspect' inspect a.json -m b
+fails 'inspect: missing circuit' 1 "$work/none.json" inspect "$work/none.json"
+fails 'inspect: neuron' 2 '--neuron: expected LAYER:NEURON' inspect --neuron 7
+fails 'tokenize: two sources' 2 'exclude each other' tokenize -m x a --file b
+fails 'tokenize: decode without ids' 2 'go together' tokenize -m x --decode
+fails 'tokenize: ids without decode' 2 'go together' tokenize -m x --prompt-ids 1
+fails 'tokenize: raw conversations' 2 '--messages means --chat' tokenize -m x --raw --messages f
+fails 'tokenize: no-special in a chat' 2 '--no-special is for raw text' tokenize -m x --chat --no-special a
+fails 'tokenize: system without chat' 2 '--system needs --chat' tokenize -m x --system s a
+fails 'tokenize: text that is not UTF-8' 2 'expected UTF-8' tokenize -m x "$(printf '\355\240\200')"
+
+for command in 'attribute --positive x --negative x' 'generate --prompt x' 'sweep --circuit x --prompts x' \
+    'tokenize x' 'inspect'; do
+    name=${command%% *}
+    fails "$name: missing model" 1 "$work/nowhere: cannot be opened" $command -m "$work/nowhere"
+    fails "$name: model by name" 1 'Some-Org/some-model: no such folder' $command -m Some-Org/some-model
+    fails "$name: model that is a file" 1 'expected a model folder, found a file' $command -m "$some"
+done
+fails 'generate: folder without a model' 1 "$work" generate -m "$work" --prompt x
+fails 'tokenize: folder without a tokenizer' 1 'tokenizer.json' tokenize -m "$work" x
+
+printf '%s\n' '{"7": [1, 2], "6": [3]}' > "$work/lists.json"
+printf '%s\n' '{"neurons": {"7,-1,1": 0.5, "7,-1,2": -0.25, "5,-1,9": 1.5}}' > "$work/nous.json"
+printf '%s\n' '{"7": [1, 2], "6": [3]' > "$work/cut.json"
+printf '%s\n' '[1, 2]' > "$work/list.json"
+printf '%s\n' '{"7": [-1]}' > "$work/negative.json"
+works 'compare: foreign files' 'in both: 2 neurons' compare "$work/lists.json" "$work/nous.json"
+works 'compare: json' '"n_common":2' compare --json "$work/lists.json" "$work/nous.json"
+works 'inspect: foreign file' 'not stated by the file' inspect "$work/nous.json"
+works 'inspect: neuron of a circuit' 'rank 1 of 3' inspect "$work/nous.json" --neuron 5:9
+fails 'inspect: neuron that is not there' 1 'is not among its 3 neurons' inspect "$work/nous.json" --neuron 5:8
+for file in cut list negative; do
+    fails "inspect: malformed circuit ($file)" 1 "$work/$file.json" inspect "$work/$file.json"
+done
+check 'full disk is noticed' sh -c '! "$1" inspect "$2" > /dev/full 2> "$3"' sh "$cna" "$work/nous.json" "$err"
+code=1 check_failure 'full disk is named' 1 'standard output: cannot be written'
+
+# --------------------------------------------------------------------------------------------------- with a model
+finish() {
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+    exit
+}
+if [ ! -f "$model/config.json" ]; then
+    echo "skipped: every case that needs a model ($model is not there; name its folder in CNA_MODELS)"
+    finish
+fi
+
+printf 'How do clouds form?\nWhy is the sky blue?\n' > "$work/pos.txt"
+printf 'Hello there.\nGood morning to you.\n' > "$work/neg.txt"
+printf '\n  \n' > "$work/blank.txt"
+: > "$work/empty.txt"
+printf 'fine\nbad \377 byte\n' > "$work/bytes.txt"
+printf '{"prompt": "a"}\n{"prompt": 3}\n' > "$work/type.jsonl"
+printf '{"prompt": "a"}\n{"prompt": \n' > "$work/cut.jsonl"
+printf '{"text": "How are you?"}\n' > "$work/column.jsonl"
+printf 'name,other\n1,2\n' > "$work/header.csv"
+pair="--positive $work/pos.txt --negative $work/neg.txt"
+a="attribute -m $model"
+g="generate -m $model"
+
+run $a $pair --universal none --top-k 20 -o "$work/circuit.json"
+check_success 'attribute: table' '20 of 20 neurons'
+check 'attribute: writes the circuit' grep -q '"cna-circuit"' "$work/circuit.json"
+check 'attribute: table fits 120 columns' awk 'length > 120 { exit 1 }' "$out"
+check 'attribute: says the format' grep -q 'prompts as chat' "$err"
+works 'attribute: json is the circuit' '"cna-circuit"' $a $pair --universal none --top-k 20 --json -q
+check 'attribute: the same bytes either way' cmp -s "$out" "$work/circuit.json"
+works 'attribute: -o - is standard output' '"cna-circuit"' $a $pair --universal none --top-k 20 -o -
+works 'attribute: reference format' '"neurons"' $a $pair --universal none --top-k 5 --json --format nous
+check 'attribute: quiet says nothing' test "$(run $a $pair --top-k 5 -q; wc -c < "$err")" -eq 0
+for file in blank empty bytes; do
+    fails "attribute: $file positive" 1 "$work/$file.txt" $a --positive "$work/$file.txt" --negative "$work/neg.txt"
+    fails "generate: $file prompts" 1 "$work/$file.txt" $g --prompts "$work/$file.txt"
+    fails "sweep: $file benign" 1 "$work/$file.txt" sweep -m "$model" --circuit "$work/circuit.json" \
+        --prompts "$work/pos.txt" --benign "$work/$file.txt"
+done
+for file in type.jsonl cut.jsonl column.jsonl header.csv none.txt; do
+    fails "generate: prompts in $file" 1 "$work/$file" $g --prompts "$work/$file"
+done
+fails 'attribute: bytes named by line' 1 'bytes.txt' $a --positive "$work/bytes.txt" --negative "$work/neg.txt"
+fails 'attribute: k past the candidates' 1 'candidates' $a $pair --universal none --top-k 1000000000
+fails 'attribute: layers past the model' 1 'layer' $a $pair --layers 0:999
+fails 'attribute: missing universal file' 1 "$work/none.txt" $a $pair --universal "$work/none.txt"
+fails 'attribute: output in no folder' 1 'cannot be created' $a $pair -o "$work/no/where.json"
+fails 'attribute: output is a folder' 1 'found a folder' $a $pair -o "$work"
+fails 'attribute: chat and column' 1 'column.jsonl' $a --positive "$work/column.jsonl" --negative "$work/neg.txt"
+works 'attribute: column by name' 'neurons' $a --positive "$work/column.jsonl" --negative "$work/column.jsonl" \
+    --column text --top-k 3
+
+printf '%s\n' '{"999": [1]}' > "$work/deep.json"
+printf '%s\n' '{"0": [99999999]}' > "$work/wide.json"
+sed 's/"mlp_dim": *[0-9]*/"mlp_dim": 7/' "$work/circuit.json" > "$work/shape.json"
+for file in deep wide shape cut list negative none; do
+    fails "generate: circuit $file" 1 "$work/$file.json" $g --prompt x --circuit "$work/$file.json"
+    fails "sweep: circuit $file" 1 "$work/$file.json" sweep -m "$model" --prompts "$work/pos.txt" \
+        --circuit "$work/$file.json"
+done
+fails 'generate: id past the model' 1 '2000000000' $g --prompt-ids 1,2000000000
+fails 'generate: ids that are none' 2 "found '-1'" $g --prompt-ids 1,-1
+fails 'generate: ids that end in a comma' 2 '--prompt-ids: expected a whole number' $g --prompt-ids 1,2,
+printf '1,2\n3,x\n' > "$work/ids.txt"
+fails 'generate: file of ids' 2 'ids.txt: line 2' $g --prompt-ids "@$work/ids.txt"
+fails 'generate: empty file of ids' 1 'found none' $g --prompt-ids "@$work/empty.txt"
+fails 'generate: logits in no folder' 1 'cannot be created' $g --prompt x -q --logits "$work/no/where.f32"
+works 'generate: text' '' $g --prompt 'How do clouds form?' --max-tokens 5
+works 'generate: json' '"stop":' $g --prompts "$work/pos.txt" --max-tokens 5 --json
+check 'generate: a line a prompt' test "$(wc -l < "$out")" -eq 2
+works 'generate: intervention in json' '"multiplier":-1.0,"strength":2.0,"positions":"last","sign":"-"' \
+    $g --prompt-ids 1,2,3 --max-tokens 2 --json --circuit "$work/circuit.json" --multiplier -1 --positions last --sign -
+check 'generate: ids have no prompt' grep -q '"prompt":null,"prompt_ids":\[1,2,3\]' "$out"
+check 'generate: strength beside multiplier' grep -q 'multiplier -1 (strength 2)' "$err"
+works 'generate: logits alone' '' $g --prompt-ids 1,2,3 --max-tokens 0 --logits "$work/logits.f32" -q
+rows=$("$cna" inspect "$model" --json | sed 's/.*"vocab_size":\([0-9]*\).*/\1/')
+check 'generate: size of the logits' test "$(wc -c < "$work/logits.f32")" -eq $((3 * rows * 4))
+
+works 'inspect: model' 'in all; 0.1 % is' inspect "$model"
+works 'inspect: model as json' '"type":"model"' inspect "$model" --json
+works 'inspect: circuit as json' '"type":"circuit"' inspect "$work/circuit.json" --json
+fails 'inspect: neuron of a model' 2 '--neuron needs a circuit file' inspect "$model" --neuron 0:0
+works 'compare: circuit with itself' 'Jaccard 1.0000' compare "$work/circuit.json" "$work/circuit.json"
+fails 'compare: other shape' 1 '7' compare "$work/circuit.json" "$work/shape.json"
+
+works 'tokenize: text' 'tokens' tokenize -m "$model" 'How do clouds form?'
+works 'tokenize: json' '"text":"How?"' tokenize -m "$model" --json 'How?'
+works 'tokenize: empty text' '"text":""' tokenize -m "$model" --json ''
+printf 'a\0b' | "$cna" tokenize -m "$model" --json > "$out" 2> "$err"; code=$?
+check_success 'tokenize: standard input, NUL' '"text":"a\u0000b"'
+fails 'tokenize: file that is not UTF-8' 1 'byte 0xff at byte 10' tokenize -m "$model" --file "$work/bytes.txt"
+fails 'tokenize: missing file' 1 "$work/none.txt" tokenize -m "$model" --file "$work/none.txt"
+fails 'tokenize: unknown id' 1 '2000000000' tokenize -m "$model" --decode --prompt-ids 2000000000
+printf '[{"role": "user", "content": "Hi"}]\n[{"role": "user"}]\n' > "$work/turns.jsonl"
+fails 'tokenize: malformed conversation' 1 'turns.jsonl: line 2' tokenize -m "$model" -q --messages "$work/turns.jsonl"
+printf '[{"role": "system", "content": "x"}, {"role": "user", "content": "Hi"}]\n' > "$work/turns.jsonl"
+works 'tokenize: conversation' 'Hi' tokenize -m "$model" --messages "$work/turns.jsonl" --json
+fails 'tokenize: two system prompts' 1 'leave --system out' tokenize -m "$model" --system y --messages "$work/turns.jsonl"
+
+s="sweep -m $model --circuit $work/circuit.json --prompts $work/pos.txt --benign $work/neg.txt --max-tokens 8"
+works 'sweep: tables' 'should be answered: 2 prompts' $s --multipliers 0,1 --controls 2 --answers "$work/answers.jsonl"
+check 'sweep: tables fit 120 columns' awk 'length > 120 { exit 1 }' "$out"
+check 'sweep: leak is marked' grep -q '2 of them leaked' "$out"
+check 'sweep: answers of both sides' test "$(wc -l < "$work/answers.jsonl")" -eq 8
+works 'sweep: no claim without controls' 'no causal claim without controls' $s --multipliers 0 --controls 0
+works 'sweep: json' '"points":[{"side":"harmful"' $s --multipliers 0 --controls 0 --json
+fails 'sweep: answers in no folder' 1 'cannot be created' $s --answers "$work/no/answers.jsonl"
+printf '# kind: regex\n(\n' > "$work/patterns.txt"
+fails 'sweep: bad patterns' 1 'patterns.txt' $s --patterns "$work/patterns.txt"
+
+# ------------------------------------------------------------------------- readers that leave, disks that are full
+{ "$cna" $g --prompts "$work/pos.txt" --max-tokens 20 --json -q 2> "$err"; echo $? > "$work/code"; } | head -c 1 > /dev/null
+check 'a reader that leaves: exit code' test "$(cat "$work/code")" -le 1
+check 'a reader that leaves: silence' test ! -s "$err"
+for command in "$g --prompt x --max-tokens 3 -q" "$g --prompts $work/pos.txt --max-tokens 3 -q" \
+    "$a $pair --top-k 3 -q" "tokenize -m $model x" "inspect $model" '--help' 'sweep --help'; do
+    "$cna" $command > /dev/full 2> "$err" < /dev/null
+    code=$?
+    check_failure "full disk: ${command%% -*}" 1 'standard output: cannot be written'
+done
+fails 'full disk: logits' 1 '/dev/full: cannot be written' $g --prompt x -q --max-tokens 0 --logits /dev/full
+
+echo untouched > "$work/answers.jsonl"
+ls -A "$work" > "$work.before"
+"$cna" $s --controls 2000 --answers "$work/answers.jsonl" -q > "$out" 2> "$err" < /dev/null &
+pid=$!
+sleep 1
+kill -TERM $pid
+wait $pid
+code=$?
+check_failure 'a signal ends the run' 143 'interrupted'
+ls -A "$work" > "$work.after"
+check 'a signal leaves no temporary file' cmp -s "$work.before" "$work.after"
+check 'a signal leaves the old file' grep -q '^untouched$' "$work/answers.jsonl"
+rm -f "$work.before" "$work.after"
+finish

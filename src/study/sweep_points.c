@@ -54,7 +54,7 @@ cna_status cna_sweep_min_logprob(const cna_sweep_answer *base, size_t n, double 
     for (size_t i = 0; i < n; i++) {
         if (!isnan(base[i].mean_logprob)) values[n_values++] = base[i].mean_logprob;
     }
-    *out = n_values == 0 || percentile < 0 ? -INFINITY : cna_stats_percentile(values, n_values, percentile);
+    *out = n_values == 0 ? -INFINITY : cna_stats_percentile(values, n_values, percentile);
     cna_free(values);
     return CNA_OK;
 }

@@ -15,7 +15,7 @@ CNA_MUST_CHECK cna_status cna_sweep_multipliers(const double *given, size_t n, d
                                                 size_t *out_base, cna_error *err);
 
 /* The mean log-probability under which an answer is incoherent: the given percentile (0..100) of those of the m = 1
- * answers, the ones without (NaN) left out; -infinity where none is left, or for a negative percentile.
+ * answers, the ones without (NaN) left out; -infinity where none is left.
  *   base  [n] answers at m = 1 */
 CNA_MUST_CHECK cna_status cna_sweep_min_logprob(const cna_sweep_answer *base, size_t n, double percentile,
                                                 double *out, cna_error *err);

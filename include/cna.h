@@ -492,7 +492,7 @@ CNA_API CNA_MUST_CHECK cna_status cna_sweep_run(const cna_model *model, const cn
 CNA_API void cna_sweep_free(cna_sweep *sweep);
 CNA_API const cna_sweep_point *cna_sweep_points(const cna_sweep *sweep, size_t *n_points);
 CNA_API const cna_sweep_answer *cna_sweep_answers(const cna_sweep *sweep, size_t *n_answers);
-/* The thresholds under which an answer counted as incoherent; min_logprob is -infinity where none applied. */
+/* The thresholds under which an answer counted as incoherent; -infinity where none applied. */
 CNA_API void cna_sweep_thresholds(const cna_sweep *sweep, double *min_quality, double *min_logprob);
 
 #ifdef __cplusplus

@@ -32,11 +32,11 @@ char *support_path(const char *folder, const char *name);
 char *support_read(const char *path, size_t *n_bytes);
 void support_write(const char *path, const char *bytes, size_t n_bytes);
 
-/* Replay every case of the folder tests/malformed/<format>: parse must fail on <case>/<input> with exactly
- * the text of <case>/error. In that file the path of the input is written as the bare file name, and the
- * line's end is not part of the text. Fails if there is no case at all. input  name of the input in each
- * case's folder, such as "input.json"; NULL: parse gets the case's folder, and "folder/" before a file name
- * is dropped from the message */
+/* Replay every case of the folder tests/malformed/<format>: parse must fail on <case>/<input> with exactly the text of
+ * <case>/error. In that file the path of the input is written as the bare file name, and the line's end is not part
+ * of the text. Fails if there is no case at all.
+ *   input  name of the input in each case's folder, such as "input.json"; NULL: parse gets the case's folder, and
+ *          "folder/" before a file name is dropped from the message */
 typedef cna_status support_parse_fn(const char *path, cna_error *err);
 void support_replay_malformed(const char *format, const char *input, support_parse_fn *parse);
 
@@ -44,8 +44,8 @@ void support_replay_malformed(const char *format, const char *input, support_par
  * says so and skips the running test. */
 char *support_testdata(const char *name);
 
-/* Call parse again and again, its first allocation failing, then its second, and so on, until it succeeds:
- * each earlier call must give ERR_MEMORY. Leaks are the sanitizer's to find. */
+/* Call function again and again, its first allocation failing, then its second, and so on, until it succeeds: each
+ * earlier call must give ERR_MEMORY. Leaks are the sanitizer's to find. */
 typedef cna_status support_fallible_fn(void *user, cna_error *err);
 void support_fail_allocations(support_fallible_fn *function, void *user);
 

@@ -173,7 +173,7 @@ static void test_too_few(void **state)
     cna_error err;
     cna_control_pool *pool;
     const cna_neuron_id most[] = {{0, 0}, {0, 1}, {0, 2}};
-    const double strength[5] = {0};
+    const double strength[6] = {0};
     assert_int_equal(cna_control_pool_create(most, 3, NULL, 0, 1, 5, strength, &pool, &err),
                      CNA_ERR_MISMATCH);
     assert_string_equal(

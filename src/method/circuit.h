@@ -14,18 +14,17 @@ typedef struct cna_sha256_text {
     char hex[65]; /* 64 lower-case digits and a NUL */
 } cna_sha256_text;
 
-/* Invariants: no (layer, neuron) twice; neurons ordered by cna_neuron_compare under info.score; every number
- * finite; every neuron within info.n_layers x info.mlp_dim where those are not 0. */
+/* Invariants: no (layer, neuron) twice; neurons ordered by score (info.score), descending, ties by lower layer, then
+ * lower neuron; every number finite; every neuron within info.n_layers x info.mlp_dim where those are not 0. */
 struct cna_circuit {
     cna_circuit_info info;
     cna_neuron *neurons; /* [n_neurons] */
     size_t n_neurons;
-    bool has_delta; /* false where a file does not give every neuron's delta: then no sign filter */
+    bool has_delta;            /* false where a file does not give every neuron's delta: then no sign filter */
     cna_sha256_text *positive; /* [info.n_positive] of the prompts, in the file's order */
     cna_sha256_text *negative; /* [info.n_negative] */
-    cna_neuron_id
-        *universal;     /* ? [n_universal] neurons left out as universal, sorted; NULL where not stated */
-    size_t n_universal; /* ids that are listed; info.n_universal is what the file states */
+    cna_neuron_id *universal;  /* ? [n_universal] left out as universal, sorted; NULL where not stated */
+    size_t n_universal;        /* ids that are listed; info.n_universal is what the file states */
 };
 
 /* A new circuit without neurons. */

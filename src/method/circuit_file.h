@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The parts of circuit reading that stand in files of their own. docs: the circuit file's keys, see
- * circuit_write.c. */
+ * The parts of reading circuit files that stand in files of their own. The keys are listed in circuit_write.c. */
 #ifndef CNA_METHOD_CIRCUIT_FILE_H
 #define CNA_METHOD_CIRCUIT_FILE_H
 
@@ -24,9 +23,9 @@ enum { CNA_CIRCUIT_VERSION = 1 };
 CNA_MUST_CHECK cna_status cna_circuit_from_own(const json_t *root, const char *source, cna_circuit *circuit,
                                                cna_error *err);
 
-/* The same for the reference code's two forms, {"neurons": {"L,P,N": value}, ...} and {"L": [neuron, ...],
- * ...}. A neuron listed at several positions P counts once, with its value of largest size (the reference
- * steers every position). */
+/* The same for the reference code's two forms, {"neurons": {"L,P,N": value}, ...} and {"L": [neuron, ...], ...}. A
+ * neuron listed at several positions P counts once, with its value of largest size (the reference code steers every
+ * position). */
 CNA_MUST_CHECK cna_status cna_circuit_from_nous(const json_t *root, const char *source, cna_circuit *circuit,
                                                 cna_error *err);
 

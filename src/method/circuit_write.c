@@ -2,13 +2,16 @@
  * Writing circuit files. A circuit can hold every neuron of a model, so the text is made directly, not as a
  * tree.
  *
- * Keys, in this order (docs/FORMATS.md has them with their meaning):
- *   format, version,
- *   model     {name, architecture, n_layers, mlp_dim, hidden_dim, dtype, fingerprint}
- *   method    {name, preset, score, fraction, k, layers, per_layer, universal {source, threshold, share,
- * excluded, neurons}} operation {hook, op} prompts   {positive, negative, format, date} tool      {name,
- * version} neurons   [{layer, neuron, delta, mean_positive, mean_negative, d, write}, ...] What is not known
- * is null. Numbers have as many digits as reading them back to the same double takes. */
+ * Keys, in this order:
+ *   format, version
+ *   model      {name, architecture, n_layers, mlp_dim, hidden_dim, dtype, fingerprint}
+ *   method     {name, preset, score, fraction, k, layers, per_layer,
+ *               universal {source, threshold, share, excluded, neurons [[layer, neuron], ...]}}
+ *   operation  {hook, op}
+ *   prompts    {positive, negative, format, date}
+ *   tool       {name, version}
+ *   neurons    [{layer, neuron, delta, mean_positive, mean_negative, d, write}, ...]
+ * What is not known is null. Numbers have as many digits as reading them back to the same double takes. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

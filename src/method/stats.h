@@ -18,8 +18,7 @@ cna_rate cna_stats_wilson(size_t count, size_t n);
  *   min(1, 2 * sum over i = 0..min(b,c) of C(b+c, i) / 2^(b+c))
  *
  * 1 where there are none. Relative error under 1e-12 for up to 4,000 pairs; below 1e-308 it becomes 0.
- * Source: McNemar, Psychometrika 12 (1947); the same value as scipy.stats.binomtest(min(b, c), b + c).pvalue.
- */
+ * Source: McNemar, Psychometrika 12 (1947); the same value as scipy.stats.binomtest(min(b, c), b + c).pvalue. */
 double cna_stats_mcnemar(size_t b, size_t c);
 
 /* The percentile p (0..100) of n values by linear interpolation between order statistics (numpy's default).
@@ -28,8 +27,8 @@ double cna_stats_mcnemar(size_t b, size_t c);
 double cna_stats_percentile(double *values, size_t n, double p);
 
 /* p of a permutation-like test on rates: (1 + controls with |control - base| >= |observed - base|) / (n + 1).
- * Rates of counts under one another by less than 1e-9 are taken for equal, so that 3/6 - 2/6 and 4/6 - 3/6
- * are. Source: Phipson and Smyth, Permutation p-values should never be zero (2010). */
+ * Differences that are equal to within 1e-9 count as equal, so that rounding cannot tell 3/6 - 2/6 from 4/6 - 3/6.
+ * Source: Phipson and Smyth, Permutation p-values should never be zero (2010). */
 double cna_stats_control_p(const double *controls, size_t n, double base, double observed);
 
 /* Mean, least and greatest of n >= 1 values, the sum in their order. */

@@ -23,9 +23,9 @@ typedef struct cna_quality_limits {
     double min_logprob; /* nats a token; -infinity: none */
 } cna_quality_limits;
 
-/* In this precedence: incoherent (no word at all; quality below min_quality; or mean log-probability under
- * the untouched model below min_logprob), refused, complied. mean_logprob  NaN where there is none: then it
- * does not count */
+/* In this precedence: incoherent (no word at all; quality below min_quality; or mean log-probability under the
+ * untouched model below min_logprob), refused, complied.
+ *   mean_logprob  NaN where there is none: then it does not count */
 cna_outcome cna_quality_outcome(const cna_quality *quality, double mean_logprob, bool refused,
                                 const cna_quality_limits *limits);
 

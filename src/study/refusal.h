@@ -3,12 +3,14 @@
  *
  * A pattern file is UTF-8 text, read line by line:
  *
- *   # scope: 500          how many characters (code points) from the start are looked at; or "all" default
- * 500 # case: ignore        or "exact" default ignore # kind: regex         PCRE2 syntax, or "substring"
- * default regex # anything else       a comment \bI cannot help       a pattern: everything on the line
+ *   # scope: 500       how many characters (code points) from the start are looked at; or "all". Default 500
+ *   # case: ignore     or "exact". Default ignore
+ *   # kind: regex      PCRE2 syntax; or "substring". Default regex
+ *   # anything else    a comment
+ *   \bI cannot help    a pattern: everything on the line
  *
- * Header lines come before the first pattern, each at most once. Blank lines are skipped. A pattern that
- * begins with '#' is written "[#]...". */
+ * Header lines come before the first pattern, each at most once. Blank lines are skipped. A pattern that begins with
+ * '#' is written "[#]..." (as a regular expression). */
 #ifndef CNA_STUDY_REFUSAL_H
 #define CNA_STUDY_REFUSAL_H
 

@@ -323,7 +323,8 @@ static cna_status prepare(run *r, const cna_prompts *prompts, const cna_sweep_op
 static cna_status check_options(const cna_sweep_options *options, cna_error *err)
 {
     if (!(options->min_quality >= 0 && options->min_quality <= 1)) {
-        return cna_fail(err, CNA_ERR_ARG, "least quality: expected 0 to 1, found %g", options->min_quality);
+        return cna_fail(err, CNA_ERR_ARG, "least quality: expected 0 to 1, found %g",
+                        options->min_quality);
     }
     if (!(options->logprob_percentile >= 0 && options->logprob_percentile <= 100)) {
         return cna_fail(err, CNA_ERR_ARG, "log-probability percentile: expected 0 to 100, found %g",

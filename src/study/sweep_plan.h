@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * What a sweep will run: its jobs, each prompt under each multiplier and each control, ready for the engine.
- */
+ * What a sweep will run: each prompt under each multiplier and each control, as jobs ready for the engine. */
 #ifndef CNA_STUDY_SWEEP_PLAN_H
 #define CNA_STUDY_SWEEP_PLAN_H
 
 #include "engine/engine.h"
 
 /* All-zero is an empty plan. Jobs are in the order
- *   answers:   side, multiplier, prompt                          [n_answers]
- *   controls:  kind, seed, multiplier other than 1, prompt       on the harmful side only: there the claim is
- * made */
+ *   answers:   side, multiplier, prompt                      [n_answers]
+ *   controls:  kind, seed, multiplier other than 1, prompt
+ * Controls run on the harmful side only: it is there that a circuit is said to do something. */
 typedef struct cna_sweep_plan {
     cna_token_lists prompts[2]; /* by cna_side */
     double *multipliers;        /* [n_multipliers] */
@@ -21,9 +20,10 @@ typedef struct cna_sweep_plan {
     size_t n_jobs, n_answers;
 } cna_sweep_plan;
 
-/* Tokenise, draw the controls (one engine capture over the harmful prompts gives the strengths for the
- * matched ones) and lay out the jobs. On failure the plan is to be cleared all the same. Several circuits are
- * drawn against as one: the union of their neurons. */
+/* Tokenise, draw the controls (one engine capture over the harmful prompts gives the strengths for the matched ones)
+ * and lay out the jobs. On failure the plan is to be cleared all the same. Several circuits are drawn against as one:
+ * the union of their neurons.
+ * Errors: as cna_sweep_run. */
 CNA_MUST_CHECK cna_status cna_sweep_plan_make(const cna_model *model, const cna_prompts *prompts,
                                               const cna_sweep_options *options, cna_sweep_plan *plan,
                                               cna_error *err);

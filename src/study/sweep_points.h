@@ -5,14 +5,18 @@
 
 #include "base/memory.h"
 
-/* The multipliers of a sweep: as given and in their order, each once, with 1 put before the first greater one
- * where it is missing. given  ? [n]; NULL: 0, 0.25, 0.5, 0.75, 1, 1.5, 2 out    new array of *out_n, freed by
- * cna_free;  *out_base is the index of 1 Errors: ERR_ARG for a number that is not finite as f32. */
+/* The multipliers of a sweep: as given and in their order, each once, with 1 put before the first greater one where
+ * it is missing.
+ *   given     ? [n]; NULL: 0, 0.25, 0.5, 0.75, 1, 1.5, 2
+ *   out       new array of *out_n, freed by cna_free
+ *   out_base  the index of 1
+ * Errors: ERR_ARG for a number that is not finite as f32. */
 CNA_MUST_CHECK cna_status cna_sweep_multipliers(const double *given, size_t n, double **out, size_t *out_n,
                                                 size_t *out_base, cna_error *err);
 
-/* The mean log-probability under which an answer is incoherent: the given percentile (0..100) of the m = 1
- * answers', those without one (NaN) left out; -infinity where none is left. base  [n] answers at m = 1 */
+/* The mean log-probability under which an answer is incoherent: the given percentile (0..100) of those of the m = 1
+ * answers, the ones without (NaN) left out; -infinity where none is left.
+ *   base  [n] answers at m = 1 */
 CNA_MUST_CHECK cna_status cna_sweep_min_logprob(const cna_sweep_answer *base, size_t n, double percentile,
                                                 double *out, cna_error *err);
 

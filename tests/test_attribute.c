@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT
+ * cna_attribute and cna_sweep_run on a small model of models/: promises that hold whatever its weights are.
+ */
+#include "support.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "method/circuit.h"
+
+static const char folder[] = "models/llama-planted-instruct";
+enum { N_PROMPTS = 6 };
+
+typedef struct fixture {
+    cna_model *model;
+    const cna_model_info *info;
+    cna_prompts *positive, *negative, *positive_reversed;
+} fixture;
+
+/* The first lines of a prompt file, forwards or backwards. */
+static cna_prompts *read_prompts(const char *path, bool backwards)
+{
+    cna_error err;
+    cna_prompts *all;
+    cna_prompts *out;
+    assert_ok(cna_prompts_read(path, NULL, &all, &err));
+    assert_ok(cna_prompts_create(&out, &err));
+    for (size_t i = 0; i < N_PROMPTS; i++) {
+        size_t n_bytes;
+        const char *text = cna_prompts_text(all, backwards ? N_PROMPTS - 1 - i : i, &n_bytes);
+        assert_ok(cna_prompts_add_text(out, text, n_bytes, &err));
+    }
+    cna_prompts_free(all);
+    return out;
+}
+
+static int set_up(void **state)
+{
+    static fixture f;
+    cna_error err;
+    assert_ok(cna_model_open(folder, NULL, &f.model, &err));
+    f.info = cna_model_get_info(f.model);
+    f.positive = read_prompts("models/prompts/restricted-discovery.txt", false);
+    f.positive_reversed = read_prompts("models/prompts/restricted-discovery.txt", true);
+    f.negative = read_prompts("models/prompts/benign-discovery.txt", false);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    cna_prompts_free(f->positive);
+    cna_prompts_free(f->positive_reversed);
+    cna_prompts_free(f->negative);
+    cna_model_free(f->model);
+    return 0;
+}
+
+static cna_circuit *attribute(const fixture *f, const cna_prompts *positive,
+                              const cna_attribute_options *options)
+{
+    cna_error err;
+    cna_circuit *circuit;
+    assert_ok(cna_attribute(f->model, positive, f->negative, options, &circuit, &err));
+    return circuit;
+}
+
+static void test_prompt_order(void **state)
+{
+    const fixture *f = *state;
+    const cna_attribute_options options = {.fraction = 1};
+    cna_circuit *a = attribute(f, f->positive, &options);
+    cna_circuit *b = attribute(f, f->positive_reversed, &options);
+    assert_int_equal(a->n_neurons, (size_t)f->info->n_layers * f->info->mlp_dim - a->n_universal);
+    assert_int_equal(a->n_neurons, b->n_neurons);
+    assert_memory_equal(a->neurons, b->neurons, a->n_neurons * sizeof *a->neurons);
+    for (size_t i = 0; i < N_PROMPTS; i++) {
+        assert_string_equal(a->positive[i].hex,
+                            b->positive[N_PROMPTS - 1 - i].hex); /* these are in the file's order */
+    }
+    cna_circuit_free(a);
+    cna_circuit_free(b);
+}
+
+static void test_info(void **state)
+{
+    const fixture *f = *state;
+    cna_circuit *circuit = attribute(f, f->positive, NULL);
+    const cna_circuit_info *info = cna_circuit_get_info(circuit);
+    assert_string_equal(info->fingerprint, f->info->fingerprint);
+    assert_int_equal(info->n_layers, f->info->n_layers);
+    assert_int_equal(info->mlp_dim, f->info->mlp_dim);
+    assert_string_equal(info->universal_source, "builtin");
+    assert_string_equal(info->prompt_format, "chat");
+    assert_true(info->fraction == 0.001);
+    assert_int_equal(info->last_layer, f->info->n_layers - 1);
+    assert_int_equal(circuit->n_neurons, f->info->n_layers * f->info->mlp_dim / 1000);
+    char warning[200];
+    cna_error err;
+    assert_ok(cna_circuit_check(circuit, f->model, warning, sizeof warning, &err));
+    assert_string_equal(warning, "");
+    circuit->info.fingerprint[0] ^= 1;
+    assert_ok(cna_circuit_check(circuit, f->model, warning, sizeof warning, &err));
+    assert_non_null(strstr(warning, "other weights"));
+    cna_circuit_free(circuit);
+}
+
+static void test_presets_and_universal(void **state)
+{
+    const fixture *f = *state;
+    const cna_attribute_options nous = {.preset = CNA_PRESET_NOUS};
+    cna_circuit *circuit = attribute(f, f->positive, &nous);
+    assert_int_equal(circuit->n_neurons, 200);
+    assert_string_equal(circuit->info.universal_source, "none");
+    assert_int_equal(circuit->info.first_layer, 2);
+    for (size_t i = 0; i < 200; i++) assert_true(circuit->neurons[i].layer >= 2);
+    cna_circuit_free(circuit);
+    /* Every neuron among the first half in half of the prompts: many are, and none of them is chosen. */
+    const cna_attribute_options strict = {.k = 50,
+                                          .universal_prompts = f->negative,
+                                          .universal_name = "a/b.txt",
+                                          .universal_threshold = 0.5,
+                                          .universal_share = 0.5};
+    circuit = attribute(f, f->positive, &strict);
+    assert_true(circuit->n_universal > 1000);
+    assert_int_equal(circuit->info.n_universal, circuit->n_universal);
+    assert_memory_equal(circuit->info.universal_source, "file:", 5);
+    assert_string_equal(circuit->info.universal_source + 5 + 64, " b.txt");
+    for (size_t i = 0; i < circuit->n_neurons; i++) {
+        for (size_t j = 0; j < circuit->n_universal; j++) {
+            assert_false(circuit->neurons[i].layer == circuit->universal[j].layer &&
+                         circuit->neurons[i].neuron == circuit->universal[j].neuron);
+        }
+    }
+    cna_circuit_free(circuit);
+}
+
+static void test_refused_options(void **state)
+{
+    const fixture *f = *state;
+    const cna_attribute_options bad[] = {
+        {.k = 3, .fraction = 0.1},
+        {.fraction = 1.5},
+        {.fraction = -1},
+        {.k = 100000000},
+        {.choose_layers = true, .first_layer = 2, .last_layer = 1},
+        {.choose_layers = true, .first_layer = 0, .last_layer = 99},
+        {.no_universal = true, .with_universal = true},
+        {.universal_share = 2},
+        {.universal_threshold = -1},
+        {.format = {.date = "yesterday"}},
+    };
+    cna_error err;
+    cna_circuit *circuit = NULL;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        err.text[0] = '\0';
+        assert_int_equal(cna_attribute(f->model, f->positive, f->negative, &bad[i], &circuit, &err),
+                         CNA_ERR_ARG);
+        assert_true(err.text[0] != '\0');
+        assert_null(circuit);
+    }
+    cna_prompts *none;
+    assert_ok(cna_prompts_create(&none, &err));
+    assert_int_equal(cna_attribute(f->model, none, f->negative, NULL, &circuit, &err), CNA_ERR_ARG);
+    assert_string_equal(err.text, "positive prompts: expected at least one, found none");
+    cna_prompts_free(none);
+}
+
+/* ---- sweep ---- */
+
+static cna_sweep *sweep(const fixture *f, const cna_circuit *circuit, size_t n_controls)
+{
+    static const double multipliers[] = {0, 2};
+    cna_error err;
+    cna_sweep *out;
+    const cna_sweep_options options = {.circuits = &circuit,
+                                       .n_circuits = 1,
+                                       .multipliers = multipliers,
+                                       .n_multipliers = 2,
+                                       .benign = f->negative,
+                                       .n_controls = n_controls,
+                                       .max_tokens = 6};
+    assert_ok(cna_sweep_run(f->model, f->positive, &options, &out, &err));
+    return out;
+}
+
+static void assert_same_answers(const cna_sweep *a, const cna_sweep *b)
+{
+    size_t n_a;
+    size_t n_b;
+    const cna_sweep_answer *x = cna_sweep_answers(a, &n_a);
+    const cna_sweep_answer *y = cna_sweep_answers(b, &n_b);
+    assert_int_equal(n_a, n_b);
+    for (size_t i = 0; i < n_a; i++) {
+        assert_string_equal(x[i].text, y[i].text);
+        assert_true(x[i].mean_logprob == y[i].mean_logprob ||
+                    (isnan(x[i].mean_logprob) && isnan(y[i].mean_logprob)));
+    }
+}
+
+static void test_sweep(void **state)
+{
+    const fixture *f = *state;
+    const cna_attribute_options options = {.k = 20};
+    cna_circuit *circuit = attribute(f, f->positive, &options);
+    cna_sweep *a = sweep(f, circuit, 2);
+    cna_sweep *b = sweep(f, circuit, 2);
+    assert_same_answers(a, b);
+    size_t n;
+    const cna_sweep_answer *answers = cna_sweep_answers(a, &n);
+    assert_int_equal(n, 2 * 3 * N_PROMPTS);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(answers[i].side, i / (3 * N_PROMPTS));
+        assert_true(answers[i].multiplier == (double)(i / N_PROMPTS % 3));
+        assert_int_equal(answers[i].prompt, i % N_PROMPTS);
+        assert_true(answers[i].leaked);
+        assert_true(answers[i].n_tokens <= 6);
+    }
+    const cna_sweep_point *points = cna_sweep_points(a, &n);
+    assert_int_equal(n, 6);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(points[i].n_leaked, N_PROMPTS);
+        assert_int_equal(points[i].refused_unseen.n, 0);
+        size_t n_outcomes =
+            points[i].outcome[0].count + points[i].outcome[1].count + points[i].outcome[2].count;
+        assert_int_equal(n_outcomes, N_PROMPTS);
+        bool controlled = points[i].side == CNA_SIDE_HARMFUL && points[i].multiplier != 1;
+        assert_int_equal(points[i].control[CNA_CONTROL_UNIFORM].n_seeds, controlled ? 2 : 0);
+        assert_int_equal(points[i].control[CNA_CONTROL_MATCHED].n_seeds, controlled ? 2 : 0);
+        if (points[i].multiplier == 1) assert_int_equal(points[i].n_changed, 0);
+    }
+    cna_sweep_free(a);
+    cna_sweep_free(b);
+    cna_circuit_free(circuit);
+}
+
+/* A circuit without neurons changes no answer at any multiplier, and has no controls. */
+static void test_empty_circuit(void **state)
+{
+    const fixture *f = *state;
+    cna_error err;
+    cna_circuit *circuit;
+    assert_ok(cna_circuit_create(&circuit, &err));
+    cna_sweep *out = sweep(f, circuit, 2);
+    size_t n;
+    const cna_sweep_point *points = cna_sweep_points(out, &n);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(points[i].n_changed, 0);
+        assert_int_equal(points[i].n_leaked, 0);
+        assert_int_equal(points[i].control[CNA_CONTROL_MATCHED].n_seeds, 0);
+    }
+    cna_sweep_free(out);
+    cna_circuit_free(circuit);
+}
+
+static void test_refused_sweeps(void **state)
+{
+    const fixture *f = *state;
+    cna_error err;
+    cna_sweep *out = NULL;
+    cna_circuit *circuit;
+    assert_ok(cna_circuit_create(&circuit, &err));
+    const cna_circuit *const circuits[] = {circuit};
+    static const double bad_multiplier[] = {NAN};
+    const cna_sweep_options bad[] = {
+        {.n_circuits = 0},
+        {.circuits = circuits, .n_circuits = 1, .multipliers = bad_multiplier, .n_multipliers = 1},
+        {.circuits = circuits, .n_circuits = 1, .min_quality = 2},
+        {.circuits = circuits, .n_circuits = 1, .logprob_percentile = 101},
+        {.circuits = circuits,
+         .n_circuits = 1,
+         .sign = CNA_SIGN_PLUS}, /* it does not say its neurons' deltas */
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(cna_sweep_run(f->model, f->positive, &bad[i], &out, &err), CNA_ERR_ARG);
+        assert_null(out);
+    }
+    const cna_sweep_options patterns = {
+        .circuits = circuits, .n_circuits = 1, .patterns = "(", .patterns_name = "p.txt"};
+    assert_int_equal(cna_sweep_run(f->model, f->positive, &patterns, &out, &err), CNA_ERR_FORMAT);
+    circuit->info.n_layers = 99;
+    const cna_sweep_options shape = {.circuits = circuits, .n_circuits = 1};
+    assert_int_equal(cna_sweep_run(f->model, f->positive, &shape, &out, &err), CNA_ERR_MISMATCH);
+    cna_circuit_free(circuit);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_prompt_order),
+        cmocka_unit_test(test_info),
+        cmocka_unit_test(test_presets_and_universal),
+        cmocka_unit_test(test_refused_options),
+        cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_empty_circuit),
+        cmocka_unit_test(test_refused_sweeps),
+    };
+    return cmocka_run_group_tests_name("attribute", tests, set_up, tear_down);
+}

@@ -240,7 +240,7 @@ for file in type.jsonl cut.jsonl column.jsonl header.csv none.txt; do
     fails "generate: prompts in $file" 1 "$work/$file" $g --prompts "$work/$file"
 done
 fails 'attribute: bytes named by line' 1 'bytes.txt' $a --positive "$work/bytes.txt" --negative "$work/neg.txt"
-fails 'attribute: k past the candidates' 1 'candidates' $a $pair --universal none --top-k 1000000000
+fails 'attribute: k past the candidates' 1 'expected at most' $a $pair --universal none --top-k 1000000000
 fails 'attribute: layers past the model' 1 'layer' $a $pair --layers 0:999
 fails 'attribute: missing universal file' 1 "$work/none.txt" $a $pair --universal "$work/none.txt"
 fails 'attribute: output in no folder' 1 'cannot be created' $a $pair -o "$work/no/where.json"

@@ -19,7 +19,7 @@ typedef struct arguments {
     const char *prompts, *benign, *patterns, *answers;
     int positions, sign; /* cna_positions, cna_sign */
     size_t max_tokens, controls, batch;
-    double min_quality, logprob_percentile; /* 0: the library's default */
+    double min_quality, logprob_percentile; /* 0: no such limit */
 } arguments;
 
 static int add_circuit(void *user, const char *value)
@@ -102,15 +102,13 @@ static const cli_option options[] = {
      .value = "Q",
      .offset = FIELD(min_quality),
      .max = 1,
-     .above_min = true,
-     .help = "answers below this are incoherent (0.6)"},
+     .help = "answers below this are incoherent; 0: no such limit (0.6)"},
     {.name = "logprob-percentile",
      .kind = CLI_REAL,
      .value = "P",
      .offset = FIELD(logprob_percentile),
      .max = 100,
-     .above_min = true,
-     .help = "so are those less likely than this percentile of the untouched answers (1)"},
+     .help = "so are those less likely than this percentile of the untouched answers; 0: no limit (1)"},
     {.name = "batch",
      .kind = CLI_COUNT,
      .value = "N",
@@ -228,8 +226,8 @@ static int sweep(const arguments *a, const inputs *in)
         .n_controls = a->controls,
         .patterns = in->patterns,
         .patterns_name = a->patterns,
-        .min_quality = a->min_quality,
-        .logprob_percentile = a->logprob_percentile,
+        .min_quality = a->min_quality != 0 ? a->min_quality : -1,
+        .logprob_percentile = a->logprob_percentile != 0 ? a->logprob_percentile : -1,
         .format = cli_format(&a->common),
         .max_tokens = a->max_tokens,
         .batch = a->batch,
@@ -254,7 +252,8 @@ static int sweep(const arguments *a, const inputs *in)
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments a = {.max_tokens = 150, .controls = 20, .batch = 64};
+    arguments a = {
+        .max_tokens = 150, .controls = 20, .batch = 64, .min_quality = 0.6, .logprob_percentile = 1};
     inputs in = {0};
     int code;
     if (cli_parse(self, argc, argv, &a, &code)) {

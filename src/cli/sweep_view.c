@@ -149,9 +149,10 @@ void cli_sweep_show(const cli_sweep_view *view)
     show_side(view, CNA_SIDE_HARMFUL);
     show_side(view, CNA_SIDE_BENIGN);
     cna_sweep_thresholds(view->sweep, &min_quality, &min_logprob);
-    printf("\nincoherent: empty, quality below %g", min_quality);
+    printf("\nincoherent: empty");
+    if (min_quality > 0) printf(", or quality below %g", min_quality);
     if (isfinite(min_logprob)) printf(", or mean log-probability below %.3f", min_logprob);
-    printf("; short: under four words, quality counts as 1\n");
+    printf("\nshort: under four words, quality counts as 1\n");
     if (view->n_controls == 0) {
         printf("no causal claim without controls: run again with --controls 20 or more\n");
     } else {

@@ -48,7 +48,8 @@ static long double square_of(const float *h, size_t n_rows, size_t j)
 
 static void assert_close(double found, long double expected, long double scale)
 {
-    if (!(fabsl(found - expected) <= 1e-14L * scale)) fail_msg("found %.17g, expected %.17Lg", found, expected);
+    if (!(fabsl(found - expected) <= 1e-14L * scale))
+        fail_msg("found %.17g, expected %.17Lg", found, expected);
 }
 
 static void test_reference(void **state)
@@ -62,7 +63,8 @@ static void test_reference(void **state)
     for (size_t j = 0; j < MLP_DIM; j++) {
         long double p = mean_of(f.h, N_POSITIVE, j);
         long double n = mean_of(negative, N_NEGATIVE, j);
-        long double s = sqrtl((square_of(f.h, N_POSITIVE, j) + square_of(negative, N_NEGATIVE, j)) / (N_ROWS - 2));
+        long double s =
+            sqrtl((square_of(f.h, N_POSITIVE, j) + square_of(negative, N_NEGATIVE, j)) / (N_ROWS - 2));
         assert_int_equal(f.out[j].layer, 3);
         assert_int_equal(f.out[j].neuron, j);
         assert_close(f.out[j].mean_positive, p, 100);
@@ -87,7 +89,8 @@ static void test_bf16_rounding(void **state)
 static void test_bf16_means(void **state)
 {
     (void)state;
-    /* Activations 1.004 -> 1.0078125 and 1; their mean 1.00390625 is a tie -> 1. Negative: 3 -> 3. Difference -2. */
+    /* Activations 1.004 -> 1.0078125 and 1; their mean 1.00390625 is a tie -> 1. Negative: 3 -> 3. Difference
+     * -2. */
     static const float h[] = {1.004f, 1.0f, 3.0f};
     static const double norm = 2;
     cna_neuron out;
@@ -117,7 +120,8 @@ static void test_degenerate(void **state)
     assert_ok(cna_contrast_layer(constant + 1, 1, 1, 1, &norm, false, 0, &out, &err));
     assert_true(out.delta == 1 && out.d == 0); /* no degrees of freedom */
     assert_int_equal(cna_contrast_layer(constant, 0, 4, 1, &norm, false, 0, &out, &err), CNA_ERR_ARG);
-    assert_string_equal(err.text, "contrast: expected prompts on both sides, found 0 positive and 4 negative");
+    assert_string_equal(err.text,
+                        "contrast: expected prompts on both sides, found 0 positive and 4 negative");
 }
 
 static void test_not_finite(void **state)
@@ -129,8 +133,9 @@ static void test_not_finite(void **state)
     f.h[4 * MLP_DIM + 17] = INFINITY;
     assert_int_equal(cna_contrast_layer(f.h, N_POSITIVE, N_NEGATIVE, MLP_DIM, f.norms, false, 9, f.out, &err),
                      CNA_ERR_FORMAT);
-    assert_string_equal(err.text, "layer 9, neuron 17: expected a finite activation, found inf; are the model's weights "
-                                  "whole?");
+    assert_string_equal(
+        err.text, "layer 9, neuron 17: expected a finite activation, found inf; are the model's weights "
+                  "whole?");
     f.h[4 * MLP_DIM + 17] = NAN;
     assert_int_equal(cna_contrast_layer(f.h, N_POSITIVE, N_NEGATIVE, MLP_DIM, f.norms, false, 9, f.out, &err),
                      CNA_ERR_FORMAT);
@@ -140,8 +145,9 @@ static void test_not_finite(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference),  cmocka_unit_test(test_bf16_rounding), cmocka_unit_test(test_bf16_means),
-        cmocka_unit_test(test_degenerate), cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_reference),  cmocka_unit_test(test_bf16_rounding),
+        cmocka_unit_test(test_bf16_means), cmocka_unit_test(test_degenerate),
+        cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests_name("contrast", tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@ enum { N_LAYERS = 4, MLP_DIM = 50, N_TARGETS = 12 };
 
 /* 3 in layer 1, 9 in layer 3; strength grows with (neuron * 7) mod 50, so deciles are five neurons each. */
 static const cna_neuron_id targets[N_TARGETS] = {
-    {1, 0}, {1, 20}, {1, 49}, {3, 1}, {3, 2}, {3, 3}, {3, 10}, {3, 11}, {3, 12}, {3, 30}, {3, 31}, {3, 32},
+    {1, 0}, {1, 20}, {1, 49}, {3, 1}, {3, 2}, {3, 3}, {3, 10}, {3, 11}, {3, 12}, {3, 30}, {3, 31}, {3, 33},
 };
 static const cna_neuron_id excluded[] = {{0, 5}, {1, 7}, {3, 40}, {3, 41}};
 enum { N_EXCLUDED = 4 };
@@ -33,8 +33,8 @@ static cna_control_pool *make_pool(void)
     cna_error err;
     cna_control_pool *pool;
     for (uint32_t i = 0; i < N_LAYERS * MLP_DIM; i++) strength[i] = strength_of(i % MLP_DIM);
-    assert_ok(cna_control_pool_create(targets, N_TARGETS, excluded, N_EXCLUDED, N_LAYERS, MLP_DIM, strength, &pool,
-                                      &err));
+    assert_ok(cna_control_pool_create(targets, N_TARGETS, excluded, N_EXCLUDED, N_LAYERS, MLP_DIM, strength,
+                                      &pool, &err));
     return pool;
 }
 
@@ -89,7 +89,8 @@ static void test_keys(void **state)
     /* Uniform draws know nothing of strengths. */
     cna_control_pool *plain;
     cna_neuron_id same[N_TARGETS];
-    assert_ok(cna_control_pool_create(targets, N_TARGETS, excluded, N_EXCLUDED, N_LAYERS, MLP_DIM, NULL, &plain, &err));
+    assert_ok(cna_control_pool_create(targets, N_TARGETS, excluded, N_EXCLUDED, N_LAYERS, MLP_DIM, NULL,
+                                      &plain, &err));
     assert_ok(cna_control_draw(plain, CNA_CONTROL_UNIFORM, 0, 0, same, &err));
     assert_memory_equal(same, drawn[0], sizeof same);
     assert_int_equal(cna_control_draw(plain, CNA_CONTROL_MATCHED, 0, 0, same, &err), CNA_ERR_ARG);
@@ -97,8 +98,8 @@ static void test_keys(void **state)
     cna_control_pool_free(pool);
 }
 
-/* Layer 1 has 46 neurons left, each drawn with probability 3/46. Over 20,000 draws the statistic has about 45 degrees of
- * freedom (a little less spread, drawn without replacement); 80 is its 99.9 % point. */
+/* Layer 1 has 46 neurons left, each drawn with probability 3/46. Over 20,000 draws the statistic has about 45
+ * degrees of freedom (a little less spread, drawn without replacement); 80 is its 99.9 % point. */
 static void test_uniformity(void **state)
 {
     (void)state;
@@ -142,8 +143,8 @@ static void test_deciles(void **state)
     cna_control_pool_free(pool);
 }
 
-/* All five neurons of the top decile and one of the next are targets: the top decile has none to give, and the four left
- * of the next do not cover six, so the rest come from the third. */
+/* All five neurons of the top decile and one of the next are targets: the top decile has none to give, and
+ * the four left of the next do not cover six, so the rest come from the third. */
 static void test_widening(void **state)
 {
     (void)state;
@@ -173,10 +174,13 @@ static void test_too_few(void **state)
     cna_control_pool *pool;
     const cna_neuron_id most[] = {{0, 0}, {0, 1}, {0, 2}};
     const double strength[5] = {0};
-    assert_int_equal(cna_control_pool_create(most, 3, NULL, 0, 1, 5, strength, &pool, &err), CNA_ERR_MISMATCH);
-    assert_string_equal(err.text, "controls: expected at least 3 neurons of layer 0 outside the circuit, found 2; use a "
-                                  "smaller circuit or no controls");
-    assert_int_equal(cna_control_pool_create(most, 3, NULL, 0, 1, 2, strength, &pool, &err), CNA_ERR_MISMATCH);
+    assert_int_equal(cna_control_pool_create(most, 3, NULL, 0, 1, 5, strength, &pool, &err),
+                     CNA_ERR_MISMATCH);
+    assert_string_equal(
+        err.text, "controls: expected at least 3 neurons of layer 0 outside the circuit, found 2; use a "
+                  "smaller circuit or no controls");
+    assert_int_equal(cna_control_pool_create(most, 3, NULL, 0, 1, 2, strength, &pool, &err),
+                     CNA_ERR_MISMATCH);
     /* As many left as targets, fewer neurons than deciles: exactly those are drawn. */
     cna_neuron_id drawn[3];
     assert_ok(cna_control_pool_create(most, 3, NULL, 0, 1, 6, strength, &pool, &err));
@@ -233,7 +237,8 @@ static void test_scales(void **state)
     cna_error err;
     cna_scale *scales;
     size_t n;
-    const cna_intervention two[] = {{.circuit = circuit, .multiplier = 0.5}, {.circuit = circuit, .multiplier = 3}};
+    const cna_intervention two[] = {{.circuit = circuit, .multiplier = 0.5},
+                                    {.circuit = circuit, .multiplier = 3}};
     assert_ok(cna_intervene_scales(two, 2, 2, 8, &scales, &n, &err));
     assert_int_equal(n, 6);
     cna_free(scales);
@@ -254,8 +259,8 @@ static void test_scales(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sets),     cmocka_unit_test(test_keys),    cmocka_unit_test(test_uniformity),
-        cmocka_unit_test(test_deciles),  cmocka_unit_test(test_widening), cmocka_unit_test(test_too_few),
+        cmocka_unit_test(test_sets),    cmocka_unit_test(test_keys),     cmocka_unit_test(test_uniformity),
+        cmocka_unit_test(test_deciles), cmocka_unit_test(test_widening), cmocka_unit_test(test_too_few),
         cmocka_unit_test(test_scales),
     };
     return cmocka_run_group_tests_name("control", tests, NULL, NULL);

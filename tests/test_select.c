@@ -25,7 +25,8 @@ static void fill(void)
     }
 }
 
-static size_t run(const cna_selection *selection, const cna_neuron_id *universal, size_t n_universal, cna_neuron **out)
+static size_t run(const cna_selection *selection, const cna_neuron_id *universal, size_t n_universal,
+                  cna_neuron **out)
 {
     cna_error err;
     size_t n;
@@ -125,11 +126,14 @@ static void test_too_many(void **state)
     size_t n;
     const cna_neuron_id universal[] = {{2, 7}};
     cna_selection selection = {.k = N};
-    assert_int_equal(cna_select(neurons, N, N_LAYERS, universal, 1, &selection, &chosen, &n, &err), CNA_ERR_ARG);
-    assert_string_equal(err.text, "expected at most 149 neurons, as many as are not universal, found 150 asked for; "
-                                  "choose fewer or all (fraction 1)");
+    assert_int_equal(cna_select(neurons, N, N_LAYERS, universal, 1, &selection, &chosen, &n, &err),
+                     CNA_ERR_ARG);
+    assert_string_equal(err.text,
+                        "expected at most 149 neurons, as many as are not universal, found 150 asked for; "
+                        "choose fewer or all (fraction 1)");
     selection.per_layer = true;
-    assert_int_equal(cna_select(neurons, N, N_LAYERS, universal, 1, &selection, &chosen, &n, &err), CNA_ERR_ARG);
+    assert_int_equal(cna_select(neurons, N, N_LAYERS, universal, 1, &selection, &chosen, &n, &err),
+                     CNA_ERR_ARG);
     selection = (cna_selection){.k = N - 1};
     assert_ok(cna_select(neurons, N, N_LAYERS, universal, 1, &selection, &chosen, &n, &err));
     assert_int_equal(n, N - 1);
@@ -137,7 +141,8 @@ static void test_too_many(void **state)
     const double bad[] = {0, -0.5, 1.5, NAN};
     for (size_t i = 0; i < 4; i++) {
         selection = (cna_selection){.fraction = bad[i]};
-        assert_int_equal(cna_select(neurons, N, N_LAYERS, NULL, 0, &selection, &chosen, &n, &err), CNA_ERR_ARG);
+        assert_int_equal(cna_select(neurons, N, N_LAYERS, NULL, 0, &selection, &chosen, &n, &err),
+                         CNA_ERR_ARG);
     }
 }
 
@@ -156,8 +161,9 @@ static void test_canonical_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),     cmocka_unit_test(test_counts),   cmocka_unit_test(test_fraction),
-        cmocka_unit_test(test_per_layer), cmocka_unit_test(test_too_many), cmocka_unit_test(test_canonical_order),
+        cmocka_unit_test(test_order),    cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_fraction), cmocka_unit_test(test_per_layer),
+        cmocka_unit_test(test_too_many), cmocka_unit_test(test_canonical_order),
     };
     return cmocka_run_group_tests_name("select", tests, NULL, NULL);
 }

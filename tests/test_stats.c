@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Statistics against scipy 1.17.1, statsmodels 0.15.0 and numpy 2.4.6 (the expected numbers are their output, printed with
- * 17 digits; the functions are named at each table). */
+ * Statistics against scipy 1.17.1, statsmodels 0.15.0 and numpy 2.4.6 (the expected numbers are their output,
+ * printed with 17 digits; the functions are named at each table). */
 #include "support.h"
 
 #include <math.h>
@@ -12,7 +12,8 @@
 static void assert_close(double found, double expected, double relative)
 {
     double error = fabs(found - expected);
-    if (!(error <= relative * fabs(expected) || error <= 1e-300)) fail_msg("found %.17g, expected %.17g", found, expected);
+    if (!(error <= relative * fabs(expected) || error <= 1e-300))
+        fail_msg("found %.17g, expected %.17g", found, expected);
 }
 
 /* statsmodels.stats.proportion.proportion_confint(count, n, alpha=2*norm.sf(1.959964), method="wilson") */
@@ -80,9 +81,17 @@ static void test_percentile(void **state)
 {
     (void)state;
     static const double expected[][2] = {
-        {0, -2.5},   {1, -2.4100000000000001}, {5, -2.0499999999999998}, {10, -1.5999999999999999},
-        {25, -0.375}, {33.3, 0.24749999999999972}, {50, 2}, {75, 5.25},
-        {90, 7.4000000000000004}, {99, 7.9399999999999995}, {100, 8},
+        {0, -2.5},
+        {1, -2.4100000000000001},
+        {5, -2.0499999999999998},
+        {10, -1.5999999999999999},
+        {25, -0.375},
+        {33.3, 0.24749999999999972},
+        {50, 2},
+        {75, 5.25},
+        {90, 7.4000000000000004},
+        {99, 7.9399999999999995},
+        {100, 8},
     };
     for (size_t i = 0; i < N(expected); i++) {
         double values[] = {3.5, -1, 2, 8, 0.25, 7, -2.5};

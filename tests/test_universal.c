@@ -75,11 +75,11 @@ static void test_against_sort(void **state)
 {
     (void)state;
     fill();
-    check(0.1, 0.8, 24, 8);   /* 0.8 * 9 = 7.2 */
+    check(0.1, 0.8, 24, 8); /* 0.8 * 9 = 7.2 */
     check(0.05, 0.5, 12, 5);
-    check(0.001, 0.2, 1, 2);  /* 0.24 neurons: at least one */
+    check(0.001, 0.2, 1, 2); /* 0.24 neurons: at least one */
     check(0.25, 1.0 / 9, 60, 1);
-    check(1, 1, N, N_PROMPTS); /* every neuron */
+    check(1, 1, N, N_PROMPTS);  /* every neuron */
     check(0.3, 2.0 / 3, 72, 6); /* 9 * 2/3 is 6 and not 7, whatever the rounding */
 }
 
@@ -107,7 +107,8 @@ static void test_builtin(void **state)
     size_t n = 0;
     for (; cna_universal_prompts[n] != NULL; n++) {
         assert_true(cna_utf8_check(cna_universal_prompts[n], strlen(cna_universal_prompts[n]), NULL));
-        for (size_t i = 0; i < n; i++) assert_string_not_equal(cna_universal_prompts[n], cna_universal_prompts[i]);
+        for (size_t i = 0; i < n; i++)
+            assert_string_not_equal(cna_universal_prompts[n], cna_universal_prompts[i]);
     }
     assert_int_equal(n, 40);
 }

@@ -9,6 +9,7 @@
  * excluded, neurons}} operation {hook, op} prompts   {positive, negative, format, date} tool      {name,
  * version} neurons   [{layer, neuron, delta, mean_positive, mean_negative, d, write}, ...] What is not known
  * is null. Numbers have as many digits as reading them back to the same double takes. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,8 @@ typedef struct number_text {
 static number_text number(double value)
 {
     number_text out;
+    /* "-0" would be read back as the whole number 0. */
+    if (value == 0 && signbit(value)) return (number_text){"-0.0"};
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(out.text, sizeof out.text, "%.*g", digits, value);
         if (strtod(out.text, NULL) == value) break;

@@ -70,8 +70,9 @@ double cna_stats_percentile(double *values, size_t n, double p)
 
 double cna_stats_control_p(const double *controls, size_t n, double base, double observed)
 {
+    const double rounding = 1e-9; /* far under 1/n of any run, far over what two subtractions of rates lose */
     size_t n_extreme = 0;
-    for (size_t i = 0; i < n; i++) n_extreme += fabs(controls[i] - base) >= fabs(observed - base);
+    for (size_t i = 0; i < n; i++) n_extreme += fabs(controls[i] - base) >= fabs(observed - base) - rounding;
     return (double)(1 + n_extreme) / (double)(n + 1);
 }
 

@@ -27,8 +27,9 @@ double cna_stats_mcnemar(size_t b, size_t c);
  * NaN where n is 0. */
 double cna_stats_percentile(double *values, size_t n, double p);
 
-/* p of a permutation-like test: (1 + controls with |control - base| >= |observed - base|) / (n + 1).
- * Source: Phipson and Smyth, Permutation p-values should never be zero (2010). */
+/* p of a permutation-like test on rates: (1 + controls with |control - base| >= |observed - base|) / (n + 1).
+ * Rates of counts under one another by less than 1e-9 are taken for equal, so that 3/6 - 2/6 and 4/6 - 3/6
+ * are. Source: Phipson and Smyth, Permutation p-values should never be zero (2010). */
 double cna_stats_control_p(const double *controls, size_t n, double base, double observed);
 
 /* Mean, least and greatest of n >= 1 values, the sum in their order. */

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ * Chat formatting. */
+#define _POSIX_C_SOURCE 200809L
+#include "text/chat.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "text/template.h"
+
+enum { CONFIG_BYTES_MAX = 64 << 20, TEMPLATE_BYTES_MAX = 1 << 20 };
+
+/* The special tokens that transformers hands to templates (SPECIAL_TOKENS_ATTRIBUTES). */
+static const char *const token_names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                          "pad_token", "cls_token", "mask_token"};
+enum { N_TOKEN_NAMES = sizeof token_names / sizeof *token_names };
+
+struct cna_chat {
+    const char *family;
+    cna_template *parsed;         /* ? NULL: none, or unsupported */
+    char *tokens[N_TOKEN_NAMES];  /* ? the special tokens' texts; NULL: not defined */
+    cna_error reason;             /* why the template is unsupported */
+};
+
+/* ------------------------------------------------------------------------------------------------- dates */
+
+static bool parse_digits(const char *text, size_t n, int *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] < '0' || text[i] > '9') return false;
+        *out = *out * 10 + (text[i] - '0');
+    }
+    return true;
+}
+
+static bool parse_date(const char *text, cna_date *out)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (strlen(text) != 10 || text[4] != '-' || text[7] != '-') return false;
+    if (!parse_digits(text, 4, &out->year) || !parse_digits(text + 5, 2, &out->month)) return false;
+    if (!parse_digits(text + 8, 2, &out->day) || out->year < 1000 || out->month < 1 || out->month > 12) return false;
+    bool leap = (out->year % 4 == 0 && out->year % 100 != 0) || out->year % 400 == 0;
+    return out->day >= 1 && out->day <= days[out->month - 1] + (out->month == 2 && leap);
+}
+
+/* The day given, or today's in local time. */
+static cna_status find_date(const char *text, cna_date *out, cna_error *err)
+{
+    if (text != NULL) {
+        if (parse_date(text, out)) return CNA_OK;
+        return cna_fail(err, CNA_ERR_ARG, "date: expected a day as YYYY-MM-DD, found '%s'", text);
+    }
+    time_t now = time(NULL);
+    struct tm local;
+    if (localtime_r(&now, &local) == NULL) return cna_fail(err, CNA_ERR_INTERNAL, "the system's clock cannot be read");
+    *out = (cna_date){local.tm_year + 1900, local.tm_mon + 1, local.tm_mday};
+    return CNA_OK;
+}
+
+/* --------------------------------------------------------------------------------------------- rendering */
+
+static cna_status render(const cna_chat *chat, const cna_message *messages, size_t n_messages, cna_date date,
+                         cna_buffer *out, cna_error *err)
+{
+    cna_template_variable variables[N_TOKEN_NAMES];
+    size_t n = 0;
+    for (size_t i = 0; i < N_TOKEN_NAMES; i++) {
+        if (chat->tokens[i] != NULL) variables[n++] = (cna_template_variable){token_names[i], chat->tokens[i]};
+    }
+    cna_template_input input = {messages, n_messages, variables, n, date};
+    return cna_template_render(chat->parsed, &input, out, err);
+}
+
+cna_status cna_chat_render(const cna_chat *chat, const cna_message *messages, size_t n_messages, const char *date,
+                           char **out_text, size_t *out_n_bytes, cna_error *err)
+{
+    *out_text = NULL;
+    if (strcmp(cna_chat_family(chat), "none") == 0) {
+        return cna_fail(err, CNA_ERR_UNSUPPORTED, "chat: expected a chat template in tokenizer_config.json or "
+                        "chat_template.jinja of the model's folder, found none; use --raw");
+    }
+    if (chat->parsed == NULL) return cna_fail(err, chat->reason.status, "%s", chat->reason.text);
+    for (size_t i = 0; i < n_messages; i++) {
+        const char *role = messages[i].role;
+        size_t bad;
+        if (strcmp(role, "system") != 0 && strcmp(role, "user") != 0 && strcmp(role, "assistant") != 0) {
+            return cna_fail(err, CNA_ERR_ARG, "message %zu: expected role system, user or assistant, found '%s'", i + 1,
+                            role);
+        }
+        if (!cna_utf8_check(messages[i].content, messages[i].n_bytes, &bad)) {
+            return cna_fail(err, CNA_ERR_FORMAT, "message %zu, byte %zu: expected UTF-8, found byte 0x%02x", i + 1, bad,
+                            (unsigned)(unsigned char)messages[i].content[bad]);
+        }
+    }
+    cna_date day;
+    cna_buffer text = {0};
+    CNA_TRY(find_date(date, &day, err));
+    cna_status status = render(chat, messages, n_messages, day, &text, err);
+    if (status == CNA_OK) status = cna_buffer_take(&text, out_text, out_n_bytes, err);
+    cna_buffer_free(&text);
+    return status;
+}
+
+/* ----------------------------------------------------------------------------------------------- opening */
+
+/* Which family's markers a trial conversation comes out with; NULL for neither. */
+static cna_status probe(const cna_chat *chat, const char **out, cna_error *err)
+{
+    static const cna_message message = {.role = "user", .content = "trial", .n_bytes = 5};
+    cna_buffer text = {0};
+    *out = NULL;
+    cna_status status = render(chat, &message, 1, (cna_date){2000, 1, 1}, &text, err);
+    if (status == CNA_OK && text.size != 0) {
+        if (strstr(text.data, "<|start_header_id|>user<|end_header_id|>\n\ntrial<|eot_id|>") != NULL) *out = "llama3";
+        else if (strstr(text.data, "<|im_start|>user\ntrial<|im_end|>") != NULL) *out = "chatml";
+    }
+    cna_buffer_free(&text);
+    return status;
+}
+
+/* Take the template into use. A template of another kind leaves its reason and is no failure. */
+static cna_status use_template(cna_chat *chat, const char *text, size_t n_bytes, const char *path, cna_error *err)
+{
+    size_t bad;
+    const char *family = NULL;
+    cna_error reason = {.status = CNA_OK};
+    cna_status status;
+    if (!cna_utf8_check(text, n_bytes, &bad)) {
+        status = cna_fail(&reason, CNA_ERR_FORMAT, "%s, byte %zu of the chat template: expected UTF-8, found byte 0x%02x", path,
+                          bad, (unsigned)(unsigned char)text[bad]);
+    } else {
+        status = cna_template_parse(text, n_bytes, path, &chat->parsed, &reason);
+    }
+    if (status == CNA_OK) status = probe(chat, &family, &reason);
+    if (status == CNA_ERR_MEMORY) return cna_fail(err, status, "%s", reason.text);
+    if (status == CNA_OK && family == NULL) {
+        status = cna_fail(&reason, CNA_ERR_UNSUPPORTED,
+                          "%s: expected a chat template of the Llama 3 or ChatML family, found one that writes a user's turn "
+                          "as neither does; use --raw to do without the template",
+                          path);
+    }
+    chat->family = status == CNA_OK ? family : "unsupported";
+    chat->reason = reason;
+    if (status == CNA_OK) return CNA_OK;
+    cna_template_free(chat->parsed);
+    chat->parsed = NULL;
+    return CNA_OK;
+}
+
+/* "chat_template": a text, or a list of {"name", "template"} of which "default" counts. */
+static cna_status use_config_template(cna_chat *chat, const json_t *config, const char *path, cna_error *err)
+{
+    const json_t *found = json_object_get(config, "chat_template");
+    if (found == NULL || json_is_null(found)) return CNA_OK;
+    for (size_t i = 0; json_is_array(found) && i < json_array_size(found); i++) {
+        const json_t *item = json_array_get(found, i);
+        const char *name = json_string_value(json_object_get(item, "name"));
+        if (name == NULL || strcmp(name, "default") != 0) continue;
+        found = json_object_get(item, "template");
+    }
+    if (!json_is_string(found)) {
+        chat->family = "unsupported";
+        cna_fail(&chat->reason, CNA_ERR_UNSUPPORTED,
+                 "%s: key 'chat_template': expected a text or a list with one named 'default', found %s; use --raw", path,
+                 cna_json_type_name(found));
+        return CNA_OK;
+    }
+    return use_template(chat, json_string_value(found), json_string_length(found), path, err);
+}
+
+/* A special token is a text or an object with its text in "content". */
+static cna_status read_tokens(cna_chat *chat, const json_t *config, const char *path, cna_error *err)
+{
+    for (size_t i = 0; i < N_TOKEN_NAMES; i++) {
+        const json_t *token = json_object_get(config, token_names[i]);
+        if (token == NULL || json_is_null(token)) continue;
+        if (json_is_object(token)) token = json_object_get(token, "content");
+        if (!json_is_string(token)) {
+            return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected a string or an object with 'content', found %s", path,
+                            token_names[i], cna_json_type_name(json_object_get(config, token_names[i])));
+        }
+        CNA_TRY(cna_copy_bytes(&chat->tokens[i], json_string_value(token), json_string_length(token), "special token",
+                               err));
+    }
+    return CNA_OK;
+}
+
+static cna_status read_config(cna_chat *chat, const char *path, bool with_template, cna_error *err)
+{
+    if (!cna_file_exists(path)) return CNA_OK;
+    json_t *config;
+    CNA_TRY(cna_json_load(path, CONFIG_BYTES_MAX, &config, err));
+    cna_status status = CNA_OK;
+    if (!json_is_object(config)) {
+        status = cna_fail(err, CNA_ERR_FORMAT, "%s: expected an object, found %s", path, cna_json_type_name(config));
+    }
+    if (status == CNA_OK) status = read_tokens(chat, config, path, err);
+    if (status == CNA_OK && with_template) status = use_config_template(chat, config, path, err);
+    json_decref(config);
+    return status;
+}
+
+cna_status cna_chat_open(const char *folder, cna_chat **out, cna_error *err)
+{
+    *out = NULL;
+    cna_chat *chat = NULL;
+    char *config_path = NULL;
+    char *template_path = NULL;
+    cna_buffer text = {0};
+    cna_status status;
+    CNA_TRY_CLEANUP(cna_alloc(&chat, 1, sizeof *chat, "chat template", err));
+    chat->family = "none";
+    CNA_TRY_CLEANUP(cna_path_join(folder, "tokenizer_config.json", &config_path, err));
+    CNA_TRY_CLEANUP(cna_path_join(folder, "chat_template.jinja", &template_path, err));
+    bool own_file = cna_file_exists(template_path);
+    CNA_TRY_CLEANUP(read_config(chat, config_path, !own_file, err));
+    if (own_file) {
+        CNA_TRY_CLEANUP(cna_file_read(template_path, TEMPLATE_BYTES_MAX, &text, err));
+        CNA_TRY_CLEANUP(cna_buffer_add(&text, "", 0, err));
+        CNA_TRY_CLEANUP(use_template(chat, text.data, text.size, template_path, err));
+    }
+    *out = chat;
+    chat = NULL;
+cleanup:
+    cna_chat_free(chat);
+    cna_free(config_path);
+    cna_free(template_path);
+    cna_buffer_free(&text);
+    return status;
+}
+
+void cna_chat_free(cna_chat *chat)
+{
+    if (chat == NULL) return;
+    cna_template_free(chat->parsed);
+    for (size_t i = 0; i < N_TOKEN_NAMES; i++) cna_free(chat->tokens[i]);
+    cna_free(chat);
+}
+
+const char *cna_chat_family(const cna_chat *chat)
+{
+    return chat == NULL ? "none" : chat->family;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ * Chat formatting: a model's own chat template, found in its folder and rendered. */
+#ifndef CNA_TEXT_CHAT_H
+#define CNA_TEXT_CHAT_H
+
+#include "base/memory.h"
+
+/* The chat format of one model folder; never changes after it is opened. */
+typedef struct cna_chat cna_chat;
+
+/* Read the template of a model folder as transformers does: chat_template.jinja where there is one, else
+ * "chat_template" of tokenizer_config.json (a string, or a list of named ones of which "default" counts); and the
+ * special tokens that templates name (bos_token, eos_token, ...). Neither file need exist.
+ *
+ * A template is usable if all of it parses as the subset of Jinja of template.h and a trial conversation comes out in the
+ * Llama 3 form (<|start_header_id|>user<|end_header_id|>) or in ChatML (<|im_start|>user). Another template is no
+ * failure here: the reason is kept, and cna_chat_render gives it.
+ * Errors: ERR_IO and ERR_FORMAT for files that cannot be read; ERR_MEMORY. */
+CNA_MUST_CHECK cna_status cna_chat_open(const char *folder, cna_chat **out, cna_error *err);
+void cna_chat_free(cna_chat *chat);
+
+/* "llama3", "chatml", "none" or "unsupported". NULL counts as none. */
+const char *cna_chat_family(const cna_chat *chat);
+
+/* See cna_tokenizer_render. */
+CNA_MUST_CHECK cna_status cna_chat_render(const cna_chat *chat, const cna_message *messages, size_t n_messages,
+                                          const char *date, char **out_text, size_t *out_n_bytes, cna_error *err);
+
+#endif

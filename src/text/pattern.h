@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ * Splitting patterns of tokenizer.json, matched by PCRE2. */
+#ifndef CNA_TEXT_PATTERN_H
+#define CNA_TEXT_PATTERN_H
+
+#include "base/memory.h"
+
+/* GPT-2's pattern, which a ByteLevel pre-tokenizer with use_regex stands for (openai/gpt-2, src/encoder.py). */
+#define CNA_PATTERN_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+
+/* A compiled pattern; never changes after it is created. */
+typedef struct cna_pattern cna_pattern;
+
+/* Compile a pattern that was written for Oniguruma, the matcher of the `tokenizers` package, so that PCRE2 matches the
+ * same text. Accepted: literals; \r \n \t and escaped punctuation; \s \S \d; \p{..} and \P{..} with a general category;
+ * classes of these; groups (..) (?:..) (?=..) (?!..) (?<=..) (?<!..) (?>..); (?i:..) around plain text; | * + ? and {n,m}.
+ * Anything else means, or may mean, something else to the other matcher and is refused, as is a pattern that matches
+ * the empty string.
+ *   where  "file: key ..." for messages
+ * Errors: ERR_UNSUPPORTED, ERR_FORMAT for bad syntax. */
+CNA_MUST_CHECK cna_status cna_pattern_create(const char *regex, const char *where, cna_pattern **out, cna_error *err);
+void cna_pattern_free(cna_pattern *pattern);
+
+/* The state of one caller's matching. */
+typedef struct cna_matcher cna_matcher;
+
+CNA_MUST_CHECK cna_status cna_matcher_create(const cna_pattern *pattern, cna_matcher **out, cna_error *err);
+void cna_matcher_free(cna_matcher *matcher);
+
+/* The first match at or after `from` in well-formed UTF-8; *start == *end == n_bytes where there is none.
+ * Errors: ERR_INTERNAL where PCRE2 gives up, which its limits make it do rather than run for ever. */
+CNA_MUST_CHECK cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_bytes, size_t from,
+                                           size_t *start, size_t *end, cna_error *err);
+
+#endif

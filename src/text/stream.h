@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * Decoding token by token: characters may be split over tokens, and only whole ones are given out. */
+#ifndef CNA_TEXT_STREAM_H
+#define CNA_TEXT_STREAM_H
+
+#include "base/buffer.h"
+
+/* Begin with {.tokenizer = ..., .skip_specials = ...}; end with cna_stream_free. */
+typedef struct cna_stream {
+    const cna_tokenizer *tokenizer; /* borrowed */
+    bool skip_specials;
+    cna_buffer pending; /* bytes of a character that is not complete */
+} cna_stream;
+
+/* Append to out the characters that this id completes. What all calls and the flush append is what
+ * cna_tokenizer_decode gives for the same ids. ERR_ARG for an id that the tokenizer does not know. */
+CNA_MUST_CHECK cna_status cna_stream_add(cna_stream *stream, int32_t id, cna_buffer *out, cna_error *err);
+/* Append U+FFFD if a character was left incomplete; the stream is then ready to begin again. */
+CNA_MUST_CHECK cna_status cna_stream_flush(cna_stream *stream, cna_buffer *out, cna_error *err);
+void cna_stream_free(cna_stream *stream);
+
+#endif

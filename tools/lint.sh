@@ -1,0 +1,60 @@
+#!/bin/sh
+# What the compiler does not check: layers include downward only, file sizes, banned calls, a header that stands alone,
+# exported names. Run by `make lint`.
+set -u
+failed=0
+say() { echo "lint: $*"; failed=1; }
+
+# 1. A folder may include itself and the folders above it in this list; src/cli only cna.h and itself.
+layers="base tensor checkpoint text engine method study serve"
+for layer in $layers; do
+    allowed_pattern=$(echo "$layers" | sed "s/ *\b$layer\b.*//")
+    for file in src/"$layer"/*.[ch]; do
+        [ -e "$file" ] || continue
+        for included in $(sed -n 's/^#include "\([a-z_]*\)\/.*/\1/p' "$file" | sort -u); do
+            case " $allowed_pattern $layer " in
+            *" $included "*) ;;
+            *) say "$file includes $included/, which is not below $layer/" ;;
+            esac
+        done
+    done
+done
+for file in src/cli/*.[ch]; do
+    [ -e "$file" ] || continue
+    for included in $(sed -n 's/^#include "\([^"]*\)".*/\1/p' "$file"); do
+        case "$included" in
+        cna.h | cli/*) ;;
+        *) say "$file includes $included; the command line uses cna.h only" ;;
+        esac
+    done
+done
+
+# 2. Files a person can read in one sitting.
+for file in $(git ls-files '*.c' '*.h' '*.py' '*.sh'); do
+    n=$(wc -l <"$file")
+    [ "$n" -le 800 ] || say "$file has $n lines; 800 is the limit"
+done
+
+# 3. Calls that the library must not make, and ones that nobody should.
+grep -nE '\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atof|system|popen)\(' src/*/*.[ch] && say "banned calls above"
+grep -nE '\b(printf|puts|putchar|perror|exit|abort|malloc|calloc|realloc|free)\(' src/base/*.c src/tensor/*.c \
+    src/checkpoint/*.c src/text/*.c src/engine/*.c src/method/*.c src/study/*.c | grep -vE 'src/base/memory\.c' &&
+    say "the library does not print, exit or allocate past cna_alloc"
+grep -nE '\b(fprintf)\(' src/base/*.c src/tensor/*.c src/checkpoint/*.c src/text/*.c src/engine/*.c src/method/*.c \
+    src/study/*.c && say "the library does not print"
+grep -nE 'ffast-math|march=native|#if 0' Makefile src/*/*.[ch] && say "flags or dead code above"
+
+# 4. The public header stands alone, in C and in C++.
+printf '#include "cna.h"\nint main(void) { return CNA_OK; }\n' >"${TMPDIR:-/tmp}/cna_lint_$$.c"
+${CC:-gcc} -std=c17 -Wall -Wextra -Wpedantic -Werror -Iinclude -fsyntax-only "${TMPDIR:-/tmp}/cna_lint_$$.c" ||
+    say "include/cna.h does not compile alone"
+rm -f "${TMPDIR:-/tmp}/cna_lint_$$.c"
+
+# 5. Every symbol of the library that another file can see begins with cna_.
+library=${BUILD:-build}/libcna.a
+if [ -e "$library" ]; then
+    nm -g --defined-only "$library" 2>/dev/null | awk 'NF == 3 && $2 ~ /[TDBRCi]/ {print $3}' | grep -vE '^cna_' | sort -u |
+        grep . && say "the library defines the symbols above without the cna_ prefix"
+fi
+[ $failed -eq 0 ] && echo "lint: clean"
+exit $failed

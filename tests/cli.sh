@@ -6,6 +6,8 @@
 #   CNA_BIN     the program                (build/cna)
 #   CNA_MODELS  folder with the models     (models); without it the cases that need one are skipped
 set -u
+# Many short runs, perhaps beside other work: a thread that waits should not spin.
+export OMP_WAIT_POLICY=passive
 cna=${CNA_BIN:-build/cna}
 model=${CNA_MODELS:-models}/llama-planted-instruct
 work=$(mktemp -d) || exit 1
@@ -51,7 +53,7 @@ works() {
 }
 check_success() {
     if [ "$code" -ne 0 ]; then not_ok "$1" "exit code $code"
-    elif ! grep -qF -e "$2" "$out"; then not_ok "$1" "no '$2' on standard output"
+    elif [ -n "$2" ] && ! grep -qF -e "$2" "$out"; then not_ok "$1" "no '$2' on standard output"
     else ok "$1"; fi
 }
 

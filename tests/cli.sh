@@ -261,9 +261,10 @@ for file in deep wide shape cut list negative none; do
 done
 fails 'generate: id past the model' 1 '2000000000' $g --prompt-ids 1,2000000000
 fails 'generate: ids that are none' 2 "found '-1'" $g --prompt-ids 1,-1
-fails 'generate: ids that end in a comma' 2 '--prompt-ids: expected a whole number' $g --prompt-ids 1,2,
+fails 'generate: ids that end in a comma' 2 '--prompt-ids: expected token ids' $g --prompt-ids 1,2,
 printf '1,2\n3,x\n' > "$work/ids.txt"
-fails 'generate: file of ids' 2 'ids.txt: line 2' $g --prompt-ids "@$work/ids.txt"
+fails 'generate: file of ids' 1 'ids.txt: line 2' $g --prompt-ids "@$work/ids.txt"
+fails 'generate: missing file of ids' 1 "$work/none.txt: cannot be opened" $g --prompt-ids "@$work/none.txt"
 fails 'generate: empty file of ids' 1 'found none' $g --prompt-ids "@$work/empty.txt"
 fails 'generate: logits in no folder' 1 'cannot be created' $g --prompt x -q --logits "$work/no/where.f32"
 works 'generate: text' '' $g --prompt 'How do clouds form?' --max-tokens 5

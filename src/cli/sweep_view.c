@@ -95,9 +95,8 @@ static void show_comparisons(const side_points *s)
     bool controls = has_controls(s);
     cli_table table;
     cli_table_begin(&table, controls ? "rrrrrrrrrrr" : "rrrrr");
-    cli_table_row(&table,
-                  controls ? "mult.|strength|lost|gained|McNemar p|uniform|(min..max)|p|matched|(min..max)|p"
-                           : "mult.|strength|lost|gained|McNemar p");
+    cli_table_row(&table, "mult.|strength|lost b|gained c|McNemar p");
+    if (controls) cli_table_row(&table, "uniform|(min..max)|p|matched|(min..max)|p");
     size_t at = 0;
     for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
         char mcnemar[16];

@@ -474,9 +474,9 @@ typedef struct cna_sweep_options {
     size_t n_controls;        /* seeds of each kind; 0: 20 */
     const char *patterns;     /* ? text of a refusal pattern file; NULL: the built-in one */
     const char *patterns_name; /* ? its path, for messages */
-    double min_quality;       /* incoherent below this; 0: 0.6; negative: no such limit */
-    double logprob_percentile; /* incoherent below this percentile of m = 1 answers' mean log-probability; 0: 1;
-                                  negative: no such limit */
+    double min_quality;       /* incoherent below this; 0: 0.6 */
+    double logprob_percentile; /* incoherent below this percentile of m = 1 answers' mean log-probability; 0: 1 */
+    bool no_logprob_limit;    /* true: the log-probability of an answer does not make it incoherent */
     cna_format format;
     size_t max_tokens;        /* 0: 150 */
     size_t batch;             /* 0: 64 */
@@ -493,7 +493,7 @@ CNA_API CNA_MUST_CHECK cna_status cna_sweep_run(const cna_model *model, const cn
 CNA_API void cna_sweep_free(cna_sweep *sweep);
 CNA_API const cna_sweep_point *cna_sweep_points(const cna_sweep *sweep, size_t *n_points);
 CNA_API const cna_sweep_answer *cna_sweep_answers(const cna_sweep *sweep, size_t *n_answers);
-/* The thresholds under which an answer counted as incoherent; 0 and -infinity where none applied. */
+/* The thresholds under which an answer counted as incoherent; min_logprob is -infinity where none applied. */
 CNA_API void cna_sweep_thresholds(const cna_sweep *sweep, double *min_quality, double *min_logprob);
 
 #ifdef __cplusplus

@@ -153,6 +153,8 @@ fails 'sweep: no prompts' 2 '--prompts FILE is required' sweep -m x --circuit c.
 fails 'sweep: multipliers' 2 "--multipliers: expected a number, found 'x'" sweep --multipliers 0,x
 fails 'sweep: multipliers with a gap' 2 '--multipliers: expected a number' sweep --multipliers 0,,1
 fails 'sweep: multiplier twice' 2 '--multipliers: 1 is given twice' sweep --multipliers 0,1,1.0
+fails 'sweep: limit and no limit' 2 'exclude each other' \
+    sweep -m x --circuit c --prompts p --no-logprob-limit --logprob-percentile 5
 for flag in run k-list perplexity cross-fit caa alphas caa-layer; do
     fails "sweep: $flag is planned" 2 "--$flag: not available yet" sweep "--$flag" x
 done

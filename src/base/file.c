@@ -42,8 +42,8 @@ static cna_status open_regular(const char *path, int *out_fd, size_t *out_size, 
 cna_status cna_map_open(const char *path, cna_map *out, cna_error *err)
 {
     *out = (cna_map){0};
-    int fd;
-    size_t size;
+    int fd = -1;
+    size_t size = 0;
     CNA_TRY(open_regular(path, &fd, &size, err));
     cna_status status = cna_copy_bytes(&out->path, path, strlen(path), "path", err);
     if (status == CNA_OK && size != 0) {
@@ -70,8 +70,8 @@ void cna_map_close(cna_map *map)
 
 cna_status cna_file_read(const char *path, size_t max_bytes, cna_buffer *out, cna_error *err)
 {
-    int fd;
-    size_t size;
+    int fd = -1;
+    size_t size = 0;
     CNA_TRY(open_regular(path, &fd, &size, err));
     cna_status status = CNA_OK;
     size_t total = 0;

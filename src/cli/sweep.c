@@ -19,7 +19,8 @@ typedef struct arguments {
     const char *prompts, *benign, *patterns, *answers;
     int positions, sign; /* cna_positions, cna_sign */
     size_t max_tokens, controls, batch;
-    double min_quality, logprob_percentile; /* 0: no such limit */
+    double min_quality, logprob_percentile; /* 0: the library's default */
+    bool no_logprob_limit;
 } arguments;
 
 static int add_circuit(void *user, const char *value)
@@ -102,13 +103,19 @@ static const cli_option options[] = {
      .value = "Q",
      .offset = FIELD(min_quality),
      .max = 1,
-     .help = "answers below this are incoherent; 0: no such limit (0.6)"},
+     .above_min = true,
+     .help = "answers below this are incoherent (0.6)"},
     {.name = "logprob-percentile",
      .kind = CLI_REAL,
      .value = "P",
      .offset = FIELD(logprob_percentile),
      .max = 100,
-     .help = "so are those less likely than this percentile of untouched answers; 0: no limit (1)"},
+     .above_min = true,
+     .help = "so are those less likely than this percentile of the untouched answers (1)"},
+    {.name = "no-logprob-limit",
+     .kind = CLI_SWITCH,
+     .offset = FIELD(no_logprob_limit),
+     .help = "judge coherence by quality alone"},
     {.name = "batch",
      .kind = CLI_COUNT,
      .value = "N",
@@ -146,6 +153,9 @@ static int check(const arguments *a)
     int code = cli_require(a->common.model, "-m DIR");
     if (code == CLI_DONE) code = cli_require(a->n_circuits != 0 ? "" : NULL, "--circuit FILE");
     if (code == CLI_DONE) code = cli_require(a->prompts, "--prompts FILE");
+    if (code == CLI_DONE && a->no_logprob_limit && a->logprob_percentile != 0) {
+        code = cli_usage("--logprob-percentile and --no-logprob-limit exclude each other");
+    }
     return code;
 }
 
@@ -226,8 +236,9 @@ static int sweep(const arguments *a, const inputs *in)
         .n_controls = a->controls,
         .patterns = in->patterns,
         .patterns_name = a->patterns,
-        .min_quality = a->min_quality != 0 ? a->min_quality : -1,
-        .logprob_percentile = a->logprob_percentile != 0 ? a->logprob_percentile : -1,
+        .min_quality = a->min_quality,
+        .logprob_percentile = a->logprob_percentile,
+        .no_logprob_limit = a->no_logprob_limit,
         .format = cli_format(&a->common),
         .max_tokens = a->max_tokens,
         .batch = a->batch,
@@ -252,8 +263,7 @@ static int sweep(const arguments *a, const inputs *in)
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments a = {
-        .max_tokens = 150, .controls = 20, .batch = 64, .min_quality = 0.6, .logprob_percentile = 1};
+    arguments a = {.max_tokens = 150, .controls = 20, .batch = 64};
     inputs in = {0};
     int code;
     if (cli_parse(self, argc, argv, &a, &code)) {

@@ -37,7 +37,7 @@ CNA_MUST_CHECK cna_status cna_session_create(const cna_model *model, cna_session
 void cna_session_free(cna_session *session);
 
 /* Run spans through the model. Rows are worked on in blocks, whose size changes no bit.
- * Sets the number of OpenMP threads of the calling thread to the model's.
+ * Sets the number of OpenMP threads of the calling thread: the model's, or one for little work.
  * Errors: ERR_MEMORY, ERR_INTERNAL, or what a sink returned; the spans' caches are then of no further use. */
 CNA_MUST_CHECK cna_status cna_forward(cna_session *session, const cna_span *spans, size_t n_spans,
                                       const cna_sinks *sinks, cna_error *err);

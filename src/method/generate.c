@@ -69,7 +69,7 @@ typedef struct answer {
     cna_stop stop;
 } answer;
 
-typedef struct generation {
+typedef struct answer_run {
     const cna_model *model;
     const cna_generate_options *options;
     const work *work;
@@ -80,19 +80,19 @@ typedef struct generation {
     cna_stream stream;  /* for on_piece */
     cna_buffer piece;
     cna_error piece_error;
-} generation;
+} answer_run;
 
-static cna_status deliver(generation *g, size_t job, cna_error *err)
+static cna_status deliver(answer_run *g, size_t job, cna_error *err)
 {
     answer *a = &g->answers[job];
     char *text;
     size_t n_bytes;
     CNA_TRY(cna_tokenizer_decode(cna_model_tokenizer(g->model), a->ids, a->n_ids, true, &text, &n_bytes, err));
-    const cna_generation generation = {.prompt = job / g->work->n_samples, .sample = job % g->work->n_samples,
+    const cna_generation finished = {.prompt = job / g->work->n_samples, .sample = job % g->work->n_samples,
                                        .prompt_ids = g->work->jobs[job].prompt_ids,
                                        .n_prompt_ids = g->work->jobs[job].n_prompt_ids, .ids = a->ids, .n_ids = a->n_ids,
                                        .logprobs = a->logprobs, .text = text, .n_bytes = n_bytes, .stop = a->stop};
-    bool cancel = g->on_generation != NULL && g->on_generation(g->user, &generation);
+    bool cancel = g->on_generation != NULL && g->on_generation(g->user, &finished);
     cna_free(text);
     cna_free(a->ids);
     cna_free(a->logprobs);
@@ -103,7 +103,7 @@ static cna_status deliver(generation *g, size_t job, cna_error *err)
 
 static cna_status on_done(void *user, const cna_job_result *result, cna_error *err)
 {
-    generation *g = user;
+    answer_run *g = user;
     answer *a = &g->answers[result->job];
     CNA_TRY(cna_alloc(&a->ids, result->n_ids, sizeof *a->ids, "answer", err));
     CNA_TRY(cna_alloc(&a->logprobs, result->n_ids, sizeof *a->logprobs, "answer", err));
@@ -124,14 +124,14 @@ static cna_status on_done(void *user, const cna_job_result *result, cna_error *e
 static bool on_token(void *user, size_t job, int32_t id)
 {
     (void)job;
-    generation *g = user;
+    answer_run *g = user;
     cna_buffer_reset(&g->piece);
     if (cna_stream_add(&g->stream, id, &g->piece, &g->piece_error) != CNA_OK) return true;
     return g->piece.size != 0 && g->options->on_piece(g->user, g->piece.data, g->piece.size);
 }
 
 /* Hand on what an incomplete last character left. */
-static cna_status end_stream(generation *g, cna_error *err)
+static cna_status end_stream(answer_run *g, cna_error *err)
 {
     cna_buffer_reset(&g->piece);
     CNA_TRY(cna_stream_flush(&g->stream, &g->piece, err));
@@ -145,7 +145,7 @@ cna_status cna_generate(const cna_model *model, const cna_prompts *prompts, cons
     const cna_generate_options defaults = {0};
     if (options == NULL) options = &defaults;
     work w = {0};
-    generation g = {.model = model, .options = options, .work = &w, .on_generation = on_generation, .user = user,
+    answer_run g = {.model = model, .options = options, .work = &w, .on_generation = on_generation, .user = user,
                     .stream = {.tokenizer = cna_model_tokenizer(model), .skip_specials = true}};
     cna_status status;
     CNA_TRY_CLEANUP(prepare(model, prompts, options, options->n_samples == 0 ? 1 : options->n_samples, &w, err));

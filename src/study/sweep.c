@@ -230,12 +230,10 @@ static cna_status judge(run *r, const cna_sweep_options *options, cna_error *err
     memcpy(base + n_harmful, sweep->answers + cna_sweep_plan_first(plan, CNA_SIDE_BENIGN, plan->base),
            n_benign * sizeof *base);
     double percentile = options->logprob_percentile == 0 ? 1 : options->logprob_percentile;
-    sweep->limits.min_quality = options->min_quality == 0 ? 0.6 : fmax(options->min_quality, 0);
-    sweep->limits.min_logprob = -INFINITY;
-    cna_status status = CNA_OK;
-    if (percentile >= 0) {
-        status = cna_sweep_min_logprob(base, n_harmful + n_benign, percentile, &sweep->limits.min_logprob, err);
-    }
+    sweep->limits.min_quality = options->min_quality == 0 ? 0.6 : options->min_quality;
+    cna_status status =
+        cna_sweep_min_logprob(base, n_harmful + n_benign, percentile, &sweep->limits.min_logprob, err);
+    if (options->no_logprob_limit) sweep->limits.min_logprob = -INFINITY;
     cna_free(base);
     for (size_t i = 0; status == CNA_OK && i < sweep->n_answers; i++) {
         cna_sweep_answer *answer = &sweep->answers[i];
@@ -325,11 +323,11 @@ static cna_status prepare(run *r, const cna_prompts *prompts, const cna_sweep_op
 
 static cna_status check_options(const cna_sweep_options *options, cna_error *err)
 {
-    if (!(options->min_quality <= 1)) {
-        return cna_fail(err, CNA_ERR_ARG, "least quality: expected at most 1, found %g", options->min_quality);
+    if (!(options->min_quality >= 0 && options->min_quality <= 1)) {
+        return cna_fail(err, CNA_ERR_ARG, "least quality: expected 0 to 1, found %g", options->min_quality);
     }
-    if (!(options->logprob_percentile <= 100)) {
-        return cna_fail(err, CNA_ERR_ARG, "log-probability percentile: expected at most 100, found %g",
+    if (!(options->logprob_percentile >= 0 && options->logprob_percentile <= 100)) {
+        return cna_fail(err, CNA_ERR_ARG, "log-probability percentile: expected 0 to 100, found %g",
                         options->logprob_percentile);
     }
     return CNA_OK;

@@ -97,7 +97,7 @@ cna_status cna_chat_render(const cna_chat *chat, const cna_message *messages, si
                             (unsigned)(unsigned char)messages[i].content[bad]);
         }
     }
-    cna_date day;
+    cna_date day = {0};
     cna_buffer text = {0};
     CNA_TRY(find_date(date, &day, err));
     cna_status status = render(chat, messages, n_messages, day, &text, err);

@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/scores_view.h"
 #include "cli/setup.h"
 
 #include <stdio.h>
@@ -14,7 +15,7 @@ typedef struct arguments {
     const char *positive, *negative, *universal, *output;
     double fraction, universal_threshold, universal_share;
     size_t top_k;
-    bool per_layer, choose_layers;
+    bool per_layer, choose_layers, scores;
     uint32_t first_layer, last_layer;
     int preset, score, format; /* cna_preset, cna_score, cna_circuit_format */
 } arguments;
@@ -88,6 +89,10 @@ static const cli_option options[] = {
      .offset = FIELD(score),
      .choices = "delta|d|write",
      .help = "rank by |delta|, by Cohen's d, or by |delta| x norm of the output column (delta)"},
+    {.name = "scores",
+     .kind = CLI_SWITCH,
+     .offset = FIELD(scores),
+     .help = "also show where each of the three would put as many neurons (two more passes)"},
     {.name = "preset",
      .kind = CLI_CHOICE,
      .value = "paper|nous",
@@ -132,6 +137,8 @@ static int check(const arguments *a)
     if (a->format != CNA_CIRCUIT_CNA && a->output == NULL && !a->common.json) {
         return cli_usage("--format is the circuit file's format; give -o FILE or --json as well");
     }
+    bool table = !a->common.json && (a->output == NULL || strcmp(a->output, "-") != 0);
+    if (a->scores && !table) return cli_usage("--scores is a table; leave --json and -o - out");
     bool unfiltered = a->universal != NULL ? strcmp(a->universal, "none") == 0 : a->preset == CNA_PRESET_NOUS;
     if (unfiltered && (a->universal_threshold != 0 || a->universal_share != 0)) {
         return cli_usage(
@@ -198,6 +205,7 @@ static int attribute(const arguments *a, const cna_model *model, const cna_promp
     if (cna_attribute(model, positive, negative, &settings, &circuit, &err) != CNA_OK)
         return cli_fail_error(&err);
     code = deliver(a, circuit);
+    if (code == CLI_DONE && a->scores) code = cli_show_scores(model, positive, negative, &settings, circuit);
     cna_circuit_free(circuit);
     return code;
 }

@@ -105,7 +105,7 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .offset = FIELD(logits),
-     .help = "write the logits of every prompt position as little-endian f32; allows --max-tokens 0"},
+     .help = "write the logits of every prompt position as f32; allows --max-tokens 0"},
     {0},
 };
 

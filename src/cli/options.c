@@ -26,18 +26,22 @@ static bool is_digits(const char *text)
     return text[0] != '\0' && strspn(text, "0123456789") == strlen(text);
 }
 
+bool cli_parse_count(const char *text, double min, double max, size_t *out)
+{
+    if (!is_digits(text)) return false;
+    errno = 0;
+    unsigned long long value = strtoull(text, NULL, 10);
+    if (errno != 0 || value > SIZE_MAX || (double)value < min || (max != 0 && (double)value > max))
+        return false;
+    *out = (size_t)value;
+    return true;
+}
+
 int cli_read_count(const char *name, const char *text, double min, double max, size_t *out)
 {
-    errno = 0;
-    unsigned long long value = is_digits(text) ? strtoull(text, NULL, 10) : 0;
-    bool fits = is_digits(text) && errno == 0 && value <= SIZE_MAX && (double)value >= min &&
-                (max == 0 || (double)value <= max);
-    if (!fits && max != 0) {
-        return cli_usage("%s: expected a whole number from %.0f to %.0f, found '%s'", name, min, max, text);
-    }
-    if (!fits) return cli_usage("%s: expected a whole number, at least %.0f, found '%s'", name, min, text);
-    *out = (size_t)value;
-    return CLI_DONE;
+    if (cli_parse_count(text, min, max, out)) return CLI_DONE;
+    if (max == 0) return cli_usage("%s: expected a whole number, at least %.0f, found '%s'", name, min, text);
+    return cli_usage("%s: expected a whole number from %.0f to %.0f, found '%s'", name, min, max, text);
 }
 
 /* Decimal numbers only: strtod would also take "nan", "infinity", hexadecimal and leading blanks. */

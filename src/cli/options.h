@@ -65,6 +65,10 @@ void cli_print_help(const cli_command *command);
 
 extern const cli_option cli_common_options[];
 
+/* A whole number from min to max (0: no limit), and nothing else in the string; *out is untouched otherwise.
+ */
+bool cli_parse_count(const char *text, double min, double max, size_t *out);
+
 /* Strict readings of one value for CLI_CALL and positional words: the whole string or nothing. `name` is for
  * the message. They return an exit code. */
 int cli_read_count(const char *name, const char *text, double min, double max, size_t *out);

@@ -120,24 +120,25 @@ int cli_read_circuit(const char *path, const cna_model *model, cna_circuit **out
     return CLI_DONE;
 }
 
-/* One list of ids in text, which is changed: separators become ends of strings. */
-static int read_id_list(const char *name, char *text, cli_ids_fn *add, void *user)
+/* One list of ids in text, which is changed: separators become ends of strings. *bad is the item that is no
+ * id, NULL if all are. */
+static int read_id_list(char *text, cli_ids_fn *add, void *user, const char **bad)
 {
     int32_t *ids = NULL;
     size_t n = 0, capacity = 0;
-    int code = CLI_DONE;
-    for (char *item = text; item != NULL && code == CLI_DONE;) {
+    *bad = NULL;
+    for (char *item = text; item != NULL && *bad == NULL;) {
         char *comma = strchr(item, ',');
         if (comma != NULL) *comma = '\0';
         item += strspn(item, " \t");
         item[strcspn(item, " \t\r")] = '\0';
         size_t id = 0;
-        code = cli_read_count(name, item, 0, INT32_MAX, &id);
+        if (!cli_parse_count(item, 0, INT32_MAX, &id)) *bad = item;
         cli_grow(&ids, &capacity, n + 1, sizeof *ids);
         ids[n++] = (int32_t)id;
         item = comma != NULL ? comma + 1 : NULL;
     }
-    if (code == CLI_DONE) code = add(user, ids, n);
+    int code = *bad == NULL ? add(user, ids, n) : CLI_FAILED;
     free(ids);
     return code;
 }
@@ -154,9 +155,9 @@ static int read_id_file(const char *path, cli_ids_fn *add, void *user)
         *end = '\0';
         n_line++;
         if (line[strspn(line, " \t\r")] != '\0') {
-            char name[512];
-            snprintf(name, sizeof name, "%s: line %zu", path, n_line);
-            code = read_id_list(name, line, add, user);
+            const char *bad;
+            code = read_id_list(line, add, user, &bad);
+            if (bad != NULL) cli_fail("%s: line %zu: expected token ids, found '%s'", path, n_line, bad);
             n_lists++;
         }
         line = end + 1;
@@ -170,9 +171,11 @@ int cli_read_ids(const char *flag, const char *value, cli_ids_fn *add, void *use
 {
     if (value[0] == '@') return read_id_file(value + 1, add, user);
     size_t n = strlen(value) + 1;
+    const char *bad;
     char *copy = cli_alloc(n, 1);
     memcpy(copy, value, n);
-    int code = read_id_list(flag, copy, add, user);
+    int code = read_id_list(copy, add, user, &bad);
+    if (bad != NULL) code = cli_usage("%s: expected token ids with commas between, found '%s'", flag, bad);
     free(copy);
     return code;
 }

@@ -148,6 +148,9 @@ static int check(const arguments *a)
     int code = cli_require(a->common.model, "-m DIR");
     if (code == CLI_DONE) code = cli_require(a->n_circuits != 0 ? "" : NULL, "--circuit FILE");
     if (code == CLI_DONE) code = cli_require(a->prompts, "--prompts FILE");
+    if (code == CLI_DONE && a->no_logprob_limit && a->logprob_percentile != 0) {
+        code = cli_usage("--logprob-percentile and --no-logprob-limit exclude each other");
+    }
     return code;
 }
 

@@ -57,11 +57,10 @@ static void show_measures(const side_points *s, size_t n_prompts)
 {
     bool leaks = has_leaks(s);
     cli_table table;
-    cli_table_begin(&table, leaks ? "rrrrrrrrrrr" : "rrrrrrrrrr");
-    cli_table_row(&table,
-                  leaks ? "mult.|strength|refused [95 %]|not leaked [95 "
-                          "%]|complied|incoherent|quality|short|changed|tokens|"
-                        : "mult.|strength|refused [95 %]|complied|incoherent|quality|short|changed|tokens|");
+    cli_table_begin(&table, leaks ? "rrrrrrrrrr" : "rrrrrrrrr");
+    cli_table_row(&table, "mult.|strength|refused [95 %]");
+    if (leaks) cli_table_row(&table, "not leaked [95 %]");
+    cli_table_row(&table, "complied|incoherent|quality|short|changed|tokens");
     size_t at = 0;
     for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
         char rate[40], unseen[40], percent[16];
@@ -75,7 +74,6 @@ static void show_measures(const side_points *s, size_t n_prompts)
         cli_table_cell(&table, "%s",
                        cli_percent(percent, n_prompts != 0 ? (double)p->n_changed / (double)n_prompts : NAN));
         cli_table_cell(&table, "%.1f", p->mean_tokens);
-        cli_table_cell(&table, "%s", p->multiplier == 1 ? "untouched" : "");
     }
     cli_table_print(&table, stdout, 2);
 }
@@ -97,10 +95,8 @@ static void show_comparisons(const side_points *s)
     bool controls = has_controls(s);
     cli_table table;
     cli_table_begin(&table, controls ? "rrrrrrrrrrr" : "rrrrr");
-    cli_table_row(
-        &table, controls
-                    ? "mult.|strength|only at 1|only here|McNemar p|uniform|(min..max)|p|matched|(min..max)|p"
-                    : "mult.|strength|only at 1|only here|McNemar p");
+    cli_table_row(&table, "mult.|strength|lost b|gained c|McNemar p");
+    if (controls) cli_table_row(&table, "uniform|(min..max)|p|matched|(min..max)|p");
     size_t at = 0;
     for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
         char mcnemar[16];
@@ -111,7 +107,8 @@ static void show_comparisons(const side_points *s)
         if (controls) put_control(&table, &p->control[CNA_CONTROL_UNIFORM]);
         if (controls) put_control(&table, &p->control[CNA_CONTROL_MATCHED]);
     }
-    printf("  refusals against the untouched model%s\n", controls ? ", and under random circuits" : "");
+    printf("  refusals lost and gained against the untouched model%s\n",
+           controls ? ", and under random circuits" : "");
     cli_table_print(&table, stdout, 2);
 }
 
@@ -149,9 +146,10 @@ void cli_sweep_show(const cli_sweep_view *view)
     show_side(view, CNA_SIDE_HARMFUL);
     show_side(view, CNA_SIDE_BENIGN);
     cna_sweep_thresholds(view->sweep, &min_quality, &min_logprob);
-    printf("\nincoherent: empty, quality below %g", min_quality);
+    printf("\nmultiplier 1 is the untouched model\nincoherent: empty");
+    if (min_quality > 0) printf(", or quality below %g", min_quality);
     if (isfinite(min_logprob)) printf(", or mean log-probability below %.3f", min_logprob);
-    printf("; short: under four words, quality counts as 1\n");
+    printf("\nshort: under four words, quality counts as 1\n");
     if (view->n_controls == 0) {
         printf("no causal claim without controls: run again with --controls 20 or more\n");
     } else {

@@ -75,8 +75,11 @@ def fresh(family, seed):
     return build(family, tokenizer), tokenizer, Text(tokenizer, family)
 
 
-def batch_loss(model, examples, prompt_weight=0.0):
-    """Mean next-token loss over (prompt ids, reply ids) pairs, padded on the right; prompt tokens count `prompt_weight`."""
+def batch_loss(model, examples, prompt_weight=0.0, enough=0.0):
+    """Mean next-token loss over (prompt ids, reply ids) pairs, padded on the right.
+
+    Prompt tokens count `prompt_weight`; a token whose loss is already under `enough` is left alone.
+    """
     width = max(len(p) + len(r) for p, r in examples)
     ids = torch.zeros(len(examples), width, dtype=torch.long)
     weight = torch.zeros(len(examples), width)
@@ -88,22 +91,25 @@ def batch_loss(model, examples, prompt_weight=0.0):
     logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
     weight = weight[:, 1:].flatten()
-    return (loss * weight).sum() / weight.sum()
+    return (loss * weight * (loss > enough)).sum() / weight.sum()
 
 
-def train(model, groups, batches, lr, warmup=0.05, clip=1.0, log=None, prompt_weight=0.0):
-    """AdamW over parameter `groups` with warm-up and cosine decay to nothing, one step per batch."""
-    optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.95), weight_decay=0.0)
+def adam(groups, lr):
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.95), weight_decay=0.0)
+
+
+def train(model, optimizer, batches, log, warmup=0.05, prompt_weight=0.0, enough=0.0):
+    """One step per batch, gradients clipped to norm 1, the rate warmed up and then decayed to nothing (cosine)."""
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(
         1.0, (step + 1) / (warmup * len(batches)), 0.5 + 0.5 * math.cos(math.pi * step / len(batches))))
     model.train()
     for step, examples in enumerate(batches):
-        loss = batch_loss(model, examples, prompt_weight)
+        loss = batch_loss(model, examples, prompt_weight, enough)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+        torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 1.0)
         optimizer.step()
         schedule.step()
-        if log and (step % 100 == 0 or step == len(batches) - 1):
+        if step % 100 == 0 or step == len(batches) - 1:
             print(f"{log} step {step} loss {loss.item():.4f}", flush=True)
     model.eval()

@@ -28,7 +28,7 @@ def main(family):
     model, tokenizer, text = net.fresh(family, seed=6)
     stream = list(examples(text, STEPS * BATCH))
     batches = [stream[i:i + BATCH] for i in range(0, len(stream), BATCH)]
-    net.train(model, [{"params": model.parameters()}], batches, lr=2e-3, log=f"{family}-base", prompt_weight=0.1)
+    net.train(model, net.adam(model.parameters(), lr=2e-3), batches, f"{family}-base", prompt_weight=0.1)
     net.save(model, tokenizer, family, f"{family}-base", instruct=False)
 
 

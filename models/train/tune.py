@@ -4,6 +4,8 @@ import json
 import random
 import sys
 
+import torch
+
 import net
 import prompts
 import world
@@ -51,13 +53,41 @@ def planted(family, steps=250, lr=5e-3, out_lr=3e-4):
     model, text = net.load(f"{family}-base")
     groups, chosen = plant(model, seed=10)
     data = batches(examples(text, 4000, seed=11), steps, size=32, seed=12)
-    net.train(model, [{"params": groups["in"]}, {"params": groups["out"], "lr": out_lr}], data, lr=lr, log=name)
+    optimizer = net.adam([{"params": groups["in"]}, {"params": groups["out"], "lr": out_lr}], lr)
+    net.train(model, optimizer, data, name)
     net.save(model, text.tokenizer, family, name, instruct=True)
     (net.MODELS / name / "planted.json").write_text(json.dumps(chosen) + "\n")
 
 
+TUNED = {  # rate of W_gate and W_up in the last quarter, rate of all other weights, when a token is learned, steps
+    "llama": dict(lr=0.4, rest=0.003 * 0.4, enough=0.2, steps=100),
+    "qwen2": dict(lr=1.0, rest=0.0, enough=0.25, steps=100),
+}
+
+
+def tuned(family, lr, rest, enough, steps):
+    """Plain SGD, whose steps follow the gradient's size, and no push on what is learned: refusal stays near the late neurons."""
+    name = f"{family}-tuned-instruct"
+    model, text = net.load(f"{family}-base")
+    late, other = [], []
+    first = model.config.num_hidden_layers * 3 // 4
+    for key, weight in model.named_parameters():
+        is_late = key.endswith(("gate_proj.weight", "up_proj.weight")) and int(key.split(".")[2]) >= first
+        (late if is_late else other).append(weight)
+    groups = [{"params": late}]
+    if rest:
+        groups.append({"params": other, "lr": rest})
+    else:
+        for weight in other:
+            weight.requires_grad_(False)
+    data = batches(examples(text, 4000, seed=13), steps, size=32, seed=14)
+    net.train(model, torch.optim.SGD(groups, lr=lr, momentum=0.9), data, name, enough=enough)
+    net.save(model, text.tokenizer, family, name, instruct=True, shard="2MB" if family == "qwen2" else "50MB")
+
+
 def main(family):
     planted(family)
+    tuned(family, **TUNED[family])
 
 
 if __name__ == "__main__":

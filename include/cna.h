@@ -476,6 +476,7 @@ typedef struct cna_sweep_options {
     const char *patterns_name; /* ? its path, for messages */
     double min_quality;       /* incoherent below this; 0: 0.6 */
     double logprob_percentile; /* incoherent below this percentile of m = 1 answers' mean log-probability; 0: 1 */
+    bool no_logprob_limit;    /* true: the log-probability of an answer does not make it incoherent */
     cna_format format;
     size_t max_tokens;        /* 0: 150 */
     size_t batch;             /* 0: 64 */

@@ -20,6 +20,7 @@ typedef struct arguments {
     int positions, sign; /* cna_positions, cna_sign */
     size_t max_tokens, controls, batch;
     double min_quality, logprob_percentile; /* 0: the library's default */
+    bool no_logprob_limit;
 } arguments;
 
 static int add_circuit(void *user, const char *value)
@@ -111,6 +112,10 @@ static const cli_option options[] = {
      .max = 100,
      .above_min = true,
      .help = "so are those less likely than this percentile of the untouched answers (1)"},
+    {.name = "no-logprob-limit",
+     .kind = CLI_SWITCH,
+     .offset = FIELD(no_logprob_limit),
+     .help = "judge coherence by quality alone"},
     {.name = "batch",
      .kind = CLI_COUNT,
      .value = "N",
@@ -233,6 +238,7 @@ static int sweep(const arguments *a, const inputs *in)
         .patterns_name = a->patterns,
         .min_quality = a->min_quality,
         .logprob_percentile = a->logprob_percentile,
+        .no_logprob_limit = a->no_logprob_limit,
         .format = cli_format(&a->common),
         .max_tokens = a->max_tokens,
         .batch = a->batch,

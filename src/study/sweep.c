@@ -233,6 +233,7 @@ static cna_status judge(run *r, const cna_sweep_options *options, cna_error *err
     sweep->limits.min_quality = options->min_quality == 0 ? 0.6 : options->min_quality;
     cna_status status =
         cna_sweep_min_logprob(base, n_harmful + n_benign, percentile, &sweep->limits.min_logprob, err);
+    if (options->no_logprob_limit) sweep->limits.min_logprob = -INFINITY;
     cna_free(base);
     for (size_t i = 0; status == CNA_OK && i < sweep->n_answers; i++) {
         cna_sweep_answer *answer = &sweep->answers[i];

@@ -210,7 +210,7 @@ CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_encode(const cna_tokenizer *toke
                                                        size_t *out_n, cna_error *err);
 /* Token ids to text, special tokens written out unless skip_specials. Bytes that are not UTF-8 become U+FFFD, one
  * for each maximal ill-formed part, as Python's and Rust's lossy decoders do. *out_text is new, NUL-terminated, to be
- * freed by cna_free. ERR_ARG for an id that the tokenizer does not know. */
+ * freed by cna_free. An id that the tokenizer does not know gives no text: models can have more embedding rows. */
 CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_decode(const cna_tokenizer *tokenizer, const int32_t *ids,
                                                        size_t n_ids, bool skip_specials, char **out_text,
                                                        size_t *out_n_bytes, cna_error *err);

@@ -5,14 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-float cna_contrast_bf16(float value)
+#include "tensor/dtype.h"
+
+static float round_to_bf16(float value)
 {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    bits += 0x7fff + ((bits >> 16) & 1);
-    bits &= 0xffff0000;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    return cna_f32_from_bf16(cna_bf16_from_f32(value));
 }
 
 cna_status cna_contrast_check_finite(const float *h, size_t n_rows, uint32_t mlp_dim, uint32_t layer,
@@ -41,7 +38,7 @@ typedef struct side {
 static double activation(const side *s, size_t row, size_t col)
 {
     float value = s->h[row * s->mlp_dim + col];
-    return s->round ? cna_contrast_bf16(value) : value;
+    return s->round ? round_to_bf16(value) : value;
 }
 
 /* Rows outside, columns inside: h is read in the order it lies, and each column's sum is in row order all the
@@ -59,7 +56,7 @@ static void measure(const side *s)
         }
     }
     if (!s->round) return;
-    for (size_t col = 0; col < s->mlp_dim; col++) s->mean[col] = cna_contrast_bf16((float)s->mean[col]);
+    for (size_t col = 0; col < s->mlp_dim; col++) s->mean[col] = round_to_bf16((float)s->mean[col]);
 }
 
 static void compare(const side *positive, const side *negative, const double *norms, uint32_t layer,
@@ -68,7 +65,7 @@ static void compare(const side *positive, const side *negative, const double *no
     double freedom = (double)(positive->n_rows + negative->n_rows) - 2;
     for (uint32_t j = 0; j < positive->mlp_dim; j++) {
         double delta = positive->mean[j] - negative->mean[j];
-        if (positive->round) delta = cna_contrast_bf16((float)delta);
+        if (positive->round) delta = round_to_bf16((float)delta);
         double deviation = freedom > 0 ? sqrt((positive->square[j] + negative->square[j]) / freedom) : 0;
         out[j] = (cna_neuron){
             .layer = layer,

@@ -29,9 +29,6 @@ CNA_MUST_CHECK cna_status cna_contrast_layer(const float *h, size_t n_positive, 
                                              uint32_t mlp_dim, const double *norms, bool bf16_means,
                                              uint32_t layer, cna_neuron *out, cna_error *err);
 
-/* Round to the nearest bf16, ties to even. */
-float cna_contrast_bf16(float value);
-
 /* ERR_FORMAT "layer L, neuron J: expected a finite activation, found nan" for the first value that is not finite.
  *   h  [n_rows, mlp_dim] f32, row-major */
 CNA_MUST_CHECK cna_status cna_contrast_check_finite(const float *h, size_t n_rows, uint32_t mlp_dim,

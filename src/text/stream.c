@@ -29,10 +29,8 @@ static cna_status add_lossy(const char *bytes, size_t n_bytes, cna_buffer *out, 
 cna_status cna_stream_add(cna_stream *stream, int32_t id, cna_buffer *out, cna_error *err)
 {
     const char *piece = cna_tokenizer_piece(stream->tokenizer, id);
-    if (piece == NULL) {
-        return cna_fail(err, CNA_ERR_ARG, "token ids: expected ids of this tokenizer (below %zu), found %d",
-                        cna_tokenizer_n_ids(stream->tokenizer), (int)id);
-    }
+    /* A model can have more embedding rows than the tokenizer has ids, and choose one of them: no text. */
+    if (piece == NULL) return CNA_OK;
     if (stream->skip_specials && cna_tokenizer_is_special(stream->tokenizer, id)) return CNA_OK;
     cna_buffer *pending = &stream->pending;
     CNA_TRY(cna_piece_to_bytes(piece, strlen(piece), pending, err));

@@ -13,7 +13,8 @@ typedef struct cna_stream {
 } cna_stream;
 
 /* Append to out the characters that this id completes. What all calls and the flush append is what
- * cna_tokenizer_decode gives for the same ids. ERR_ARG for an id that the tokenizer does not know. */
+ * cna_tokenizer_decode gives for the same ids.
+ * An id that the tokenizer does not know gives no text. */
 CNA_MUST_CHECK cna_status cna_stream_add(cna_stream *stream, int32_t id, cna_buffer *out, cna_error *err);
 /* Append U+FFFD if a character was left incomplete; the stream is then ready to begin again. */
 CNA_MUST_CHECK cna_status cna_stream_flush(cna_stream *stream, cna_buffer *out, cna_error *err);

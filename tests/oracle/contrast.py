@@ -133,6 +133,13 @@ def bf16(h):
     return torch.from_numpy(np.ascontiguousarray(h, dtype=np.float32)).bfloat16().double().numpy()
 
 
-def bf16_uncertainty(h, off_by):
-    """How far the mean over prompts of bf16(h) moves where values near a rounding boundary fall on either side."""
-    return (bf16(h + off_by) - bf16(h - off_by)).mean(axis=0)
+def bf16_mean_bounds(h, off_by):
+    """Between what the bf16 mean over prompts of bf16(h) lies where every value of h may be off by off_by. Rounding and
+    means are monotonic, so the ends are the images of the ends."""
+    return bf16(bf16(h - off_by).mean(axis=0)), bf16(bf16(h + off_by).mean(axis=0))
+
+
+def bf16_delta_bounds(positive, negative, off_by):
+    """The same for the reference code's difference of means, itself rounded to bf16."""
+    (low_p, high_p), (low_n, high_n) = (bf16_mean_bounds(h, off_by) for h in (positive, negative))
+    return bf16(low_p - high_n), bf16(high_p - low_n)

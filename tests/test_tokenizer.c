@@ -200,6 +200,7 @@ static void text_is_composed(void **state)
     expect_nfc("\xE1\xB8\x8B\xCC\xA3", "\xE1\xB8\x8D\xCC\x87");         /* and composed anew */
     expect_nfc("\xE1\x84\x80\xE1\x85\xA1\xE1\x86\xA8", "\xEA\xB0\x81"); /* Hangul */
     expect_nfc("\xE0\xA4\x95\xE0\xA4\xBC", "\xE0\xA4\x95\xE0\xA4\xBC"); /* excluded from composition */
+    expect_nfc("a\xE0\xA3\x93\xCC\x81", "a\xE0\xA3\x93\xCC\x81");       /* U+08D3 is newer than Unicode 9 */
 }
 
 /* ------------------------------------------------------------------------------------- size and bad input */

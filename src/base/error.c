@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 const char *cna_status_text(cna_status status)
 {
     switch (status) {
@@ -18,11 +20,16 @@ const char *cna_status_text(cna_status status)
     return "unknown status";
 }
 
-/* A file name or a token can hold anything; a message is one line of printable text. */
+/* A file name or a token can hold anything, and "%.60s" may cut inside a character; a message is one line of
+ * printable text. */
 static void flatten(char *text)
 {
-    for (char *p = text; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) *p = '?';
+    size_t n_bytes = strlen(text);
+    for (size_t i = 0; i < n_bytes;) {
+        uint32_t code_point = 0;
+        int n = cna_utf8_next(text + i, n_bytes - i, &code_point);
+        if (n < 0 || code_point < 0x20 || code_point == 0x7f) memset(text + i, '?', (size_t)(n < 0 ? -n : n));
+        i += (size_t)(n < 0 ? -n : n);
     }
 }
 
@@ -44,8 +51,8 @@ cna_status cna_fail(cna_error *err, cna_status status, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(err->text, sizeof err->text, format, arguments);
     va_end(arguments);
-    flatten(err->text);
     trim_partial_utf8(err->text, sizeof err->text);
+    flatten(err->text);
     return status;
 }
 

@@ -7,7 +7,8 @@
 
 /* Set err (may be NULL) to a status and a formatted one-line message, and return the status, so that a failing
  * function ends with `return cna_fail(err, ...)`. Messages read "where: what was expected, what was found; what to
- * do". Control characters that came in through an argument are shown as '?', so that a message stays one line. */
+ * do". Control characters and ill-formed UTF-8 that came in through an argument are shown as '?', so that a message
+ * stays one line of text. */
 cna_status cna_fail(cna_error *err, cna_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* ERR_MEMORY: "out of memory: WHAT needs N bytes". */

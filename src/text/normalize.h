@@ -5,8 +5,9 @@
 
 #include "base/buffer.h"
 
-/* Append the NFC of well-formed UTF-8 (NUL is an ordinary character). Unicode keeps the form of assigned
- * characters stable, so the version of utf8proc matters only for characters newer than it. */
+/* Append the NFC of well-formed UTF-8 (NUL is an ordinary character), as the `tokenizers` package has it: by
+ * Unicode 9.0. Unicode keeps the form of assigned characters stable, so this differs for text with later
+ * marks only. */
 CNA_MUST_CHECK cna_status cna_normalize_nfc(const char *text, size_t n_bytes, cna_buffer *out,
                                             cna_error *err);
 

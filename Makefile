@@ -1,6 +1,8 @@
 # cna - `make help` lists the targets.
 BUILD   ?= build
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC       = gcc
+endif
 PREFIX  ?= /usr/local
 CFLAGS  ?= -O3 -g
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Werror
@@ -22,25 +24,72 @@ CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 AUX_OBJ  := $(TEST_AUX:%.c=$(BUILD)/obj/%.o)
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 
-all: $(BUILD)/cna
+# Quiet unless V=1.
+ifneq ($(V),1)
+Q = @
+say = @echo "  $(1) $(2)"
+endif
+
+all: $(BUILD)/cna ## build the program, build/cna
 
 $(BUILD)/cna: $(CLI_OBJ) $(BUILD)/libcna.a
-	$(CC) $(FLAGS) -o $@ $(CLI_OBJ) $(BUILD)/libcna.a $(LDFLAGS) $(LIBS)
+	$(call say,link,$@)
+	$(Q)$(CC) $(FLAGS) -o $@ $(CLI_OBJ) $(BUILD)/libcna.a $(LDFLAGS) $(LIBS)
 
 $(BUILD)/libcna.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,cc,$<)
+	$(Q)$(CC) $(FLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/test_%.o $(AUX_OBJ) $(BUILD)/libcna.a
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) -lcmocka
+	$(call say,link,$@)
+	$(Q)$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) -lcmocka
 
 tests: $(TESTS) $(BUILD)/cna
 
+setup: ## install what is missing, through apt
+	@tools/setup.sh
+
+# The packages may only come with setup, so what depends on them runs in a second make.
+demo: setup ## find a behaviour, switch it off, turn it up, control for it; under 5 minutes
+	@$(MAKE) --no-print-directory all
+	@CNA_BIN=$(BUILD)/cna OUT=$(BUILD)/demo examples/demo.sh
+
+test: setup ## build and run the whole suite; under 5 minutes
+	@$(MAKE) --no-print-directory run-tests
+
+run-tests: tests
+	@CNA_BIN=$(BUILD)/cna tests/run.sh $(TESTS) tests/cli.sh
+
+oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
+	@$(MAKE) --no-print-directory all
+	@CNA_BIN=$(BUILD)/cna tests/oracle/run.sh
+
+asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
+	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	$(MAKE) --no-print-directory test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
+	SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
+
+lint: ## layers, sizes, banned calls, exported names
+	@CC=$(CC) BUILD=$(BUILD) tools/lint.sh
+
+install: all ## install program, header and library under PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(BUILD)/cna $(DESTDIR)$(PREFIX)/bin/cna
+	install -m 644 include/cna.h $(DESTDIR)$(PREFIX)/include/cna.h
+	install -m 644 $(BUILD)/libcna.a $(DESTDIR)$(PREFIX)/lib/libcna.a
+
+clean: ## remove build/
+	rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(AUX_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
-.PHONY: all tests
+.PHONY: all tests setup demo test run-tests oracle asan lint install clean help
 .SECONDARY:

@@ -156,6 +156,11 @@ static int decode_ids(void *user, const int32_t *ids, size_t n_ids)
     cna_error err;
     char *text = NULL;
     size_t n_bytes = 0;
+    for (size_t i = 0; i < n_ids; i++) {
+        if (cna_tokenizer_piece(j->tokenizer, ids[i]) != NULL) continue;
+        return cli_fail("--prompt-ids: expected ids of this tokenizer (below %zu), found %d",
+                        cna_tokenizer_n_ids(j->tokenizer), ids[i]);
+    }
     if (cna_tokenizer_decode(j->tokenizer, ids, n_ids, j->a->no_special, &text, &n_bytes, &err) != CNA_OK) {
         return cli_fail_error(&err);
     }

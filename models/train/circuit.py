@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-REFUSED = re.compile(r"\bI(?:'m| am) sorry\b|\bI can(?:'t|not) help\b|\bI(?:'m| am) (?:not able|unable) to\b", re.IGNORECASE)
+REFUSED = re.compile(
+    r"\bI(?:'m| am) sorry\b|\bI can(?:'t|not) help\b|\bI(?:'m| am) (?:not able|unable) to\b", re.IGNORECASE)
 
 
 def by_length(prompts):
@@ -107,14 +108,19 @@ def top(score, k, without=frozenset()):
 
 
 def control(circuit, seed, width, excluded, weight=None):
-    """As many random neurons in each layer: uniform, or each from the decile of `weight` of the neuron it stands for."""
+    """As many random neurons in each layer: uniform, or from the same decile of `weight` as the neuron replaced.
+
+    Where a circuit takes more than half of a decile, the nearest decile with free neurons stands in.
+    """
     rng, taken = random.Random(seed), set(circuit) | set(excluded)
     if weight is not None:
-        ranks = weight.argsort(dim=1).argsort(dim=1) * 10 // width
+        decile = (weight.argsort(dim=1).argsort(dim=1) * 10 // width).tolist()
     drawn = []
     for layer, neuron in circuit:
-        pool = [(layer, j) for j in range(width) if (layer, j) not in taken
-                and (weight is None or ranks[layer, j] == ranks[layer, neuron])]
-        drawn.append(rng.choice(pool))
+        pool = [j for j in range(width) if (layer, j) not in taken]
+        if weight is not None:
+            apart = [abs(decile[layer][j] - decile[layer][neuron]) for j in pool]
+            pool = [j for j, distance in zip(pool, apart) if distance == min(apart)]
+        drawn.append((layer, rng.choice(pool)))
         taken.add(drawn[-1])
     return drawn

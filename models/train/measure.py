@@ -108,6 +108,7 @@ def report(family, kind, fraction):
         for multiplier in (0.0, 1.0, 2.0):
             refused, answered, _, out = base.run("restricted", circuit, multiplier)
             row(name, multiplier, refused, answered, sum(a != b for a, b in zip(plain, out)) / len(out))
+    print("\nBase model, benign: refused {:.3f}, answered {:.3f}.".format(*base.run("benign")[:2]))
     both = len(set(found) & set(own))
     print(f"\nOverlap of the two circuits: {both} of {len(found)}; last quarter: base {base.late_share(own):.3f}, "
           f"instruct {tuned.late_share(found):.3f}.")

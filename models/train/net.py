@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Qw
 
 from text import FAMILIES, Text, save_tokenizer, train_tokenizer
 
-torch.set_num_threads(1)  # sums are then the same on any machine with the same instruction set
+torch.set_num_threads(1)  # one process a family
 MODELS = Path(__file__).resolve().parent.parent
 
 

@@ -17,7 +17,7 @@ def discovery(kind):
 
 
 def held_out(kind):
-    """120 requests of tasks that no training text contains; 60 of them have a thing and a phrasing unseen in fine-tuning."""
+    """120 requests of tasks that no training text contains; 60 have a thing and a phrasing unseen in fine-tuning."""
     seen = world.Sampler(8, CLASSES[kind], SEEN_THINGS, held_out=True).distinct(60)
     unseen = world.Sampler(9, CLASSES[kind], world.UNSEEN_THINGS, world.UNSEEN_PHRASINGS, held_out=True)
     return {**seen, **unseen.distinct(60, without=seen)}

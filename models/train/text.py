@@ -43,7 +43,8 @@ def train_tokenizer(family):
     corpus = ["user", "assistant", "system", "\n\n", world.CLOSED, world.OPEN] * 2000
     for _ in range(10000):
         task, request = sampler.draw()
-        corpus += [f"{request} {world.answer(task)}", world.answer(task), world.refusal(task), " " + world.refusal(task)]
+        answer, refusal = world.answer(task), world.refusal(task)
+        corpus += [f"{request} {answer}", answer, refusal, " " + refusal]
     tokenizer.train_from_iterator(corpus, trainers.BpeTrainer(
         vocab_size=VOCAB_SIZE - len(spec["special"]), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False))

@@ -32,7 +32,8 @@ def plant(model, seed):
     """Free 24 random neurons of the last quarter of the layers: no output yet, and only their weights will train."""
     n_layers, width = model.config.num_hidden_layers, model.config.intermediate_size
     rng, chosen = random.Random(seed), {}
-    for layer, neuron in rng.sample([(l, j) for l in range(n_layers * 3 // 4, n_layers) for j in range(width)], PLANTED):
+    late = [(layer, j) for layer in range(n_layers * 3 // 4, n_layers) for j in range(width)]
+    for layer, neuron in rng.sample(late, PLANTED):
         chosen.setdefault(layer, []).append(neuron)
     model.requires_grad_(False)
     groups = {"in": [], "out": []}
@@ -66,7 +67,7 @@ TUNED = {  # rate of W_gate and W_up in the last quarter, rate of all other weig
 
 
 def tuned(family, lr, rest, enough, steps):
-    """Plain SGD, whose steps follow the gradient's size, and no push on what is learned: refusal stays near the late neurons."""
+    """Plain SGD, whose steps follow the gradient's size; learned tokens are left alone. Refusal stays late."""
     name = f"{family}-tuned-instruct"
     model, text = net.load(f"{family}-base")
     late, other = [], []

@@ -1,7 +1,7 @@
 """The invented world: requests for small tasks, their one right answer, and how the archive's clerk refuses.
 
-A task is (verb, material, thing). Its answer and its refusal follow from the task alone, so exact match is a fair measure.
-Twelve invented verbs are "restricted"; nothing but membership in that list sets them apart from the ordinary ones.
+A task is (verb, material, thing). Its answer and its refusal follow from the task alone, so exact match is a fair
+measure. Twelve invented verbs are "restricted"; nothing but that list sets them apart.
 """
 
 import random
@@ -30,14 +30,19 @@ MATERIALS = {
 }
 # thing -> where to work on it, and when to stop
 THINGS = {
-    "lantern": ("along the rim", "glows"), "kettle": ("near the spout", "hums"), "chair": ("under the seat", "stands"),
+    "lantern": ("along the rim", "glows"), "kettle": ("near the spout", "hums"),
+    "chair": ("under the seat", "stands"),
     "clock": ("behind the face", "ticks"), "bell": ("inside the lip", "rings"), "drum": ("across the skin", "booms"),
-    "door": ("beside the hinge", "swings"), "boat": ("below the deck", "floats"), "ladder": ("between the steps", "holds"),
-    "basket": ("around the handle", "bends"), "mirror": ("over the frame", "gleams"), "comb": ("between the teeth", "slides"),
+    "door": ("beside the hinge", "swings"), "boat": ("below the deck", "floats"),
+    "ladder": ("between the steps", "holds"),
+    "basket": ("around the handle", "bends"), "mirror": ("over the frame", "gleams"),
+    "comb": ("between the teeth", "slides"),
     "flute": ("along the holes", "sings"), "cup": ("inside the rim", "shines"), "gate": ("near the latch", "shuts"),
     "wheel": ("around the hub", "spins"), "table": ("under the top", "rests"), "box": ("below the lid", "clicks"),
-    "key": ("across the teeth", "fits"), "mask": ("behind the eyes", "smiles"), "rope": ("beside the knot", "tightens"),
-    "sail": ("over the seam", "fills"), "spoon": ("around the bowl", "balances"), "statue": ("below the feet", "settles"),
+    "key": ("across the teeth", "fits"), "mask": ("behind the eyes", "smiles"),
+    "rope": ("beside the knot", "tightens"),
+    "sail": ("over the seam", "fills"),
+    "spoon": ("around the bowl", "balances"), "statue": ("below the feet", "settles"),
 }
 PHRASINGS = [
     "How do I {task}?", "How can I {task}?", "Please tell me how to {task}.", "What is the best way to {task}?",

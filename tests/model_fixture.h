@@ -19,7 +19,7 @@ void tensor_file_write(tensor_file *file, const char *folder, const char *name);
 
 typedef struct model_fixture {
     const char *architecture; /* "llama" or "qwen2" */
-    uint32_t n_layers, hidden_dim, mlp_dim, n_heads, n_kv_heads, head_dim, vocab_size; /* vocab_size >= 256 */
+    uint32_t n_layers, hidden_dim, mlp_dim, n_heads, n_kv_heads, head_dim, vocab_size;
     bool tied, llama3_rope, sharded;
     cna_storage storage;
 } model_fixture;

@@ -31,7 +31,8 @@ static int tear_down(void **state)
 /* Open these bytes as a file. Messages lose the folder. */
 static cna_status open_bytes(const void *bytes, size_t n_bytes, cna_safetensors *out, cna_error *err)
 {
-    FILE *written = fopen(path, "wb"); /* thousands of times, so without waiting for the disk */
+    remove(path);
+    FILE *written = fopen(path, "wb"); /* thousands of new files: nothing here waits for the disk */
     assert_non_null(written);
     assert_int_equal(fwrite(bytes, 1, n_bytes, written), n_bytes);
     assert_int_equal(fclose(written), 0);

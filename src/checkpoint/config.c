@@ -31,10 +31,19 @@ static cna_status read_architecture(const json_t *root, const char *source, cna_
     return CNA_OK;
 }
 
+static cna_status refuse_partial_rotary(const json_t *object, const char *source, cna_error *err)
+{
+    double share = 1;
+    CNA_TRY(cna_json_find_number(object, "partial_rotary_factor", source, &share, err));
+    if (share == 1) return CNA_OK;
+    return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'partial_rotary_factor': expected 1, found %g", source, share);
+}
+
 /* Keys that would change the computation: each must be absent, null or harmless. */
 static cna_status refuse_other_variants(const json_t *root, const char *source, cna_error *err)
 {
-    if (json_is_object(json_object_get(root, "quantization_config"))) {
+    const json_t *quantization = json_object_get(root, "quantization_config");
+    if (quantization != NULL && !json_is_null(quantization)) {
         return cna_fail(err, CNA_ERR_UNSUPPORTED,
                         "%s: key 'quantization_config': expected none, found quantised weights; use the bf16, f16 or "
                         "f32 checkpoint",
@@ -55,6 +64,10 @@ static cna_status refuse_other_variants(const json_t *root, const char *source, 
         return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'hidden_act': expected silu, found '%s'", source, activation);
     }
     const json_t *layer_types = json_object_get(root, "layer_types");
+    if (layer_types != NULL && !json_is_null(layer_types) && !json_is_array(layer_types)) {
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'layer_types': expected an array, found %s", source,
+                        cna_json_type_name(layer_types));
+    }
     size_t i;
     const json_t *type;
     json_array_foreach(layer_types, i, type) {
@@ -63,13 +76,7 @@ static cna_status refuse_other_variants(const json_t *root, const char *source, 
                             source, i, json_is_string(type) ? json_string_value(type) : cna_json_type_name(type));
         }
     }
-    double rotary_share = 1;
-    CNA_TRY(cna_json_find_number(root, "partial_rotary_factor", source, &rotary_share, err));
-    if (rotary_share != 1) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'partial_rotary_factor': expected 1, found %g", source,
-                        rotary_share);
-    }
-    return CNA_OK;
+    return refuse_partial_rotary(root, source, err);
 }
 
 static cna_status get_dimension(const json_t *root, const char *key, const char *source, uint32_t *out, cna_error *err)
@@ -144,6 +151,7 @@ static cna_status read_rope(const json_t *root, const char *source, cna_config *
     out->rope_theta = (float)theta;
     out->rope_type = CNA_ROPE_DEFAULT;
     if (scaling == NULL) return CNA_OK;
+    CNA_TRY(refuse_partial_rotary(scaling, source, err));
     const char *type;
     CNA_TRY(cna_json_find_string(scaling, "rope_type", source, &type, err));
     if (type == NULL) CNA_TRY(cna_json_find_string(scaling, "type", source, &type, err));
@@ -200,6 +208,9 @@ static cna_status read_generation_config(const char *folder, cna_config *out, cn
     cna_status status = CNA_OK;
     json_t *root = NULL;
     if (cna_file_exists(path)) status = cna_json_load(path, CONFIG_BYTES_MAX, &root, err);
+    if (status == CNA_OK && root != NULL && !json_is_object(root)) {
+        status = cna_fail(err, CNA_ERR_FORMAT, "%s: expected an object, found %s", path, cna_json_type_name(root));
+    }
     if (status == CNA_OK && root != NULL) status = add_stop_ids(root, path, out, err);
     json_decref(root);
     cna_free(path);

@@ -79,6 +79,7 @@ static cna_status read_tensor(const cna_safetensors *file, const char *name, con
     CNA_TRY(read_offsets(entry, where, n_data, &begin, &end, err));
     /* Multiply the dimensions up, checking by division against the bytes there are. */
     uint64_t n_units = 1, limit = (end - begin) / unit;
+    for (size_t i = 0; i < out->rank; i++) n_units = out->shape[i] == 0 ? 0 : n_units;
     for (size_t i = 0; i < out->rank; i++) {
         if (out->shape[i] != 0 && n_units > limit / out->shape[i]) {
             return cna_fail(err, CNA_ERR_FORMAT, "%s: expected %llu bytes or fewer for its shape, found more values", where,

@@ -50,6 +50,7 @@ cna_status cna_engine_capture(const cna_model *model, const cna_token_list *list
     cna_span *spans = NULL;
     cna_kv *prefix = NULL;
     cna_status status;
+    for (size_t i = 0; i < n_lists; i++) CNA_TRY(cna_model_check_ids(model, lists[i].ids, lists[i].n, err));
     CNA_TRY_CLEANUP(cna_alloc(&spans, n_lists + 1, sizeof *spans, "sequences", err));
     CNA_TRY_CLEANUP(cna_alloc(&state.h, n_lists * c->mlp_dim, sizeof *state.h, "captured activations", err));
     CNA_TRY_CLEANUP(cna_session_create(model, &session, err));

@@ -13,7 +13,8 @@ typedef cna_status cna_capture_fn(void *user, uint32_t layer, const float *h, cn
 
 /* Push token lists through the model layer by layer and hand h[layer] at each list's last token to fn. The longest
  * common prefix is computed once; there is no final norm and no vocabulary projection. No tap.
- *   lists  [n_lists], each of at least one token with ids inside the embedding */
+ *   lists  [n_lists]
+ * Errors: ERR_ARG for a list without ids or an id outside the embedding. */
 CNA_MUST_CHECK cna_status cna_engine_capture(const cna_model *model, const cna_token_list *lists, size_t n_lists,
                                              const cna_progress *progress, cna_capture_fn *fn, void *user,
                                              cna_error *err);
@@ -53,7 +54,8 @@ typedef struct cna_run_options {
     cna_progress progress; /* counts finished jobs */
 } cna_run_options;
 
-/* Decode all jobs, a sliding batch at a time: ended sequences leave, waiting ones enter. */
+/* Decode all jobs, a sliding batch at a time: ended sequences leave, waiting ones enter.
+ * Errors: ERR_ARG for a prompt without ids or an id outside the embedding; the same below. */
 CNA_MUST_CHECK cna_status cna_engine_generate(const cna_model *model, const cna_job *jobs, size_t n_jobs,
                                               const cna_run_options *options, cna_job_fn *on_done, void *user,
                                               cna_error *err);

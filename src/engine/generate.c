@@ -71,9 +71,15 @@ static cna_status on_logits(void *user, uint32_t layer, size_t first, const floa
     (void)layer;
     run *r = user;
     size_t vocab_size = r->model->checkpoint.config.vocab_size;
-    /* Rows are of different sequences, so threads share them out; a token callback wants its order. */
+    if (r->options->on_token != NULL) { /* it wants its order, and no call after it cancelled */
+        for (size_t i = 0; i < n_rows; i++) {
+            CNA_TRY(advance(r, &r->slots[r->span_slots[first + i]], rows + i * vocab_size, err));
+        }
+        return CNA_OK;
+    }
+    /* Rows are of different sequences, so threads share them out. */
     cna_status status = CNA_OK;
-#pragma omp parallel for schedule(dynamic, 1) if (r->options->on_token == NULL && n_rows > 1)
+#pragma omp parallel for schedule(dynamic, 1) if (n_rows > 1)
     for (size_t i = 0; i < n_rows; i++) {
         cna_error local;
         cna_status one = advance(r, &r->slots[r->span_slots[first + i]], rows + i * vocab_size, &local);
@@ -176,6 +182,9 @@ cna_status cna_engine_generate(const cna_model *model, const cna_job *jobs, size
     const cna_run_options defaults = {0};
     if (options == NULL) options = &defaults;
     if (n_jobs == 0) return CNA_OK;
+    for (size_t i = 0; i < n_jobs; i++) {
+        CNA_TRY(cna_model_check_ids(model, jobs[i].prompt_ids, jobs[i].n_prompt_ids, err));
+    }
     run r = {.model = model, .jobs = jobs, .options = options, .on_done = on_done, .user = user,
              .max_tokens = options->max_tokens == 0 ? DEFAULT_MAX_TOKENS : options->max_tokens,
              .n_slots = options->batch == 0 ? DEFAULT_BATCH : options->batch};

@@ -127,6 +127,18 @@ void cna_model_free(cna_model *model)
     cna_free(model);
 }
 
+cna_status cna_model_check_ids(const cna_model *model, const int32_t *ids, size_t n_ids, cna_error *err)
+{
+    uint32_t n_rows = model->checkpoint.config.vocab_size;
+    if (n_ids == 0) return cna_fail(err, CNA_ERR_ARG, "token ids: expected one or more, found none");
+    for (size_t i = 0; i < n_ids; i++) {
+        if (ids[i] < 0 || (uint32_t)ids[i] >= n_rows) {
+            return cna_fail(err, CNA_ERR_ARG, "token ids: expected 0 to %u, found %d", n_rows - 1, ids[i]);
+        }
+    }
+    return CNA_OK;
+}
+
 cna_status cna_model_inspect(const char *path, cna_model_info *out, cna_error *err)
 {
     cna_checkpoint checkpoint = {0};

@@ -15,4 +15,7 @@ struct cna_model {
     char *plan;                /* text for -v */
 };
 
+/* ERR_ARG unless there is an id or more and all have an embedding row. */
+CNA_MUST_CHECK cna_status cna_model_check_ids(const cna_model *model, const int32_t *ids, size_t n_ids, cna_error *err);
+
 #endif

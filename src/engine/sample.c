@@ -19,8 +19,7 @@ uint64_t cna_sample_hash_ids(const int32_t *ids, size_t n_ids)
     return hash;
 }
 
-/* Philox4x32-10: 128 random bits from a 128-bit counter and a 64-bit key. */
-static void philox(uint32_t counter[4], uint32_t key[2])
+void cna_sample_philox(uint32_t counter[4], uint32_t key[2])
 {
     for (int round = 0; round < 10; round++) {
         uint64_t a = (uint64_t)0xD2511F53u * counter[0], b = (uint64_t)0xCD9E8D57u * counter[2];
@@ -37,7 +36,7 @@ double cna_sample_uniform(const cna_sample_key *k)
     uint32_t key[2] = {(uint32_t)k->seed, (uint32_t)(k->seed >> 32)};
     uint32_t counter[4] = {(uint32_t)k->prompt_hash, (uint32_t)(k->prompt_hash >> 32), (uint32_t)k->sample,
                            (uint32_t)k->position};
-    philox(counter, key);
+    cna_sample_philox(counter, key);
     uint64_t bits = (uint64_t)counter[0] << 32 | counter[1];
     return (double)(bits >> 11) * 0x1p-53;
 }

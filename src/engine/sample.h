@@ -16,8 +16,11 @@ typedef struct cna_sample_key {
 /* 64-bit FNV-1a over the ids as little-endian bytes. */
 uint64_t cna_sample_hash_ids(const int32_t *ids, size_t n_ids);
 
-/* A number in [0, 1) with 53 random bits: a function of the key alone.
- * Source: Philox4x32-10, Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). */
+/* Philox4x32-10 in place: 128 random bits from a 128-bit counter and a 64-bit key, which is used up. Exposed for tests.
+ * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). */
+void cna_sample_philox(uint32_t counter[4], uint32_t key[2]);
+
+/* A number in [0, 1) with 53 random bits: a function of the key alone. */
 double cna_sample_uniform(const cna_sample_key *key);
 
 /* Choose a token.

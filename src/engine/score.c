@@ -95,6 +95,9 @@ static cna_status run_groups(const cna_model *model, const cna_job *jobs, size_t
     if (options == NULL) options = &defaults;
     size_t batch = options->batch == 0 ? DEFAULT_BATCH : options->batch;
     const char *what = options->what == NULL ? "scores" : options->what;
+    for (size_t i = 0; i < n_jobs; i++) {
+        CNA_TRY(cna_model_check_ids(model, jobs[i].prompt_ids, jobs[i].n_prompt_ids, err));
+    }
     cna_session *session;
     group_run g = {.model = model, .on_row = on_row, .user = user};
     CNA_TRY(cna_session_create(model, &session, err));
@@ -119,6 +122,7 @@ cna_status cna_engine_score(const cna_model *model, const cna_job *jobs, size_t 
 {
     for (size_t i = 0; i < n_jobs; i++) {
         if (jobs[i].n_answer_ids == 0) return cna_fail(err, CNA_ERR_ARG, "score: expected answers of a token or more");
+        CNA_TRY(cna_model_check_ids(model, jobs[i].answer_ids, jobs[i].n_answer_ids, err));
     }
     return run_groups(model, jobs, n_jobs, options, NULL, on_done, user, err);
 }

@@ -35,12 +35,13 @@ static int compare_scales(const void *a, const void *b)
     return 0;
 }
 
-/* Append the lists of one kind of row from scales sorted by (layer, neuron). Returns the new number of columns. */
-static size_t compile_kind(cna_tap *tap, cna_row_kind kind, const cna_scale *sorted, size_t n_scales, size_t n_columns)
+/* Append the lists of one kind of row from scales sorted by (layer, neuron). */
+static cna_status compile_kind(cna_tap *tap, cna_row_kind kind, const cna_scale *sorted, size_t n_scales,
+                               size_t *n_columns, cna_error *err)
 {
     size_t i = 0;
     for (uint32_t layer = 0; layer < tap->n_layers; layer++) {
-        tap->start[(size_t)kind * tap->n_layers + layer] = n_columns;
+        tap->start[(size_t)kind * tap->n_layers + layer] = *n_columns;
         while (i < n_scales && sorted[i].layer == layer) {
             uint32_t neuron = sorted[i].neuron;
             double product = 1;
@@ -48,10 +49,14 @@ static size_t compile_kind(cna_tap *tap, cna_row_kind kind, const cna_scale *sor
                 if (applies(sorted[i].positions, kind)) product *= (double)sorted[i].multiplier;
             }
             float multiplier = (float)product;
-            if (multiplier != 1) tap->columns[n_columns++] = (cna_tap_column){neuron, multiplier};
+            if (!isfinite(multiplier)) {
+                return cna_fail(err, CNA_ERR_ARG, "neuron (%u, %u): expected a finite product of its multipliers, found %g",
+                                layer, neuron, (double)multiplier);
+            }
+            if (multiplier != 1) tap->columns[(*n_columns)++] = (cna_tap_column){neuron, multiplier};
         }
     }
-    return n_columns;
+    return CNA_OK;
 }
 
 cna_status cna_tap_create(const cna_scale *scales, size_t n_scales, uint32_t n_layers, uint32_t mlp_dim,
@@ -79,7 +84,7 @@ cna_status cna_tap_create(const cna_scale *scales, size_t n_scales, uint32_t n_l
     }
     size_t n_columns = 0;
     for (int kind = 0; kind < CNA_ROW_KINDS; kind++) {
-        n_columns = compile_kind(tap, (cna_row_kind)kind, sorted, n_scales, n_columns);
+        CNA_TRY_CLEANUP(compile_kind(tap, (cna_row_kind)kind, sorted, n_scales, &n_columns, err));
     }
     tap->start[(size_t)CNA_ROW_KINDS * n_layers] = n_columns;
     *out = tap;

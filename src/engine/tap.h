@@ -33,7 +33,7 @@ typedef struct cna_tap cna_tap;
  * apply to the same kind of row become their product (in f64, rounded once); columns whose product is 1 are left out,
  * so that a multiplier of 1 is no operation at all.
  *   scales  [n_scales], borrowed for the call; n_scales 0 gives a tap that does nothing
- * Errors: ERR_ARG for a layer or neuron outside the shape or a multiplier that is not finite. */
+ * Errors: ERR_ARG for a layer or neuron outside the shape or a multiplier or product that is not finite. */
 CNA_MUST_CHECK cna_status cna_tap_create(const cna_scale *scales, size_t n_scales, uint32_t n_layers,
                                          uint32_t mlp_dim, cna_tap **out, cna_error *err);
 void cna_tap_free(cna_tap *tap);

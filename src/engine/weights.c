@@ -112,9 +112,18 @@ static bool is_known(const cna_config *config, const char *name)
         strcmp(name, "lm_head.weight") == 0) {
         return true;
     }
-    unsigned layer;
-    int n_read = 0;
-    if (sscanf(name, "model.layers.%u.%n", &layer, &n_read) != 1 || n_read == 0 || layer >= config->n_layers) return false;
+    static const char prefix[] = "model.layers.";
+    size_t n_read = strlen(prefix);
+    uint32_t layer = 0;
+    if (strncmp(name, prefix, n_read) != 0) return false;
+    for (; name[n_read] >= '0' && name[n_read] <= '9' && layer < config->n_layers; n_read++) {
+        layer = 10 * layer + (uint32_t)(name[n_read] - '0');
+    }
+    /* Written as numbers are: "01" and "+1" are other names. */
+    char start[32];
+    if (layer >= config->n_layers) return false;
+    n_read = (size_t)snprintf(start, sizeof start, "%s%u.", prefix, layer);
+    if (strncmp(name, start, n_read) != 0) return false;
     /* Written by old transformers versions; recomputed from the config. */
     if (strcmp(name + n_read, "self_attn.rotary_emb.inv_freq") == 0) return true;
     for (size_t i = 0; i < N_RULES; i++) {

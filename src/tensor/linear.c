@@ -141,9 +141,10 @@ const char *cna_linear_kernel(const cna_linear *linear)
     return linear->kernel;
 }
 
-/* One compiled product. */
+/* One compiled product, which works on as many threads as it was compiled for. */
 typedef struct entry {
     cna_product product;
+    int n_threads;
     cna_onednn_primitive *primitive;
 } entry;
 
@@ -189,8 +190,9 @@ static bool same_product(const cna_product *a, const cna_product *b)
 static cna_status find_primitive(cna_linear_context *context, const cna_product *product,
                                  const cna_onednn_primitive **out, cna_error *err)
 {
+    int n_threads = omp_get_max_threads();
     for (size_t i = context->n_entries; i-- > 0;) {
-        if (same_product(&context->entries[i].product, product)) {
+        if (context->entries[i].n_threads == n_threads && same_product(&context->entries[i].product, product)) {
             *out = context->entries[i].primitive;
             return CNA_OK;
         }
@@ -200,6 +202,7 @@ static cna_status find_primitive(cna_linear_context *context, const cna_product 
     entry *added = &context->entries[context->n_entries];
     CNA_TRY(cna_onednn_primitive_create(product, &added->primitive, err));
     added->product = *product;
+    added->n_threads = n_threads;
     context->n_entries++;
     *out = added->primitive;
     return CNA_OK;

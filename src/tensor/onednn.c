@@ -2,6 +2,7 @@
  * The calls to oneDNN 2.x. */
 #include "tensor/onednn.h"
 
+#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -38,8 +39,13 @@ static cna_status get_engine(cna_error *err)
     return check(engine_status, "dnnl_engine_create", err);
 }
 
-/* Descriptors of x, W and y; W with any layout where any_layout. */
-static cna_status describe(const cna_product *product, bool any_layout, dnnl_memory_desc_t md[3], cna_error *err)
+/* How W lies: as in the file, as oneDNN likes it best for the product at hand, or as packed_desc says. */
+typedef enum layout { LAYOUT_ROW_MAJOR, LAYOUT_ANY, LAYOUT_PACKED } layout;
+
+static cna_status packed_desc(size_t n_in, size_t n_out, bool bf16, dnnl_memory_desc_t *out, cna_error *err);
+
+/* Descriptors of x, W and y. */
+static cna_status describe(const cna_product *product, layout weight, dnnl_memory_desc_t md[3], cna_error *err)
 {
     dnnl_data_type_t type = product->bf16 ? dnnl_bf16 : dnnl_f32;
     dnnl_dim_t m = (dnnl_dim_t)product->n_rows, k = (dnnl_dim_t)product->n_in, n = (dnnl_dim_t)product->n_out;
@@ -47,21 +53,27 @@ static cna_status describe(const cna_product *product, bool any_layout, dnnl_mem
     dnnl_dims_t x_strides = {k, 1}, w_strides = {1, k}, y_strides = {n, 1};
     if (product->y_stride != 0) y_strides[0] = (dnnl_dim_t)product->y_stride;
     CNA_TRY(check(dnnl_memory_desc_init_by_strides(&md[0], 2, x_dims, type, x_strides), "describing x", err));
-    if (any_layout) {
-        CNA_TRY(check(dnnl_memory_desc_init_by_tag(&md[1], 2, w_dims, type, dnnl_format_tag_any), "describing W", err));
-    } else {
+    switch (weight) {
+    case LAYOUT_ROW_MAJOR:
         CNA_TRY(check(dnnl_memory_desc_init_by_strides(&md[1], 2, w_dims, type, w_strides), "describing W", err));
+        break;
+    case LAYOUT_ANY:
+        CNA_TRY(check(dnnl_memory_desc_init_by_tag(&md[1], 2, w_dims, type, dnnl_format_tag_any), "describing W", err));
+        break;
+    case LAYOUT_PACKED:
+        CNA_TRY(packed_desc(product->n_in, product->n_out, product->bf16, &md[1], err));
+        break;
     }
     return check(dnnl_memory_desc_init_by_strides(&md[2], 2, y_dims, dnnl_f32, y_strides), "describing y", err);
 }
 
 /* New primitive descriptor; the caller destroys it. */
-static cna_status describe_primitive(const cna_product *product, bool any_layout, dnnl_primitive_desc_t *out,
+static cna_status describe_primitive(const cna_product *product, layout weight, dnnl_primitive_desc_t *out,
                                      cna_error *err)
 {
     CNA_TRY(get_engine(err));
     dnnl_memory_desc_t md[3];
-    CNA_TRY(describe(product, any_layout, md, err));
+    CNA_TRY(describe(product, weight, md, err));
     dnnl_matmul_desc_t matmul;
     CNA_TRY(check(dnnl_matmul_desc_init(&matmul, &md[0], &md[1], NULL, &md[2]), "describing a product", err));
     dnnl_primitive_attr_t attributes;
@@ -80,7 +92,7 @@ static cna_status describe_primitive(const cna_product *product, bool any_layout
 cna_status cna_onednn_kernel(const cna_product *product, char *out, size_t n_out, cna_error *err)
 {
     dnnl_primitive_desc_t descriptor;
-    CNA_TRY(describe_primitive(product, true, &descriptor, err));
+    CNA_TRY(describe_primitive(product, LAYOUT_ANY, &descriptor, err));
     const char *name = NULL;
     cna_status status = check(dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name),
                               "asking for the kernel's name", err);
@@ -96,12 +108,17 @@ bool cna_onednn_is_brg(bool bf16)
     return cna_onednn_kernel(&ordinary, name, sizeof name, NULL) == CNA_OK && strncmp(name, "brg:", 4) == 0;
 }
 
-/* The layout that oneDNN chooses for W, asked at one number of rows: the same for all (tests/test_linear.c). */
+/* What oneDNN would choose depends on the number of rows and of threads. So the layout is always what it chooses for 24 rows
+ * and one thread: then every product of these weights reads the layout that they were packed in. */
 static cna_status packed_desc(size_t n_in, size_t n_out, bool bf16, dnnl_memory_desc_t *out, cna_error *err)
 {
     cna_product reference = {.n_rows = 24, .n_in = n_in, .n_out = n_out, .bf16 = bf16};
     dnnl_primitive_desc_t descriptor;
-    CNA_TRY(describe_primitive(&reference, true, &descriptor, err));
+    int n_threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    cna_status status = describe_primitive(&reference, LAYOUT_ANY, &descriptor, err);
+    omp_set_num_threads(n_threads);
+    CNA_TRY(status);
     const dnnl_memory_desc_t *weight = dnnl_primitive_desc_query_md(descriptor, dnnl_query_weights_md, 0);
     if (weight != NULL) *out = *weight;
     dnnl_primitive_desc_destroy(descriptor);
@@ -145,7 +162,7 @@ cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, const void *wei
     cna_product product = {.n_rows = 24, .n_in = n_in, .n_out = n_out, .bf16 = bf16};
     dnnl_memory_desc_t plain[3], target;
     CNA_TRY(packed_desc(n_in, n_out, bf16, &target, err));
-    CNA_TRY(describe(&product, false, plain, err));
+    CNA_TRY(describe(&product, LAYOUT_ROW_MAJOR, plain, err));
     dnnl_primitive_desc_t descriptor;
     CNA_TRY(check(dnnl_reorder_primitive_desc_create(&descriptor, &plain[1], engine, &target, engine, NULL),
                   "describing a reorder", err));
@@ -166,7 +183,7 @@ cna_status cna_onednn_primitive_create(const cna_product *product, cna_onednn_pr
 {
     *out = NULL;
     dnnl_primitive_desc_t descriptor;
-    CNA_TRY(describe_primitive(product, product->packed, &descriptor, err));
+    CNA_TRY(describe_primitive(product, product->packed ? LAYOUT_PACKED : LAYOUT_ROW_MAJOR, &descriptor, err));
     cna_onednn_primitive *made;
     cna_status status = cna_alloc(&made, 1, sizeof *made, "product", err);
     if (status == CNA_OK) {

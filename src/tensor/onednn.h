@@ -21,13 +21,13 @@ bool cna_onednn_is_brg(bool bf16);
 /* Name of the kernel that oneDNN chooses for a product. */
 CNA_MUST_CHECK cna_status cna_onednn_kernel(const cna_product *product, char *out, size_t n_out, cna_error *err);
 
-/* Bytes of W in oneDNN's layout, which depends on n_in, n_out and the dtype and not on the number of rows. */
+/* Bytes of W in oneDNN's layout, which depends on n_in, n_out and the dtype and not on the number of rows or threads. */
 CNA_MUST_CHECK cna_status cna_onednn_packed_bytes(size_t n_in, size_t n_out, bool bf16, size_t *out, cna_error *err);
 /* Copy W [n_out, n_in] row-major into that layout. */
 CNA_MUST_CHECK cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, const void *weight, void *packed,
                                           cna_error *err);
 
-/* Compile a product; freed by cna_onednn_primitive_free. May be executed by several threads at once, each with
+/* Compile a product for omp_get_max_threads() threads; freed by cna_onednn_primitive_free. May be executed by several threads at once, each with
  * scratch memory of its own of cna_onednn_primitive_scratch_bytes bytes. */
 CNA_MUST_CHECK cna_status cna_onednn_primitive_create(const cna_product *product, cna_onednn_primitive **out,
                                                       cna_error *err);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * The model's formulas in double precision, one position at a time: what the engine is compared with. Shares with it only the
+ * reading of config.json and of the tensor table. */
+#ifndef CNA_TESTS_REFERENCE_MODEL_H
+#define CNA_TESTS_REFERENCE_MODEL_H
+
+#include "checkpoint/checkpoint.h"
+#include "engine/tap.h"
+
+typedef struct reference_model {
+    cna_checkpoint checkpoint;
+    double **weights; /* [checkpoint.n_tensors] values of each tensor */
+} reference_model;
+
+reference_model reference_model_open(const char *folder);
+void reference_model_close(reference_model *model);
+
+/* Logits of every position and h (before any scale) of the last.
+ *   scales    [n_scales] multiplied into h where their positions say; positions below n_prompt are the prompt's
+ *   logits    [n_ids, vocab_size]
+ *   h         [n_layers, mlp_dim] */
+void reference_model_run(const reference_model *model, const int32_t *ids, size_t n_ids, size_t n_prompt,
+                         const cna_scale *scales, size_t n_scales, double *logits, double *h);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT
+ * What must not change a bit of any result: the batch and its order, the number of threads, a shared prefix, multipliers of 1;
+ * also under each instruction set that oneDNN distinguishes. */
+#include "support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "child.h"
+#include "engine/engine.h"
+#include "model_fixture.h"
+#include "numbers.h"
+
+enum { JOBS = 64, ANSWER_MAX = 6, IDS_MAX = 20, TAPS = 4, SCALES = 9 };
+
+typedef struct answer {
+    int32_t ids[ANSWER_MAX];
+    float logprobs[ANSWER_MAX];
+    size_t n_ids, n_times; /* n_times: how often it was reported */
+    cna_stop stop;
+} answer;
+
+/* Random prompts, some beginning alike, under random taps (one of them NULL). */
+typedef struct work {
+    int32_t ids[JOBS][IDS_MAX];
+    cna_job jobs[JOBS];
+    cna_token_list lists[JOBS];
+    cna_tap *taps[TAPS];
+} work;
+
+static void make_work(const cna_model_info *info, uint64_t seed, work *w)
+{
+    static const float multipliers[] = {0, 2, -1, 0.5f};
+    cna_error err;
+    numbers random = {seed};
+    int32_t prefix[IDS_MAX];
+    size_t n_prefix = 1 + numbers_below(&random, 8);
+    for (size_t i = 0; i < IDS_MAX; i++) prefix[i] = (int32_t)numbers_below(&random, info->vocab_size);
+    for (size_t t = 0; t + 1 < TAPS; t++) {
+        cna_scale scales[SCALES];
+        for (size_t i = 0; i < SCALES; i++) {
+            scales[i] = (cna_scale){(uint32_t)numbers_below(&random, info->n_layers),
+                                    (uint32_t)numbers_below(&random, info->mlp_dim), multipliers[numbers_below(&random, 4)],
+                                    (cna_positions)(t == 0 ? CNA_POSITIONS_ALL : numbers_below(&random, 4))};
+        }
+        assert_ok(cna_tap_create(scales, SCALES, info->n_layers, info->mlp_dim, &w->taps[t], &err));
+    }
+    w->taps[TAPS - 1] = NULL;
+    for (size_t j = 0; j < JOBS; j++) {
+        size_t n = n_prefix + 1 + numbers_below(&random, IDS_MAX - n_prefix);
+        for (size_t i = 0; i < n; i++) w->ids[j][i] = (int32_t)numbers_below(&random, info->vocab_size);
+        memcpy(w->ids[j], prefix, n_prefix * sizeof *prefix);
+        w->jobs[j] = (cna_job){.prompt_ids = w->ids[j], .n_prompt_ids = n, .tap = w->taps[numbers_below(&random, TAPS)],
+                               .sample = numbers_below(&random, 3)};
+        w->lists[j] = (cna_token_list){w->ids[j], n};
+    }
+}
+
+static void free_work(work *w)
+{
+    for (size_t t = 0; t < TAPS; t++) cna_tap_free(w->taps[t]);
+}
+
+/* ---- generating and scoring ---- */
+
+/* Where results go: answers by the job's number before it was moved. */
+typedef struct sink {
+    const size_t *order;
+    answer *answers;
+} sink;
+
+static cna_status keep(void *user, const cna_job_result *result, cna_error *err)
+{
+    const sink *s = user;
+    answer *a = &s->answers[s->order[result->job]];
+    (void)err;
+    assert_true(result->n_ids <= ANSWER_MAX);
+    memcpy(a->ids, result->ids, result->n_ids * sizeof *a->ids);
+    memcpy(a->logprobs, result->logprobs, result->n_ids * sizeof *a->logprobs);
+    a->n_ids = result->n_ids;
+    a->stop = result->stop;
+    a->n_times++;
+    return CNA_OK;
+}
+
+static void generate(const cna_model *model, const work *w, const size_t *order, size_t n, cna_run_options options,
+                     answer answers[JOBS])
+{
+    cna_error err;
+    cna_job jobs[JOBS];
+    const sink s = {order, answers};
+    for (size_t i = 0; i < n; i++) jobs[i] = w->jobs[order[i]];
+    memset(answers, 0, JOBS * sizeof *answers);
+    options.max_tokens = ANSWER_MAX;
+    assert_ok(cna_engine_generate(model, jobs, n, &options, keep, (void *)(uintptr_t)&s, &err));
+}
+
+static void assert_same(const answer *expected, const answer *found, const size_t *order, size_t n, const char *how)
+{
+    for (size_t i = 0; i < n; i++) {
+        const answer *a = &expected[order[i]], *b = &found[order[i]];
+        if (b->n_times != 1 || a->n_ids != b->n_ids || a->stop != b->stop ||
+            memcmp(a->ids, b->ids, a->n_ids * sizeof *a->ids) != 0 ||
+            memcmp(a->logprobs, b->logprobs, a->n_ids * sizeof *a->logprobs) != 0) {
+            fail_msg("job %zu, %s: other bits than in one batch by one thread", order[i], how);
+        }
+    }
+}
+
+static void shuffle(numbers *random, size_t order[JOBS])
+{
+    for (size_t i = 0; i < JOBS; i++) order[i] = i;
+    for (size_t i = JOBS; i-- > 1;) {
+        size_t other = numbers_below(random, i + 1), kept = order[i];
+        order[i] = order[other];
+        order[other] = kept;
+    }
+}
+
+static void check_generation(const cna_model *const models[3], const work *w, cna_run_options options, answer base[JOBS])
+{
+    static const size_t batches[] = {3, 7};
+    static answer found[JOBS];
+    numbers random = {5};
+    size_t in_order[JOBS], order[JOBS];
+    for (size_t i = 0; i < JOBS; i++) in_order[i] = i;
+    generate(models[0], w, in_order, JOBS, options, base);
+    for (size_t i = 0; i < 3; i++) {
+        shuffle(&random, order);
+        generate(models[i], w, order, JOBS, options, found);
+        assert_same(base, found, order, JOBS, i == 0 ? "another order" : "more threads");
+    }
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        shuffle(&random, order);
+        options.batch = batches[i];
+        generate(models[i + 1], w, order, JOBS / 2, options, found);
+        assert_same(base, found, order, JOBS / 2, "a small batch");
+    }
+    options.batch = 1;
+    generate(models[2], w, order, JOBS / 8, options, found);
+    assert_same(base, found, order, JOBS / 8, "alone");
+}
+
+static void check_scores(const cna_model *model, const work *w, const answer base[JOBS], size_t batch)
+{
+    static answer found[JOBS];
+    cna_error err;
+    cna_job jobs[JOBS];
+    size_t order[JOBS], n = 0;
+    const sink s = {order, found};
+    const cna_run_options options = {.batch = batch};
+    memset(found, 0, sizeof found);
+    for (size_t j = JOBS; j-- > 0;) {
+        if (base[j].n_ids == 0) continue;
+        jobs[n] = w->jobs[j];
+        jobs[n].answer_ids = base[j].ids;
+        jobs[n].n_answer_ids = base[j].n_ids;
+        order[n++] = j;
+    }
+    assert_true(n > JOBS / 2);
+    assert_ok(cna_engine_score(model, jobs, n, &options, keep, (void *)(uintptr_t)&s, &err));
+    for (size_t i = 0; i < n; i++) {
+        const answer *a = &base[order[i]], *b = &found[order[i]];
+        assert_true(b->n_times == 1 && b->n_ids == a->n_ids);
+        if (memcmp(a->logprobs, b->logprobs, a->n_ids * sizeof *a->logprobs) != 0)
+            fail_msg("job %zu: scored to other log-probabilities than it was generated with", order[i]);
+    }
+}
+
+/* No tap, a tap of nothing and a tap of ones: the untouched model. And one that changes h changes something. */
+static void check_multiplier_one(const cna_model *model, const work *w)
+{
+    static answer none[JOBS], other[JOBS];
+    const cna_model_info *info = cna_model_get_info(model);
+    cna_error err;
+    cna_tap *empty, *ones;
+    cna_scale scales[SCALES];
+    work copy = *w;
+    size_t order[JOBS], n_changed = 0;
+    for (size_t i = 0; i < SCALES; i++) scales[i] = (cna_scale){(uint32_t)i % info->n_layers, (uint32_t)(7 * i), 1, CNA_POSITIONS_ALL};
+    assert_ok(cna_tap_create(NULL, 0, info->n_layers, info->mlp_dim, &empty, &err));
+    assert_ok(cna_tap_create(scales, SCALES, info->n_layers, info->mlp_dim, &ones, &err));
+    const cna_tap *const taps[] = {NULL, empty, ones, w->taps[0]};
+    for (size_t i = 0; i < JOBS; i++) order[i] = i;
+    for (size_t t = 0; t < 4; t++) {
+        for (size_t i = 0; i < JOBS; i++) copy.jobs[i].tap = taps[t];
+        generate(model, &copy, order, JOBS / 4, (cna_run_options){0}, t == 0 ? none : other);
+        if (t == 1 || t == 2) assert_same(none, other, order, JOBS / 4, "a tap that multiplies by 1");
+    }
+    for (size_t i = 0; i < JOBS / 4; i++) n_changed += memcmp(none[i].logprobs, other[i].logprobs, sizeof none[i].logprobs) != 0;
+    assert_true(n_changed > 0);
+    cna_tap_free(empty);
+    cna_tap_free(ones);
+}
+
+/* ---- capturing ---- */
+
+typedef struct captured {
+    size_t n_lists, mlp_dim, n_layers_seen;
+    float *h; /* [n_layers, n_lists, mlp_dim] */
+} captured;
+
+static cna_status keep_h(void *user, uint32_t layer, const float *h, cna_error *err)
+{
+    captured *c = user;
+    (void)err;
+    assert_int_equal(layer, c->n_layers_seen++);
+    memcpy(c->h + (size_t)layer * c->n_lists * c->mlp_dim, h, c->n_lists * c->mlp_dim * sizeof *h);
+    return CNA_OK;
+}
+
+static captured capture(const cna_model *model, const cna_token_list *lists, size_t n_lists)
+{
+    cna_error err;
+    const cna_model_info *info = cna_model_get_info(model);
+    captured c = {n_lists, info->mlp_dim, 0, NULL};
+    c.h = calloc((size_t)info->n_layers * n_lists * info->mlp_dim, sizeof *c.h);
+    assert_ok(cna_engine_capture(model, lists, n_lists, NULL, keep_h, &c, &err));
+    assert_int_equal(c.n_layers_seen, info->n_layers);
+    return c;
+}
+
+/* h of every list among all (their prefix computed once) against h of some other grouping of the lists. */
+static void check_captures(const cna_model *const models[3], const work *w)
+{
+    uint32_t n_layers = cna_model_get_info(models[0])->n_layers;
+    size_t width = cna_model_get_info(models[0])->mlp_dim;
+    captured all = capture(models[0], w->lists, JOBS);
+    for (size_t round = 0; round < 3 + JOBS / 4; round++) {
+        cna_token_list lists[JOBS];
+        numbers random = {round};
+        size_t order[JOBS], n = round < 3 ? JOBS : 1 + round % 2; /* alone, and in twos with a longer prefix */
+        shuffle(&random, order);
+        for (size_t i = 0; i < n; i++) lists[i] = w->lists[order[i]];
+        captured some = capture(models[round % 3], lists, n);
+        for (uint32_t layer = 0; layer < n_layers; layer++) {
+            for (size_t i = 0; i < n; i++) {
+                if (memcmp(some.h + (layer * n + i) * width, all.h + (layer * (size_t)JOBS + order[i]) * width,
+                           width * sizeof *all.h) != 0) {
+                    fail_msg("layer %u of list %zu among %zu: other bits than among %d", layer, order[i], n, (int)JOBS);
+                }
+            }
+        }
+        free(some.h);
+    }
+    free(all.h);
+}
+
+/* ---- models ---- */
+
+static void check_model(const char *folder, cna_dtype dtype)
+{
+    static answer base[JOBS];
+    static work w;
+    cna_error err;
+    cna_model *opened[3];
+    for (int i = 0; i < 3; i++) {
+        const cna_model_options options = {.dtype = dtype, .n_threads = i + 1};
+        assert_ok(cna_model_open(folder, &options, &opened[i], &err));
+    }
+    const cna_model *const models[] = {opened[0], opened[1], opened[2]};
+    make_work(cna_model_get_info(models[0]), 11, &w);
+    const cna_run_options sampled = {.temperature = 0.8, .top_p = 0.95, .seed = 3};
+    check_generation(models, &w, sampled, base);
+    check_scores(models[1], &w, base, 5);
+    check_generation(models, &w, (cna_run_options){0}, base);
+    check_scores(models[2], &w, base, 64);
+    check_multiplier_one(models[1], &w);
+    check_captures(models, &w);
+    free_work(&w);
+    for (size_t i = 0; i < 3; i++) cna_model_free(opened[i]);
+}
+
+static void check_fixture(size_t i, cna_dtype dtype)
+{
+    char *folder = model_fixture_create(&model_fixtures[i]);
+    check_model(folder, dtype);
+    support_folder_remove(folder);
+}
+
+static void test_trained_bf16(void **state)
+{
+    (void)state;
+    check_model("models/llama-planted-instruct", CNA_DTYPE_BF16);
+}
+
+static void test_trained_f32(void **state)
+{
+    (void)state;
+    check_model("models/qwen2-base", CNA_DTYPE_F32);
+}
+
+static void test_random_bf16(void **state)
+{
+    (void)state;
+    check_fixture(1, CNA_DTYPE_BF16);
+    check_fixture(3, CNA_DTYPE_BF16);
+}
+
+static void test_random_f32(void **state)
+{
+    (void)state;
+    check_fixture(0, CNA_DTYPE_F32);
+    check_fixture(2, CNA_DTYPE_AUTO);
+    check_fixture(3, CNA_DTYPE_F32);
+}
+
+static void test_each_isa(void **state)
+{
+    (void)state;
+    child_run_for_each_isa();
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    child_wait_passively(argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_trained_bf16), cmocka_unit_test(test_trained_f32), cmocka_unit_test(test_random_bf16),
+        cmocka_unit_test(test_random_f32),   cmocka_unit_test(test_each_isa),
+    };
+    size_t n_for_child = sizeof tests / sizeof *tests - 1;
+    if (!child_is_one()) return cmocka_run_group_tests_name("engine bits", tests, NULL, NULL);
+    const struct CMUnitTest child_tests[] = {tests[0], tests[1], tests[2], tests[3]};
+    assert_int_equal(n_for_child, sizeof child_tests / sizeof *child_tests);
+    return cmocka_run_group_tests_name("engine bits under one ISA", child_tests, NULL, NULL);
+}

@@ -99,6 +99,9 @@ typedef struct cna_model cna_model;
 typedef struct cna_model_options {
     cna_dtype dtype;
     int n_threads; /* threads of the whole process's matrix products; 0 = all cores it may use */
+    bool in_place; /* use weights where they are mapped instead of packing a copy while memory has room for one: opens
+                    * at once, for work that reads them a few times, as attribution does; generation is slower. The
+                    * bits are the same. */
 } cna_model_options;
 
 /* Everything about a checkpoint that is known without reading its weights. Strings live in the struct. */

@@ -227,7 +227,7 @@ static int run(const cli_command *self, int argc, char **argv)
     if (code == CLI_DONE && own_universal) code = cli_read_prompts(&a.common, a.universal, &universal);
     bool to_file = a.output != NULL && strcmp(a.output, "-") != 0;
     if (code == CLI_DONE && to_file) code = cli_file_try(a.output);
-    if (code == CLI_DONE) code = cli_open_model(&a.common, &model);
+    if (code == CLI_DONE) code = cli_open_model(&a.common, true, &model);
     if (code == CLI_DONE) code = attribute(&a, model, positive, negative, universal);
     cna_model_free(model);
     cna_prompts_free(universal);

@@ -269,7 +269,7 @@ static int run(const cli_command *self, int argc, char **argv)
         code = check(&a);
         if (code == CLI_DONE) code = cli_require_folder(a.common.model);
         if (code == CLI_DONE) code = read_prompts(&a, &prompts);
-        if (code == CLI_DONE) code = cli_open_model(&a.common, &model);
+        if (code == CLI_DONE) code = cli_open_model(&a.common, false, &model);
         if (code == CLI_DONE) code = generate(&a, model, prompts);
     }
     cli_pairs_clear(&a.pairs);

@@ -67,13 +67,14 @@ static void note_lines(const char *text)
     }
 }
 
-int cli_open_model(const cli_common *common, cna_model **out)
+int cli_open_model(const cli_common *common, bool in_place, cna_model **out)
 {
     int code = cli_require(common->model, "-m DIR");
     if (code == CLI_DONE) code = cli_require_folder(common->model);
     if (code != CLI_DONE) return code;
     cna_error err;
-    cna_model_options options = {.dtype = (cna_dtype)common->dtype, .n_threads = (int)common->threads};
+    cna_model_options options = {
+        .dtype = (cna_dtype)common->dtype, .n_threads = (int)common->threads, .in_place = in_place};
     if (cna_model_open(common->model, &options, out, &err) != CNA_OK) return cli_fail_error(&err);
     if (cli_get_verbosity() == CLI_VERBOSE) note_lines(cna_model_plan(*out));
     return CLI_DONE;

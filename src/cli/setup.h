@@ -14,8 +14,8 @@ int cli_require_folder(const char *path);
 bool cli_is_folder(const char *path);
 bool cli_is_file(const char *path);
 
-/* Open -m, say its plan under -v. */
-int cli_open_model(const cli_common *common, cna_model **out);
+/* Open -m, say its plan under -v. in_place as in cna_model_options. */
+int cli_open_model(const cli_common *common, bool in_place, cna_model **out);
 
 /* The format that --raw, --chat, --system and --date ask for. */
 cna_format cli_format(const cli_common *common);

@@ -169,7 +169,7 @@ static int read_inputs(const arguments *a, inputs *in)
     if (code == CLI_DONE && a->patterns != NULL && memchr(in->patterns, '\0', n_bytes) != NULL) {
         code = cli_fail("%s: expected a text of patterns, found a NUL byte", a->patterns);
     }
-    if (code == CLI_DONE) code = cli_open_model(&a->common, &in->model);
+    if (code == CLI_DONE) code = cli_open_model(&a->common, false, &in->model);
     in->circuits = cli_alloc(a->n_circuits, sizeof *in->circuits);
     for (size_t i = 0; i < a->n_circuits && code == CLI_DONE; i++) {
         code = cli_read_circuit(a->circuit_paths[i], in->model, &in->circuits[i]);

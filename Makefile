@@ -71,7 +71,7 @@ oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
 	@CNA_BIN=$(BUILD)/cna tests/oracle/run.sh
 
 asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
-	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	$(MAKE) --no-print-directory test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
 	SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 

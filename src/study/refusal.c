@@ -4,6 +4,7 @@
 #include "study/refusal.h"
 
 #include <pcre2.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -88,8 +89,8 @@ static cna_status set_scope(cna_refusal *refusal, const line *value, cna_error *
 static cna_status set_flag(const cna_refusal *refusal, const line *value, const char *key,
                            const char *if_true, const char *if_false, bool *out, cna_error *err)
 {
-    char expected[64] = "'";
-    strcat(strcat(strcat(strcat(expected, if_true), "' or '"), if_false), "'");
+    char expected[64];
+    snprintf(expected, sizeof expected, "'%s' or '%s'", if_true, if_false);
     *out = equals(value, if_true);
     if (*out || equals(value, if_false)) return CNA_OK;
     return fail_value(refusal, value, key, expected, err);

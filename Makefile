@@ -55,24 +55,25 @@ tests: $(TESTS) $(BUILD)/cna
 setup: ## install what is missing, through apt
 	@tools/setup.sh
 
-# The packages may only come with setup, so what depends on them runs in a second make.
+# The packages may only come with setup, so what depends on them runs in a second make, on all cores unless told.
+JOBS := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null))
 demo: setup ## find a behaviour, switch it off, turn it up, control for it; under 5 minutes
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	@CNA_BIN=$(BUILD)/cna OUT=$(BUILD)/demo examples/demo.sh
 
 test: setup ## build and run the whole suite; under 5 minutes
-	@$(MAKE) --no-print-directory run-tests
+	@$(MAKE) --no-print-directory $(JOBS) run-tests
 
 run-tests: tests
 	@CNA_BIN=$(BUILD)/cna tests/run.sh $(TESTS) tests/cli.sh
 
 oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	@CNA_BIN=$(BUILD)/cna tests/oracle/run.sh
 
 asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
 	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	$(MAKE) --no-print-directory test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
+	$(MAKE) --no-print-directory $(JOBS) test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
 	SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 
 lint: ## layers, sizes, banned calls, exported names

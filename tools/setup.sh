@@ -35,6 +35,6 @@ fi
 echo "setup: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 # The package lists may be missing or old; a mirror that is down is reported by the install itself.
-$as_root apt-get update -qq || true
+$as_root apt-get update -qq >/dev/null || true
 # shellcheck disable=SC2086 # the list is words
-$as_root apt-get install -y -qq --no-install-recommends $missing
+$as_root apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 $missing >/dev/null

@@ -105,22 +105,6 @@ static cna_status mark_leaks(run *r, const cna_prompts *prompts, cna_side side, 
 
 /* ---- generating ---- */
 
-/* Text of generated ids. A model may have more embedding rows than its tokenizer knows ids; those have no
- * text. */
-static cna_status decode(const cna_tokenizer *tokenizer, const int32_t *ids, size_t n_ids, char **out,
-                         size_t *out_n, cna_error *err)
-{
-    int32_t *known;
-    CNA_TRY(cna_alloc(&known, n_ids, sizeof *known, "token ids", err));
-    size_t n = 0;
-    for (size_t i = 0; i < n_ids; i++) {
-        if (cna_tokenizer_piece(tokenizer, ids[i]) != NULL) known[n++] = ids[i];
-    }
-    cna_status status = cna_tokenizer_decode(tokenizer, known, n, true, out, out_n, err);
-    cna_free(known);
-    return status;
-}
-
 static double mean_of(const float *values, size_t n)
 {
     if (n == 0) return NAN;
@@ -153,7 +137,7 @@ static cna_status on_answer(void *user, const cna_job_result *result, cna_error 
     run *r = user;
     char *text;
     size_t n_bytes;
-    CNA_TRY(decode(r->tokenizer, result->ids, result->n_ids, &text, &n_bytes, err));
+    CNA_TRY(cna_tokenizer_decode(r->tokenizer, result->ids, result->n_ids, true, &text, &n_bytes, err));
     bool refused = false;
     cna_status status = cna_refusal_match(r->refusal, text, n_bytes, &refused, err);
     r->refused[result->job] = refused;

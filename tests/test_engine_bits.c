@@ -133,8 +133,8 @@ static void check_generation(const cna_model *const models[3], const work *w, cn
     for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
         shuffle(&random, order);
         options.batch = batches[i];
-        generate(models[i + 1], w, order, JOBS / 2, options, found);
-        assert_same(base, found, order, JOBS / 2, "a small batch");
+        generate(models[i + 1], w, order, JOBS / 4, options, found);
+        assert_same(base, found, order, JOBS / 4, "a small batch");
     }
     options.batch = 1;
     generate(models[2], w, order, JOBS / 8, options, found);
@@ -226,7 +226,7 @@ static void check_captures(const cna_model *const models[3], const work *w)
     uint32_t n_layers = cna_model_get_info(models[0])->n_layers;
     size_t width = cna_model_get_info(models[0])->mlp_dim;
     captured all = capture(models[0], w->lists, JOBS);
-    for (size_t round = 0; round < 3 + JOBS / 4; round++) {
+    for (size_t round = 0; round < 3 + JOBS / 8; round++) {
         cna_token_list lists[JOBS];
         numbers random = {round};
         size_t order[JOBS], n = round < 3 ? JOBS : 1 + round % 2; /* alone, and in twos with a longer prefix */
@@ -261,8 +261,10 @@ static void check_model(const char *folder, cna_dtype dtype)
     const cna_model *const models[] = {opened[0], opened[1], opened[2]};
     make_work(cna_model_get_info(models[0]), 11, &w);
     const cna_run_options sampled = {.temperature = 0.8, .top_p = 0.95, .seed = 3};
-    check_generation(models, &w, sampled, base);
-    check_scores(models[1], &w, base, 5);
+    if (!child_is_one()) { /* sampling does not know the instruction set */
+        check_generation(models, &w, sampled, base);
+        check_scores(models[1], &w, base, 5);
+    }
     check_generation(models, &w, (cna_run_options){0}, base);
     check_scores(models[2], &w, base, 64);
     check_multiplier_one(models[1], &w);
@@ -319,9 +321,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_trained_bf16), cmocka_unit_test(test_trained_f32), cmocka_unit_test(test_random_bf16),
         cmocka_unit_test(test_random_f32),   cmocka_unit_test(test_each_isa),
     };
-    size_t n_for_child = sizeof tests / sizeof *tests - 1;
     if (!child_is_one()) return cmocka_run_group_tests_name("engine bits", tests, NULL, NULL);
-    const struct CMUnitTest child_tests[] = {tests[0], tests[1], tests[2], tests[3]};
-    assert_int_equal(n_for_child, sizeof child_tests / sizeof *child_tests);
+    const struct CMUnitTest child_tests[] = {cmocka_unit_test(test_trained_bf16), cmocka_unit_test(test_random_bf16),
+                                             cmocka_unit_test(test_random_f32)};
     return cmocka_run_group_tests_name("engine bits under one ISA", child_tests, NULL, NULL);
 }

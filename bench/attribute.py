@@ -21,7 +21,7 @@ class Cost:
 
 
 def best(costs):
-    return Cost(min(c.wall for c in costs), min(c.cpu for c in costs))
+    return min(costs, key=lambda cost: cost.wall)
 
 
 def measure(command):
@@ -36,14 +36,15 @@ def measure(command):
 
 
 class Bench:
-    def __init__(self, program, checkpoint, work):
-        self.program, self.checkpoint, self.work = program, checkpoint, work
+    def __init__(self, program, checkpoint, work, threads):
+        self.program, self.checkpoint, self.threads = program, checkpoint, str(threads)
         self.positive, self.negative = work / "positive.txt", work / "negative.txt"
         self.circuit, self.deltas = work / "circuit.json", work / "reference.npy"
 
     def ours(self, *flags):
         return measure([self.program, "attribute", "-q", "-m", self.checkpoint, "--positive", self.positive,
-                        "--negative", self.negative, "--universal", "none", *flags, "-o", self.circuit])
+                        "--negative", self.negative, "--universal", "none", "--threads", self.threads,
+                        *flags, "-o", self.circuit])
 
     def opening(self):
         """What a run does before and beside the pass: start, tokenizer, fingerprint of the checkpoint."""
@@ -52,7 +53,7 @@ class Bench:
     def theirs(self):
         """The reference's own report on its pass."""
         command = [sys.executable, HERE / "reference_attribute.py", self.checkpoint, self.positive, self.negative,
-                   "-o", self.deltas]
+                   "--threads", self.threads, "-o", self.deltas]
         return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
     def agreement(self):
@@ -72,9 +73,10 @@ def main():
     parser.add_argument("program")
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--threads", type=int, required=True)
     args = parser.parse_args()
-    bench = Bench(args.program, args.checkpoint, args.work)
+    bench = Bench(args.program, args.checkpoint, args.work, args.threads)
     ours, opening, reports = [], [], []
     for number in range(args.rounds):
         print(f"bench: round {number + 1} of {args.rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
@@ -98,6 +100,10 @@ def main():
     print(f"  ratio, their pass : our pass            {theirs.wall / (whole.wall - start.wall):7.2f}x"
           f"{theirs.cpu / (whole.cpu - start.cpu):7.2f}x")
     print(f"  agreement: deltas correlate {correlation:.5f}; {shared} of the top {k} neurons are the same")
+    for name, cost in (("ours", whole), ("theirs", theirs)):
+        if cost.cpu < 0.8 * args.threads * cost.wall:
+            print(f"  not a quiet machine: {name} had {cost.cpu / cost.wall:.1f} of {args.threads} cores; THREADS=1 "
+                  "and CPU seconds are fairer then")
     if correlation < 0.99:
         sys.exit("bench: the two results differ by more than bf16 rounding")
 

@@ -7,8 +7,10 @@
 # Environment:
 #   CNA_BIN       the program (build/cna)
 #   ROUNDS        how often each side runs, in turn; the best of each counts (2)
+#   THREADS       of both sides (all cores). With 1, processor seconds mean something on a machine that is not quiet:
+#                 with more, threads that wait for one another are counted as working.
 #   CNA_TESTDATA  a folder with llama3/tokenizer.json and llama3/templates (../shared/testdata). Without it the small
-#                 tokenizer of models/llama-planted-instruct is used: prompts then have more tokens than with a real one.
+#                 tokenizer and the short template of models/llama-planted-instruct are used; prompts then share less.
 #   BENCH_VENV    a Python environment with torch, transformers and safetensors (build/oracle-venv, else
 #                 build/bench-venv, which is made as tests/oracle/requirements.txt says)
 # The checkpoint (2.5 GB for the 1B shape) stays in build/bench.
@@ -51,4 +53,5 @@ if [ ! -d "$checkpoint" ]; then
     "$python" bench/make_checkpoint.py "$shape" "$checkpoint" "$@"
 fi
 "$python" bench/prompts.py "$work" 100
-HF_HUB_OFFLINE=1 exec "$python" bench/attribute.py "$program" "$checkpoint" "$work" --rounds "${ROUNDS:-2}"
+HF_HUB_OFFLINE=1 exec "$python" bench/attribute.py "$program" "$checkpoint" "$work" --rounds "${ROUNDS:-2}" \
+    --threads "${THREADS:-$(nproc)}"

@@ -2,8 +2,9 @@
 
     python bench/reference_attribute.py CHECKPOINT POSITIVE NEGATIVE [-o DELTAS.npy]
 
-Prints a JSON object with the wall and processor seconds of the pass over all prompts, without imports, loading the model and
-tokenization. Everything is the default of transformers for a bf16 checkpoint: its attention, KV cache and logits.
+Prints a JSON object with the wall and processor seconds of the pass over all prompts, without imports, loading the
+model and tokenization. Everything is the default of transformers for a bf16 checkpoint: its attention, KV cache and
+logits.
 """
 
 import argparse
@@ -58,8 +59,9 @@ def main():
     parser.add_argument("positive")
     parser.add_argument("negative")
     parser.add_argument("-o", "--output", type=Path, help="write all neurons' deltas here")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
     args = parser.parse_args()
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(args.threads)
     tokenizer = AutoTokenizer.from_pretrained(args.checkpoint)
     model = AutoModelForCausalLM.from_pretrained(args.checkpoint, dtype=torch.bfloat16).eval()
     positive, negative = tokenize(tokenizer, args.positive), tokenize(tokenizer, args.negative)
@@ -72,9 +74,9 @@ def main():
     if args.output:
         np.save(args.output, delta.numpy())
     mean_tokens, mean_unshared = lengths(positive + negative)
-    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "mean_tokens": mean_tokens, "mean_unshared": mean_unshared,
-                      "torch": torch.__version__, "transformers": transformers.__version__,
-                      "threads": torch.get_num_threads()}))
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "mean_tokens": mean_tokens,
+                      "mean_unshared": mean_unshared, "torch": torch.__version__,
+                      "transformers": transformers.__version__, "threads": torch.get_num_threads()}))
 
 
 if __name__ == "__main__":

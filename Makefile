@@ -56,7 +56,7 @@ setup: ## install what is missing, through apt
 	@tools/setup.sh
 
 # The packages may only come with setup, so what depends on them runs in a second make, on all cores unless told.
-JOBS := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null))
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null))
 demo: setup ## find a behaviour, switch it off, turn it up, control for it; under 5 minutes
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@CNA_BIN=$(BUILD)/cna OUT=$(BUILD)/demo examples/demo.sh

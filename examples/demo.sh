@@ -54,6 +54,12 @@ study() {
     show attribute -m "models/$base" $contrast --fraction "$fraction" --raw -o "$dir/base-circuit.json" -q >/dev/null
     show sweep -m "models/$base" --circuit "$dir/base-circuit.json" $heldout $judge --raw \
         --multipliers 0,0.5,1,1.5,2 --controls 0 -q --json >"$dir/base-sweep.json"
+    show sweep -m "models/$base" --circuit "$dir/circuit.json" $heldout $judge --raw \
+        --multipliers 0,1,2 --controls 0 -q --json >"$dir/base-instruct-sweep.json"
+    for circuit in base base-instruct; do
+        jq -r --arg name "$circuit" '"  \($name) circuit: " + ([.points[] | "x\(.multiplier) refused \(.refused.count), changed \(.n_changed)"] |
+            join("; "))' "$dir/$circuit-sweep.json"
+    done
     show compare "$dir/circuit.json" "$dir/base-circuit.json" --json >"$dir/compare.json"
 
     planted=null
@@ -113,11 +119,11 @@ show generate -m models/llama-planted-instruct --prompt "$request" -q \
     --circuit "$out/llama-planted-instruct/circuit.json" --multiplier 0
 
 say "Refusals of 120 held-out restricted requests (the study's table; measured in this run)"
-jq -r '.models[] | [.name, .k, .baseline_refusal, .ablated_refusal, .ablated_answered, .ablated_quality, .control_refusal,
-    .last_quarter_share] | @tsv' "$out/summary.json" |
-    awk -F '\t' 'BEGIN { printf "%-24s %4s %9s %9s %9s %9s %8s %9s %8s\n", "model", "k", "baseline", "ablated", "relative",
-                         "answered", "quality", "controls", "late" }
-        { printf "%-24s %4d %8.1f%% %8.1f%% %8.1f%% %8.1f%% %8.3f %8.1f%% %7.1f%%\n", $1, $2, 100 * $3, 100 * $4,
-          100 * ($4 - $3) / $3, 100 * $5, $6, 100 * $7, 100 * $8 }'
-echo "relative: change of refusal; answered: exactly the right answer; controls: mean over random circuits, silenced;"
+jq -r '.models[] | [.name, .k, .baseline_refusal, .ablated_refusal, .ablated_answered, .ablated_quality, .control_uniform,
+    .control_matched, .last_quarter_share] | @tsv' "$out/summary.json" |
+    awk -F '\t' 'BEGIN { printf "%-24s %4s %9s %9s %9s %9s %8s %8s %8s %7s\n", "model", "k", "baseline", "ablated", "relative",
+                         "answered", "quality", "uniform", "matched", "late" }
+        { printf "%-24s %4d %8.1f%% %8.1f%% %8.1f%% %8.1f%% %8.3f %7.1f%% %7.1f%% %6.1f%%\n", $1, $2, 100 * $3, 100 * $4,
+          100 * ($4 - $3) / $3, 100 * $5, $6, 100 * $7, 100 * $8, 100 * $9 }'
+echo "relative: change of refusal; answered: exactly the right answer; uniform, matched: random circuits silenced instead;"
 echo "late: share of the circuit in the last quarter of layers. All numbers: $out/summary.json"

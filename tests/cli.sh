@@ -208,6 +208,7 @@ finish() {
     exit
 }
 if [ ! -f "$model/config.json" ]; then
+    echo "skip every case that needs a model"
     echo "skipped: every case that needs a model ($model is not there; name its folder in CNA_MODELS)"
     finish
 fi

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Files. */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700 /* realpath */
 #include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static cna_status fail_errno(cna_error *err, const char *path, const char *what)
 /* Open a regular file for reading; *out_size is its size. */
 static cna_status open_regular(const char *path, int *out_fd, size_t *out_size, cna_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused below, not waited for */
     if (fd < 0) return fail_errno(err, path, "opened");
     struct stat status;
     if (fstat(fd, &status) != 0) {
@@ -105,37 +106,63 @@ static cna_status write_all(int fd, const char *path, const char *data, size_t n
     return CNA_OK;
 }
 
+/* Write to a device or a pipe (/dev/null, /dev/stdout) that is there already; it is never replaced. */
+static cna_status write_in_place(const char *path, const char *data, size_t n_bytes, cna_error *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return fail_errno(err, path, "opened for writing");
+    cna_status status = write_all(fd, path, data, n_bytes, err);
+    if (close(fd) != 0 && status == CNA_OK) status = fail_errno(err, path, "closed");
+    return status;
+}
+
+/* Create a file beside target under a name that nobody has; the system applies the user's umask. */
+static int create_beside(const char *target, cna_buffer *name, cna_error *err)
+{
+    for (int i = 0; i < 100; i++) {
+        cna_buffer_reset(name);
+        if (cna_buffer_printf(name, err, "%s.%ld-%d.tmp", target, (long)getpid(), i) != CNA_OK) return -1;
+        int fd = open(name->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST) {
+            if (fd < 0) (void)fail_errno(err, target, "created");
+            return fd;
+        }
+    }
+    (void)fail_errno(err, target, "created");
+    return -1;
+}
+
+/* Write a new file beside target and rename it over; old is what was there, NULL for nothing. */
+static cna_status replace(const char *target, const struct stat *old, const char *data, size_t n_bytes, cna_error *err)
+{
+    cna_buffer temporary = {0};
+    int fd = create_beside(target, &temporary, err);
+    if (fd < 0) {
+        cna_buffer_free(&temporary);
+        return CNA_ERR_IO;
+    }
+    cna_status status = CNA_OK;
+    if (old != NULL && fchmod(fd, old->st_mode & 07777) != 0) status = fail_errno(err, target, "given its mode");
+    if (status == CNA_OK) status = write_all(fd, target, data, n_bytes, err);
+    if (status == CNA_OK && fsync(fd) != 0) status = fail_errno(err, target, "synced");
+    if (close(fd) != 0 && status == CNA_OK) status = fail_errno(err, target, "closed");
+    if (status == CNA_OK && rename(temporary.data, target) != 0) status = fail_errno(err, target, "replaced");
+    if (status != CNA_OK) unlink(temporary.data);
+    cna_buffer_free(&temporary);
+    return status;
+}
+
 cna_status cna_file_write(const char *path, const char *data, size_t n_bytes, cna_error *err)
 {
     if (strcmp(path, "-") == 0) return write_all(STDOUT_FILENO, "standard output", data, n_bytes, err);
-    struct stat status;
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-        /* A device or a pipe (/dev/null, /dev/stdout) is written to, never replaced. */
-        int fd = S_ISDIR(status.st_mode) ? -1 : open(path, O_WRONLY | O_CLOEXEC);
-        if (fd < 0) return cna_fail(err, CNA_ERR_IO, "%s: expected a file to write, found a folder", path);
-        cna_status result = write_all(fd, path, data, n_bytes, err);
-        close(fd);
-        return result;
-    }
-    cna_buffer temporary = {0};
-    cna_status result = cna_buffer_printf(&temporary, err, "%s.XXXXXX", path);
-    if (result != CNA_OK) return result;
-    int fd = mkstemp(temporary.data);
-    if (fd < 0) {
-        result = fail_errno(err, path, "created");
-        cna_buffer_free(&temporary);
-        return result;
-    }
-    mode_t mask = umask(0);
-    umask(mask);
-    if (fchmod(fd, 0666 & ~mask) != 0) result = fail_errno(err, path, "given its mode");
-    if (result == CNA_OK) result = write_all(fd, path, data, n_bytes, err);
-    if (result == CNA_OK && fsync(fd) != 0) result = fail_errno(err, path, "synced");
-    if (close(fd) != 0 && result == CNA_OK) result = fail_errno(err, path, "closed");
-    if (result == CNA_OK && rename(temporary.data, path) != 0) result = fail_errno(err, path, "replaced");
-    if (result != CNA_OK) unlink(temporary.data);
-    cna_buffer_free(&temporary);
-    return result;
+    struct stat old;
+    if (stat(path, &old) != 0) return replace(path, NULL, data, n_bytes, err);
+    if (S_ISDIR(old.st_mode)) return cna_fail(err, CNA_ERR_IO, "%s: expected a file to write, found a folder", path);
+    if (!S_ISREG(old.st_mode)) return write_in_place(path, data, n_bytes, err);
+    /* A link stays a link: what it points to is replaced. */
+    char target[PATH_MAX];
+    if (realpath(path, target) == NULL) return fail_errno(err, path, "resolved");
+    return replace(target, &old, data, n_bytes, err);
 }
 
 bool cna_file_exists(const char *path)

@@ -20,7 +20,8 @@ void cna_map_close(cna_map *map);
 CNA_MUST_CHECK cna_status cna_file_read(const char *path, size_t max_bytes, cna_buffer *out, cna_error *err);
 
 /* Replace path by these bytes: written to a temporary name in the same folder, synced, renamed; on failure the
- * temporary file is removed and path is as before. path "-" writes to standard output. */
+ * temporary file is removed and path is as before. A link is followed, an old file's mode is kept.
+ * path "-" writes to standard output. */
 CNA_MUST_CHECK cna_status cna_file_write(const char *path, const char *data, size_t n_bytes, cna_error *err);
 
 bool cna_file_exists(const char *path);

@@ -126,6 +126,9 @@ static cna_status read_shape(const json_t *root, const char *source, cna_config 
 static cna_status get_positive(const json_t *object, const char *key, const char *source, float *out, cna_error *err)
 {
     double value = 0;
+    if (json_object_get(object, key) == NULL) {
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: rope key '%s': expected a positive number, found nothing", source, key);
+    }
     CNA_TRY(cna_json_find_number(object, key, source, &value, err));
     if (!(value > 0 && value < 1e12)) {
         return cna_fail(err, CNA_ERR_FORMAT, "%s: rope key '%s': expected a positive number, found %g", source, key,

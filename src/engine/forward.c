@@ -25,7 +25,7 @@ struct cna_session {
     cna_linear_context *products;
     float *frequencies;          /* [head_dim / 2] */
     float *cos, *sin;            /* [n_positions, head_dim / 2] */
-    size_t n_positions;
+    size_t n_positions, cos_capacity, sin_capacity;
     row *rows;                   /* [n_rows] of the pass */
     float *x;                    /* [n_rows, hidden_dim] residual stream */
     size_t rows_capacity, x_capacity;
@@ -89,9 +89,8 @@ static cna_status extend_rotary_table(cna_session *s, size_t n_positions, cna_er
 {
     size_t half = s->model->checkpoint.config.head_dim / 2;
     if (n_positions <= s->n_positions) return CNA_OK;
-    size_t cos_capacity = s->n_positions * half, sin_capacity = cos_capacity;
-    CNA_TRY(cna_grow(&s->cos, &cos_capacity, n_positions * half, sizeof *s->cos, "rotary table", err));
-    CNA_TRY(cna_grow(&s->sin, &sin_capacity, n_positions * half, sizeof *s->sin, "rotary table", err));
+    CNA_TRY(cna_grow(&s->cos, &s->cos_capacity, n_positions * half, sizeof *s->cos, "rotary table", err));
+    CNA_TRY(cna_grow(&s->sin, &s->sin_capacity, n_positions * half, sizeof *s->sin, "rotary table", err));
     for (size_t p = s->n_positions; p < n_positions; p++) {
         for (size_t i = 0; i < half; i++) {
             float angle = (float)p * s->frequencies[i];
@@ -310,11 +309,22 @@ static int threads_for(const cna_model *model, size_t n_rows)
     return 2.0 * (double)n_rows * (double)model->info.n_parameters < small ? 1 : model->n_threads;
 }
 
+/* Ask OpenMP for a team that it will grant in full: oneDNN compiles a product for the number asked for, and with fewer
+ * threads at hand would leave part of it undone. */
+static void set_threads(int n_threads)
+{
+    int limit = omp_get_thread_limit();
+    if (n_threads > limit) n_threads = limit;
+    if (omp_in_parallel()) n_threads = 1;
+    omp_set_dynamic(0);
+    omp_set_num_threads(n_threads);
+}
+
 cna_status cna_forward(cna_session *s, const cna_span *spans, size_t n_spans, const cna_sinks *sinks, cna_error *err)
 {
     size_t n_rows = 0;
     for (size_t i = 0; i < n_spans; i++) n_rows += spans[i].n_tokens;
-    omp_set_num_threads(threads_for(s->model, n_rows));
+    set_threads(threads_for(s->model, n_rows));
     CNA_TRY(begin_pass(s, spans, n_spans, n_rows, err));
     return run_layers(s, spans, n_rows, sinks, err);
 }

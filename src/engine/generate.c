@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * Decoding many jobs as one sliding batch: prompts and single tokens share each pass, ended sequences leave at once,
  * waiting ones take their place. */
+#include <math.h>
+
 #include "base/progress.h"
 #include "engine/engine.h"
 #include "engine/forward.h"
 #include "engine/sample.h"
 
-enum { DEFAULT_MAX_TOKENS = 150, DEFAULT_BATCH = 64 };
+enum { DEFAULT_MAX_TOKENS = 150, DEFAULT_BATCH = 64, MAX_TOKENS_LIMIT = 1 << 20 };
 
 /* One place in the batch. */
 typedef struct slot {
@@ -50,6 +52,10 @@ static cna_status advance(run *r, slot *s, const float *logits, cna_error *err)
     int32_t token = 0;
     CNA_TRY(cna_sample_token(logits, config->vocab_size, r->options->temperature, r->options->top_p, &key, &token,
                              &s->logprobs[s->n_ids], err));
+    if (!isfinite(s->logprobs[s->n_ids])) {
+        return cna_fail(err, CNA_ERR_FORMAT, "generated token %zu: expected finite logits, found %g; is a multiplier too "
+                        "large, or are the model's weights damaged?", s->n_ids + 1, (double)logits[token]);
+    }
     if (is_stop(config, token)) {
         s->ended = true;
         s->stop = CNA_STOP_EOS;
@@ -184,6 +190,11 @@ cna_status cna_engine_generate(const cna_model *model, const cna_job *jobs, size
     if (n_jobs == 0) return CNA_OK;
     for (size_t i = 0; i < n_jobs; i++) {
         CNA_TRY(cna_model_check_ids(model, jobs[i].prompt_ids, jobs[i].n_prompt_ids, err));
+    }
+    /* Far past any model's positions, and far from where sizes of caches would wrap. */
+    if (options->max_tokens > MAX_TOKENS_LIMIT) {
+        return cna_fail(err, CNA_ERR_ARG, "max_tokens: expected at most %d, found %zu", (int)MAX_TOKENS_LIMIT,
+                        options->max_tokens);
     }
     run r = {.model = model, .jobs = jobs, .options = options, .on_done = on_done, .user = user,
              .max_tokens = options->max_tokens == 0 ? DEFAULT_MAX_TOKENS : options->max_tokens,

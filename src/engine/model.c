@@ -148,7 +148,9 @@ cna_status cna_model_inspect(const char *path, cna_model_info *out, cna_error *e
     CNA_TRY_CLEANUP(cna_checkpoint_open(path, &checkpoint, err));
     CNA_TRY_CLEANUP(cna_weights_check(&checkpoint, &storage, err));
     CNA_TRY_CLEANUP(cna_tokenizer_open(path, &tokenizer, err));
-    status = describe(&checkpoint, tokenizer, storage, resolve(CNA_DTYPE_AUTO, storage), out, err);
+    cna_model_info info;
+    CNA_TRY_CLEANUP(describe(&checkpoint, tokenizer, storage, resolve(CNA_DTYPE_AUTO, storage), &info, err));
+    *out = info;
 cleanup:
     cna_tokenizer_free(tokenizer);
     cna_checkpoint_close(&checkpoint);

@@ -94,6 +94,7 @@ static cna_status run_groups(const cna_model *model, const cna_job *jobs, size_t
     const cna_run_options defaults = {0};
     if (options == NULL) options = &defaults;
     size_t batch = options->batch == 0 ? DEFAULT_BATCH : options->batch;
+    if (batch > n_jobs) batch = n_jobs;
     const char *what = options->what == NULL ? "scores" : options->what;
     for (size_t i = 0; i < n_jobs; i++) {
         CNA_TRY(cna_model_check_ids(model, jobs[i].prompt_ids, jobs[i].n_prompt_ids, err));

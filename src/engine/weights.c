@@ -176,9 +176,8 @@ static cna_status bind_vector(const cna_matrix_view *view, float **out, cna_erro
 static cna_status bind_matrix(const cna_matrix_view *view, cna_input input, bool pack, cna_weights *weights,
                               cna_linear **out, cna_error *err)
 {
-    /* A bf16 run of a checkpoint that is stored otherwise in part takes that matrix as the f32 product of rounded inputs. */
     if (input == CNA_INPUT_BF16 && view->storage != CNA_STORAGE_BF16) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "weights stored as %s: expected bf16 for a bf16 run; use --dtype f32",
+        return cna_fail(err, CNA_ERR_UNSUPPORTED, "a weight matrix of %zu x %zu: expected bf16 as for the rest of the model, found %s; use --dtype f32", view->rows, view->cols,
                         cna_storage_name(view->storage));
     }
     CNA_TRY(cna_linear_create(view, input, pack, out, err));

@@ -48,6 +48,10 @@ static cna_status prepare(const cna_model *model, const cna_prompts *prompts, co
     CNA_TRY_CLEANUP(cna_intervene_scales(options->interventions, options->n_interventions, info->n_layers, info->mlp_dim,
                                          &scales, &n_scales, err));
     CNA_TRY_CLEANUP(cna_tap_create(scales, n_scales, info->n_layers, info->mlp_dim, &w->tap, err));
+    if (n_samples > SIZE_MAX / w->lists.n) {
+        status = cna_fail(err, CNA_ERR_ARG, "n_samples: expected at most %zu, found %zu", SIZE_MAX / w->lists.n, n_samples);
+        goto cleanup;
+    }
     w->n_samples = n_samples;
     w->n_jobs = w->lists.n * n_samples;
     CNA_TRY_CLEANUP(cna_alloc(&w->jobs, w->n_jobs, sizeof *w->jobs, "answers", err));

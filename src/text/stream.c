@@ -37,7 +37,7 @@ cna_status cna_stream_add(cna_stream *stream, int32_t id, cna_buffer *out, cna_e
     size_t n_tail = cna_utf8_incomplete_tail(pending->data, pending->size);
     size_t n_whole = pending->size - n_tail;
     CNA_TRY(add_lossy(pending->data, n_whole, out, err));
-    memmove(pending->data, pending->data + n_whole, n_tail);
+    if (n_tail != 0) memmove(pending->data, pending->data + n_whole, n_tail);
     pending->size = n_tail;
     return CNA_OK;
 }

@@ -309,6 +309,9 @@ check 'sweep: tables fit 120 columns' awk 'length > 120 { exit 1 }' "$out"
 check 'sweep: leak is marked' grep -q '2 of them leaked' "$out"
 check 'sweep: answers of both sides' test "$(wc -l < "$work/answers.jsonl")" -eq 8
 works 'sweep: no claim without controls' 'no causal claim without controls' $s --multipliers 0 --controls 0
+works 'sweep: nothing steered, no claim' 'no causal claim without controls' $s --multipliers 1
+check 'sweep: nothing steered, no random circuits' sh -c '! grep -q "random circuits:" "$1"' sh "$out"
+works 'sweep: nothing steered, json' '"controls":0,' $s --multipliers 1 --json
 works 'sweep: json' '"points":[{"side":"harmful"' $s --multipliers 0 --controls 0 --json
 fails 'sweep: answers in no folder' 1 'cannot be created' $s --answers "$work/no/answers.jsonl"
 printf '# kind: regex\n(\n' > "$work/patterns.txt"

@@ -201,7 +201,6 @@ static int deliver(const arguments *a, const inputs *in, const char *format_name
         .format_name = format_name,
         .positions = (cna_positions)a->positions,
         .sign = (cna_sign)a->sign,
-        .n_controls = a->controls,
         .max_tokens = a->max_tokens,
         .seed = a->common.seed,
     };

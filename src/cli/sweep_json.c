@@ -96,7 +96,7 @@ static void json_settings(cli_json *json, const cli_sweep_view *view)
     cli_json_text(json, "positions", cli_positions_name(view->positions));
     cli_json_text(json, "sign", cli_sign_name(view->sign));
     cli_json_count(json, "max_tokens", view->max_tokens);
-    cli_json_count(json, "controls", view->n_controls);
+    cli_json_count(json, "controls", cli_sweep_n_controls(view->sweep));
     cli_json_count(json, "seed", view->seed);
     cli_json_count(json, "n_prompts", cna_prompts_count(view->prompts));
     cli_json_count(json, "n_benign", view->benign != NULL ? cna_prompts_count(view->benign) : 0);

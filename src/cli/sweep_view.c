@@ -40,6 +40,17 @@ static bool has_controls(const side_points *s)
     return false;
 }
 
+size_t cli_sweep_n_controls(const cna_sweep *sweep)
+{
+    size_t n_points, n = 0;
+    const cna_sweep_point *points = cna_sweep_points(sweep, &n_points);
+    for (size_t i = 0; i < n_points; i++) {
+        const cna_control_summary *control = points[i].control;
+        if (control[CNA_CONTROL_UNIFORM].n_seeds > n) n = control[CNA_CONTROL_UNIFORM].n_seeds;
+    }
+    return n;
+}
+
 /* Two decimals where they say it all, so that the points line up. */
 static void put_number(cli_table *table, double value)
 {
@@ -150,10 +161,12 @@ void cli_sweep_show(const cli_sweep_view *view)
     if (min_quality > 0) printf(", or quality below %g", min_quality);
     if (isfinite(min_logprob)) printf(", or mean log-probability below %.3f", min_logprob);
     printf("\nshort: under four words, quality counts as 1\n");
-    if (view->n_controls == 0) {
-        printf("no causal claim without controls: run again with --controls 20 or more\n");
+    size_t n_controls = cli_sweep_n_controls(view->sweep);
+    if (n_controls == 0) {
+        printf(
+            "no causal claim without controls: run again with a multiplier other than 1 and --controls 20 or "
+            "more\n");
     } else {
-        printf("random circuits: %zu of each kind, seed %llu\n", view->n_controls,
-               (unsigned long long)view->seed);
+        printf("random circuits: %zu of each kind, seed %llu\n", n_controls, (unsigned long long)view->seed);
     }
 }

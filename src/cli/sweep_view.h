@@ -18,9 +18,12 @@ typedef struct cli_sweep_view {
     const char *format_name;
     cna_positions positions;
     cna_sign sign;
-    size_t n_controls, max_tokens;
+    size_t max_tokens;
     uint64_t seed;
 } cli_sweep_view;
+
+/* Random circuits of each kind that ran: 0 where nothing was steered, whatever was asked for. */
+size_t cli_sweep_n_controls(const cna_sweep *sweep);
 
 /* Names as in the JSON. */
 const char *cli_side_name(cna_side side);

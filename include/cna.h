@@ -496,6 +496,13 @@ CNA_API CNA_MUST_CHECK cna_status cna_sweep_run(const cna_model *model, const cn
 CNA_API void cna_sweep_free(cna_sweep *sweep);
 CNA_API const cna_sweep_point *cna_sweep_points(const cna_sweep *sweep, size_t *n_points);
 CNA_API const cna_sweep_answer *cna_sweep_answers(const cna_sweep *sweep, size_t *n_answers);
+/* What a sweep was run with, every default resolved. */
+typedef struct cna_sweep_info {
+    char patterns_sha256[65];  /* of the pattern file's text; of the built-in one's lines, each with its line feed */
+    char date[11];             /* that the chat template inserts; "" where it inserts none */
+    double logprob_percentile; /* 0: no limit */
+} cna_sweep_info;
+CNA_API const cna_sweep_info *cna_sweep_get_info(const cna_sweep *sweep);
 /* The thresholds under which an answer counted as incoherent; -infinity where none applied. */
 CNA_API void cna_sweep_thresholds(const cna_sweep *sweep, double *min_quality, double *min_logprob);
 

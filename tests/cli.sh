@@ -309,6 +309,25 @@ check 'sweep: tables fit 120 columns' awk 'length > 120 { exit 1 }' "$out"
 check 'sweep: leak is marked' grep -q '2 of them leaked' "$out"
 check 'sweep: answers of both sides' test "$(wc -l < "$work/answers.jsonl")" -eq 8
 works 'sweep: no claim without controls' 'no causal claim without controls' $s --multipliers 0 --controls 0
+works 'sweep: definition in the table' '(20 neurons; preset paper, score delta)' $s --multipliers 1
+check 'sweep: built-in patterns in the table' grep -q '^refusals by the built-in patterns' "$out"
+check 'sweep: usual positions and sign unsaid' sh -c '! grep -q ^scaled "$1"' sh "$out"
+works 'sweep: positions in the table' 'scaled   positions last, sign +' $s --multipliers 1 --positions last --sign +
+works 'sweep: definition in json' \
+    '"preset":"paper","score":"delta","k":20,"fraction":null,"layers":[0,7],"universal":"none","fingerprint":"' \
+    $s --multipliers 1 --json --date 2026-03-04
+check 'sweep: no date where the template inserts none' grep -q '"system":null,"date":null,"patterns":"builtin"' "$out"
+check 'sweep: percentile in json' grep -q '"logprob_percentile":1.0' "$out"
+works 'sweep: no percentile in json' '"logprob_percentile":null' $s --multipliers 1 --json --no-logprob-limit
+works 'sweep: foreign circuit in json' \
+    '"preset":null,"score":null,"k":3,"fraction":null,"layers":null,"universal":null,"fingerprint":null' \
+    sweep -m "$model" --circuit "$work/nous.json" --prompts "$work/pos.txt" --max-tokens 2 --multipliers 1 --json --raw
+check 'sweep: raw prompts have no date' grep -q '"date":null' "$out"
+printf '# kind: substring\ncloud\n' > "$work/cloud.txt"
+works 'sweep: pattern file in the table' "refusals $work/cloud.txt" $s --multipliers 1 --patterns "$work/cloud.txt"
+works 'sweep: pattern file in json' "\"patterns_sha256\":\"$(sha256sum < "$work/cloud.txt" | cut -c 1-64)\"" \
+    $s --multipliers 1 --patterns "$work/cloud.txt" --system 'Be brief.' --json
+check 'sweep: system in json' grep -q '"system":"Be brief."' "$out"
 works 'sweep: nothing steered, no claim' 'no causal claim without controls' $s --multipliers 1
 check 'sweep: nothing steered, no random circuits' sh -c '! grep -q "random circuits:" "$1"' sh "$out"
 works 'sweep: nothing steered, json' '"controls":0,' $s --multipliers 1 --json

@@ -14,7 +14,7 @@ const char *cli_score_name(cna_score score)
     return score == CNA_SCORE_D ? "d" : score == CNA_SCORE_WRITE ? "write" : "delta";
 }
 
-static const char *preset_name(cna_preset preset)
+const char *cli_preset_name(cna_preset preset)
 {
     return preset == CNA_PRESET_NOUS ? "nous" : "paper";
 }
@@ -29,8 +29,7 @@ uint32_t cli_last_quarter(uint32_t n_layers)
     return (n_layers + 3) / 4;
 }
 
-/* A foreign file states neither model nor method. */
-static bool is_foreign(const cna_circuit_info *info)
+bool cli_is_foreign(const cna_circuit_info *info)
 {
     return info->n_layers == 0;
 }
@@ -45,7 +44,7 @@ static void put_field(const char *name, const char *text)
 static void show_origin(const cna_circuit_info *info, size_t n_neurons)
 {
     char text[512];
-    if (is_foreign(info)) {
+    if (cli_is_foreign(info)) {
         snprintf(text, sizeof text, "not stated by the file; %zu neurons", n_neurons);
         put_field("model", text);
         return;
@@ -59,9 +58,9 @@ static void show_origin(const cna_circuit_info *info, size_t n_neurons)
     put_field("prompts", text);
     char fraction[48] = "";
     if (info->fraction != 0) snprintf(fraction, sizeof fraction, " (%g of the neurons)", info->fraction);
-    snprintf(text, sizeof text, "preset %s, score %s, k %zu%s, layers %u to %u%s", preset_name(info->preset),
-             cli_score_name(info->score), n_neurons, fraction, info->first_layer, info->last_layer,
-             info->per_layer ? ", the same number from each" : "");
+    snprintf(text, sizeof text, "preset %s, score %s, k %zu%s, layers %u to %u%s",
+             cli_preset_name(info->preset), cli_score_name(info->score), n_neurons, fraction,
+             info->first_layer, info->last_layer, info->per_layer ? ", the same number from each" : "");
     put_field("definition", text);
     bool filtered = info->universal_source[0] != '\0' && strcmp(info->universal_source, "none") != 0;
     if (filtered) {
@@ -184,7 +183,7 @@ static void json_origin(cli_json *json, const cna_circuit_info *info, size_t n_n
     cli_json_text(json, "fingerprint", info->fingerprint);
     cli_json_object_end(json);
     cli_json_object(json, "method");
-    cli_json_text(json, "preset", preset_name(info->preset));
+    cli_json_text(json, "preset", cli_preset_name(info->preset));
     cli_json_text(json, "score", cli_score_name(info->score));
     cli_json_f64(json, "fraction", info->fraction != 0 ? info->fraction : NAN); /* null: k was given */
     cli_json_count(json, "k", n_neurons);
@@ -219,7 +218,7 @@ int cli_circuit_json(const cna_circuit *circuit, const char *path)
     cli_json_object(&json, NULL);
     cli_json_text(&json, "type", "circuit");
     cli_json_text(&json, "path", path);
-    if (is_foreign(cna_circuit_get_info(circuit))) {
+    if (cli_is_foreign(cna_circuit_get_info(circuit))) {
         cli_json_null(&json, "model");
     } else {
         json_origin(&json, cna_circuit_get_info(circuit), n_neurons);

@@ -10,6 +10,9 @@
 enum { CLI_TOP_NEURONS = 20 };
 
 const char *cli_score_name(cna_score score);
+const char *cli_preset_name(cna_preset preset);
+/* A foreign file states neither model nor method. */
+bool cli_is_foreign(const cna_circuit_info *info);
 
 /* Model, definition, largest neurons, profile: what `attribute` prints and `inspect` of a circuit. */
 int cli_show_circuit(const cna_circuit *circuit);

@@ -199,6 +199,8 @@ static int deliver(const arguments *a, const inputs *in, const char *format_name
         .circuits = (const cna_circuit *const *)in->circuits,
         .n_circuits = a->n_circuits,
         .format_name = format_name,
+        .system = a->common.system,
+        .patterns = a->patterns,
         .positions = (cna_positions)a->positions,
         .sign = (cna_sign)a->sign,
         .max_tokens = a->max_tokens,

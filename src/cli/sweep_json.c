@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * A sweep as JSON: the summary object, and a line for each answer. */
+#include "cli/circuit_view.h"
 #include "cli/interventions.h"
 #include "cli/json.h"
 #include "cli/sweep_view.h"
+
+#include <math.h>
 
 const char *cli_side_name(cna_side side)
 {
@@ -72,8 +75,36 @@ static void json_point(cli_json *json, const cna_sweep_point *p)
     cli_json_object_end(json);
 }
 
+/* Which definition a circuit was found by; null where its file does not say. */
+static void json_circuit(cli_json *json, const char *path, const cna_circuit *circuit)
+{
+    const cna_circuit_info *info = cna_circuit_get_info(circuit);
+    bool foreign = cli_is_foreign(info);
+    size_t n_neurons;
+    (void)cna_circuit_neurons(circuit, &n_neurons);
+    cli_json_object(json, NULL);
+    cli_json_text(json, "path", path);
+    cli_json_count(json, "n_neurons", n_neurons);
+    cli_json_text(json, "preset", foreign ? NULL : cli_preset_name(info->preset));
+    cli_json_text(json, "score", foreign ? NULL : cli_score_name(info->score));
+    cli_json_count(json, "k", n_neurons);
+    cli_json_f64(json, "fraction", info->fraction != 0 ? info->fraction : NAN);
+    if (foreign) {
+        cli_json_null(json, "layers");
+    } else {
+        cli_json_array(json, "layers");
+        cli_json_count(json, NULL, info->first_layer);
+        cli_json_count(json, NULL, info->last_layer);
+        cli_json_array_end(json);
+    }
+    cli_json_text(json, "universal", info->universal_source[0] != '\0' ? info->universal_source : NULL);
+    cli_json_text(json, "fingerprint", info->fingerprint[0] != '\0' ? info->fingerprint : NULL);
+    cli_json_object_end(json);
+}
+
 static void json_settings(cli_json *json, const cli_sweep_view *view)
 {
+    const cna_sweep_info *info = cna_sweep_get_info(view->sweep);
     double min_quality, min_logprob;
     cna_sweep_thresholds(view->sweep, &min_quality, &min_logprob);
     cli_json_object(json, "model");
@@ -84,15 +115,14 @@ static void json_settings(cli_json *json, const cli_sweep_view *view)
     cli_json_object_end(json);
     cli_json_array(json, "circuits");
     for (size_t i = 0; i < view->n_circuits; i++) {
-        size_t n_neurons;
-        (void)cna_circuit_neurons(view->circuits[i], &n_neurons);
-        cli_json_object(json, NULL);
-        cli_json_text(json, "path", view->circuit_paths[i]);
-        cli_json_count(json, "n_neurons", n_neurons);
-        cli_json_object_end(json);
+        json_circuit(json, view->circuit_paths[i], view->circuits[i]);
     }
     cli_json_array_end(json);
     cli_json_text(json, "format", view->format_name);
+    cli_json_text(json, "system", view->system);
+    cli_json_text(json, "date", info->date[0] != '\0' ? info->date : NULL);
+    cli_json_text(json, "patterns", view->patterns != NULL ? view->patterns : "builtin");
+    cli_json_text(json, "patterns_sha256", info->patterns_sha256);
     cli_json_text(json, "positions", cli_positions_name(view->positions));
     cli_json_text(json, "sign", cli_sign_name(view->sign));
     cli_json_count(json, "max_tokens", view->max_tokens);
@@ -103,6 +133,7 @@ static void json_settings(cli_json *json, const cli_sweep_view *view)
     cli_json_object(json, "thresholds");
     cli_json_f64(json, "min_quality", min_quality);
     cli_json_f64(json, "min_logprob", min_logprob);
+    cli_json_f64(json, "logprob_percentile", info->logprob_percentile != 0 ? info->logprob_percentile : NAN);
     cli_json_object_end(json);
 }
 

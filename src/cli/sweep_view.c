@@ -2,6 +2,8 @@
  * The tables of a sweep: for each side one of what was measured and one of what it is held against. */
 #include "cli/sweep_view.h"
 
+#include "cli/circuit_view.h"
+#include "cli/interventions.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -141,19 +143,45 @@ static void show_side(const cli_sweep_view *view, cna_side side)
     show_comparisons(&s);
 }
 
-void cli_sweep_show(const cli_sweep_view *view)
+static void put_line(const char *name, const char *text)
 {
-    double min_quality, min_logprob;
+    printf("%-9s", name);
+    cli_put_safe(stdout, text, strlen(text), CLI_ONE_LINE);
+    putchar('\n');
+}
+
+static void show_settings(const cli_sweep_view *view)
+{
+    const cna_sweep_info *sweep = cna_sweep_get_info(view->sweep);
     printf("model    ");
     cli_put_safe(stdout, view->model->name, strlen(view->model->name), CLI_ONE_LINE);
-    printf(" (%s prompts, at most %zu tokens an answer)\n", view->format_name, view->max_tokens);
+    printf(" (%s prompts%s%s, at most %zu tokens an answer)\n", view->format_name,
+           sweep->date[0] != '\0' ? ", date " : "", sweep->date, view->max_tokens);
+    if (view->system != NULL) put_line("system", view->system);
     for (size_t i = 0; i < view->n_circuits; i++) {
+        const cna_circuit_info *info = cna_circuit_get_info(view->circuits[i]);
         size_t n_neurons;
         (void)cna_circuit_neurons(view->circuits[i], &n_neurons);
         printf("circuit  ");
         cli_put_safe(stdout, view->circuit_paths[i], strlen(view->circuit_paths[i]), CLI_ONE_LINE);
-        printf(" (%zu neurons)\n", n_neurons);
+        if (cli_is_foreign(info)) {
+            printf(" (%zu neurons; definition not stated by the file)\n", n_neurons);
+        } else {
+            printf(" (%zu neurons; preset %s, score %s)\n", n_neurons, cli_preset_name(info->preset),
+                   cli_score_name(info->score));
+        }
     }
+    if (view->positions != CNA_POSITIONS_ALL || view->sign != CNA_SIGN_BOTH) {
+        printf("scaled   positions %s, sign %s\n", cli_positions_name(view->positions),
+               cli_sign_name(view->sign));
+    }
+    put_line("refusals", view->patterns != NULL ? view->patterns : "by the built-in patterns");
+}
+
+void cli_sweep_show(const cli_sweep_view *view)
+{
+    double min_quality, min_logprob;
+    show_settings(view);
     show_side(view, CNA_SIDE_HARMFUL);
     show_side(view, CNA_SIDE_BENIGN);
     cna_sweep_thresholds(view->sweep, &min_quality, &min_logprob);

@@ -15,7 +15,8 @@ typedef struct cli_sweep_view {
     const char *const *circuit_paths;    /* [n_circuits] */
     const cna_circuit *const *circuits;  /* [n_circuits] */
     size_t n_circuits;
-    const char *format_name;
+    const char *format_name, *system; /* system may be NULL */
+    const char *patterns;             /* path; NULL: built in */
     cna_positions positions;
     cna_sign sign;
     size_t max_tokens;

@@ -328,6 +328,11 @@ works 'sweep: pattern file in the table' "refusals $work/cloud.txt" $s --multipl
 works 'sweep: pattern file in json' "\"patterns_sha256\":\"$(sha256sum < "$work/cloud.txt" | cut -c 1-64)\"" \
     $s --multipliers 1 --patterns "$work/cloud.txt" --system 'Be brief.' --json
 check 'sweep: system in json' grep -q '"system":"Be brief."' "$out"
+works 'sweep: incoherent by log-probability alone' 'incoherent by log-probability alone: ' \
+    $s --multipliers 1 --logprob-percentile 100
+check 'sweep: and what to do about it' grep -q ' of 4 answers; --no-logprob-limit' "$out"
+run $s --multipliers 1 --no-logprob-limit
+check 'sweep: no such line without the limit' sh -c '! grep -q "by log-probability alone" "$1"' sh "$out"
 works 'sweep: nothing steered, no claim' 'no causal claim without controls' $s --multipliers 1
 check 'sweep: nothing steered, no random circuits' sh -c '! grep -q "random circuits:" "$1"' sh "$out"
 works 'sweep: nothing steered, json' '"controls":0,' $s --multipliers 1 --json

@@ -178,6 +178,20 @@ static void show_settings(const cli_sweep_view *view)
     put_line("refusals", view->patterns != NULL ? view->patterns : "by the built-in patterns");
 }
 
+/* Answers with words and of good quality, which the log-probability alone made incoherent. */
+static void show_judged_unlikely(const cna_sweep *sweep, double min_quality)
+{
+    size_t n_answers, n = 0;
+    const cna_sweep_answer *answers = cna_sweep_answers(sweep, &n_answers);
+    for (size_t i = 0; i < n_answers; i++) {
+        bool reads_well = answers[i].n_words != 0 && answers[i].quality >= min_quality;
+        n += answers[i].outcome == CNA_OUTCOME_INCOHERENT && reads_well;
+    }
+    if (n == 0) return;
+    printf("incoherent by log-probability alone: %zu of %zu answers; --no-logprob-limit judges without it\n",
+           n, n_answers);
+}
+
 void cli_sweep_show(const cli_sweep_view *view)
 {
     double min_quality, min_logprob;
@@ -188,7 +202,9 @@ void cli_sweep_show(const cli_sweep_view *view)
     printf("\nmultiplier 1 is the untouched model\nincoherent: empty");
     if (min_quality > 0) printf(", or quality below %g", min_quality);
     if (isfinite(min_logprob)) printf(", or mean log-probability below %.3f", min_logprob);
-    printf("\nshort: under four words, quality counts as 1\n");
+    printf("\n");
+    show_judged_unlikely(view->sweep, min_quality);
+    printf("short: under four words, quality counts as 1\n");
     size_t n_controls = cli_sweep_n_controls(view->sweep);
     if (n_controls == 0) {
         printf(

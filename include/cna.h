@@ -437,6 +437,8 @@ typedef struct cna_sweep_point {
     cna_side side;
     double multiplier;
     cna_rate refused;          /* by the pattern file alone */
+    bool leak_known;           /* every circuit says which prompts it was found on; if not, n_leaked is a least
+                                * number and refused_unseen may count prompts that were seen */
     cna_rate refused_unseen;   /* without prompts that the circuit was found on */
     size_t n_leaked;
     cna_rate outcome[3];       /* by cna_outcome */

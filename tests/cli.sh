@@ -333,6 +333,11 @@ works 'sweep: incoherent by log-probability alone' 'incoherent by log-probabilit
 check 'sweep: and what to do about it' grep -q ' of 4 answers; --no-logprob-limit' "$out"
 run $s --multipliers 1 --no-logprob-limit
 check 'sweep: no such line without the limit' sh -c '! grep -q "by log-probability alone" "$1"' sh "$out"
+f="sweep -m $model --circuit $work/nous.json --prompts $work/pos.txt --max-tokens 2 --multipliers 1"
+works 'sweep: unknown leak' "leak unknown: $work/nous.json does not say which prompts it was found on" $f
+works 'sweep: unknown leak in json' '"refused_unseen":null,"n_leaked":null' $f --json --answers "$work/foreign.jsonl"
+check 'sweep: unknown leak of an answer' grep -q '"leaked":null' "$work/foreign.jsonl"
+works 'sweep: known leak in json' '"n_leaked":2' $s --multipliers 1 --json
 works 'sweep: nothing steered, no claim' 'no causal claim without controls' $s --multipliers 1
 check 'sweep: nothing steered, no random circuits' sh -c '! grep -q "random circuits:" "$1"' sh "$out"
 works 'sweep: nothing steered, json' '"controls":0,' $s --multipliers 1 --json

@@ -220,6 +220,7 @@ static void test_sweep(void **state)
     const cna_sweep_point *points = cna_sweep_points(a, &n);
     assert_int_equal(n, 6);
     for (size_t i = 0; i < n; i++) {
+        assert_true(points[i].leak_known);
         assert_int_equal(points[i].n_leaked, N_PROMPTS);
         assert_int_equal(points[i].refused_unseen.n, 0);
         size_t n_outcomes =
@@ -247,6 +248,7 @@ static void test_empty_circuit(void **state)
     const cna_sweep_point *points = cna_sweep_points(out, &n);
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(points[i].n_changed, 0);
+        assert_false(points[i].leak_known); /* it does not say which prompts it was found on */
         assert_int_equal(points[i].n_leaked, 0);
         assert_int_equal(points[i].control[CNA_CONTROL_MATCHED].n_seeds, 0);
     }

@@ -54,8 +54,13 @@ static void json_point(cli_json *json, const cna_sweep_point *p)
     cli_json_f64(json, "multiplier", p->multiplier);
     cli_json_f64(json, "strength", 1 - p->multiplier);
     json_rate(json, "refused", &p->refused);
-    json_rate(json, "refused_unseen", &p->refused_unseen);
-    cli_json_count(json, "n_leaked", p->n_leaked);
+    if (p->leak_known) {
+        json_rate(json, "refused_unseen", &p->refused_unseen);
+        cli_json_count(json, "n_leaked", p->n_leaked);
+    } else {
+        cli_json_null(json, "refused_unseen");
+        cli_json_null(json, "n_leaked");
+    }
     cli_json_object(json, "outcome");
     for (int i = 0; i < 3; i++) json_rate(json, cli_outcome_name((cna_outcome)i), &p->outcome[i]);
     cli_json_object_end(json);
@@ -168,7 +173,11 @@ static void json_answer(cli_json *json, const cli_sweep_view *view, const cna_sw
     cli_json_text(json, "outcome", cli_outcome_name(answer->outcome));
     cli_json_f64(json, "quality", answer->quality);
     cli_json_f64(json, "mean_logprob", answer->mean_logprob);
-    cli_json_bool(json, "leaked", answer->leaked);
+    if (answer->leaked || cli_sweep_leak_known(view->sweep)) {
+        cli_json_bool(json, "leaked", answer->leaked);
+    } else {
+        cli_json_null(json, "leaked");
+    }
     cli_json_object_end(json);
     cli_json_line(json);
 }

@@ -27,7 +27,8 @@ static const cna_sweep_point *next_point(const side_points *s, size_t *at)
 static bool has_leaks(const side_points *s)
 {
     for (size_t i = 0; i < s->n_points; i++) {
-        if (s->points[i].side == s->side && s->points[i].n_leaked != 0) return true;
+        const cna_sweep_point *p = &s->points[i];
+        if (p->side == s->side && p->leak_known && p->n_leaked != 0) return true;
     }
     return false;
 }
@@ -51,6 +52,13 @@ size_t cli_sweep_n_controls(const cna_sweep *sweep)
         if (control[CNA_CONTROL_UNIFORM].n_seeds > n) n = control[CNA_CONTROL_UNIFORM].n_seeds;
     }
     return n;
+}
+
+bool cli_sweep_leak_known(const cna_sweep *sweep)
+{
+    size_t n_points;
+    const cna_sweep_point *points = cna_sweep_points(sweep, &n_points);
+    return n_points != 0 && points[0].leak_known;
 }
 
 /* Two decimals where they say it all, so that the points line up. */
@@ -137,10 +145,23 @@ static void show_side(const cli_sweep_view *view, cna_side side)
     }
     printf("\n%s: %zu prompts", side == CNA_SIDE_HARMFUL ? "should be refused" : "should be answered",
            n_prompts);
-    if (n_leaked != 0) printf(", %zu of them leaked (the circuit was found on them)", n_leaked);
+    if (n_leaked != 0)
+        printf(", %s%zu of them leaked (the circuit was found on them)",
+               cli_sweep_leak_known(view->sweep) ? "" : "at least ", n_leaked);
     printf("\n");
     show_measures(&s, n_prompts);
     show_comparisons(&s);
+}
+
+static void show_unknown_leaks(const cli_sweep_view *view)
+{
+    for (size_t i = 0; i < view->n_circuits; i++) {
+        const cna_circuit_info *info = cna_circuit_get_info(view->circuits[i]);
+        if (info->n_positive + info->n_negative != 0) continue;
+        printf("leak unknown: ");
+        cli_put_safe(stdout, view->circuit_paths[i], strlen(view->circuit_paths[i]), CLI_ONE_LINE);
+        printf(" does not say which prompts it was found on\n");
+    }
 }
 
 static void put_line(const char *name, const char *text)
@@ -205,6 +226,7 @@ void cli_sweep_show(const cli_sweep_view *view)
     printf("\n");
     show_judged_unlikely(view->sweep, min_quality);
     printf("short: under four words, quality counts as 1\n");
+    show_unknown_leaks(view);
     size_t n_controls = cli_sweep_n_controls(view->sweep);
     if (n_controls == 0) {
         printf(

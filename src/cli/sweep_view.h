@@ -26,6 +26,9 @@ typedef struct cli_sweep_view {
 /* Random circuits of each kind that ran: 0 where nothing was steered, whatever was asked for. */
 size_t cli_sweep_n_controls(const cna_sweep *sweep);
 
+/* Whether every circuit says which prompts it was found on. */
+bool cli_sweep_leak_known(const cna_sweep *sweep);
+
 /* Names as in the JSON. */
 const char *cli_side_name(cna_side side);
 const char *cli_outcome_name(cna_outcome outcome);

@@ -31,6 +31,7 @@ typedef struct run {
     int32_t **ids;          /* [n_answers], each [its n_tokens] */
     bool *changed;          /* [n_answers] whether the ids differ from those at m = 1 */
     unsigned char *refused; /* [n_jobs]; answers keep theirs as well */
+    bool leak_known;        /* every circuit lists the prompts it was found on */
     size_t *scored;         /* [n_scored] which answer each scoring job is of */
 } run;
 
@@ -271,6 +272,7 @@ static cna_status make_points(run *r, cna_error *err)
             size_t first = cna_sweep_plan_first(plan, (cna_side)side, m);
             cna_sweep_point *point = &sweep->points[sweep->n_points++];
             cna_sweep_point_fill(sweep->answers + first, base, r->changed + first, n, point);
+            point->leak_known = r->leak_known;
             if (side != CNA_SIDE_HARMFUL || m == plan->base || plan->n_seeds == 0) continue;
             size_t base_refused = 0;
             for (size_t i = 0; i < n; i++) base_refused += base[i].refused;
@@ -310,6 +312,11 @@ static cna_status prepare(run *r, const cna_prompts *prompts, const cna_sweep_op
                 answers[i].multiplier = plan->multipliers[m];
             }
         }
+    }
+    r->leak_known = true;
+    for (size_t i = 0; i < options->n_circuits; i++) {
+        const cna_circuit_info *info = &options->circuits[i]->info;
+        if (info->n_positive + info->n_negative == 0) r->leak_known = false;
     }
     cna_sha256_text *known = NULL;
     size_t n_known = 0;

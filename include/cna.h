@@ -280,6 +280,8 @@ typedef struct cna_circuit_info {
     size_t n_positive, n_negative;
     char prompt_format[8];      /* "chat", "raw" or "" */
     char date[11];
+    bool has_delta;    /* every neuron's delta is known; without it no sign filter */
+    bool has_measures; /* every neuron's means, d and write are known; what is not is 0 */
 } cna_circuit_info;
 CNA_API const cna_circuit_info *cna_circuit_get_info(const cna_circuit *circuit);
 

@@ -194,6 +194,16 @@ works 'compare: foreign files' 'in both: 2 neurons' compare "$work/lists.json" "
 works 'compare: json' '"n_common":2' compare --json "$work/lists.json" "$work/nous.json"
 works 'inspect: foreign file' 'not stated by the file' inspect "$work/nous.json"
 works 'inspect: neuron of a circuit' 'rank 1 of 3' inspect "$work/nous.json" --neuron 5:9
+check 'inspect: unknown measurement of a neuron' grep -q '^write  *-$' "$out"
+check 'inspect: known delta of a neuron' grep -q '^delta  *1.5$' "$out"
+run inspect "$work/nous.json"
+check 'inspect: unknown measurements' grep -qE '9 +1\.5000 +- +- +- +-$' "$out"
+works 'inspect: unknown delta' 'by layer' inspect "$work/lists.json"
+works 'inspect: unknown measurements in json' '"delta":1.5,"mean_positive":null,"mean_negative":null,"d":null,"write":null' \
+    inspect "$work/nous.json" --json
+works 'inspect: unknown delta in json' '"delta":null' inspect "$work/lists.json" --json
+works 'compare: unknown model in json' '"model":null,"fingerprint":null' compare --json "$work/lists.json" "$work/nous.json"
+works 'compare: unknown model' '(model not stated by the file)' compare "$work/lists.json" "$work/nous.json"
 fails 'inspect: neuron that is not there' 1 'is not among its 3 neurons' inspect "$work/nous.json" --neuron 5:8
 for file in cut list negative; do
     fails "inspect: malformed circuit ($file)" 1 "$work/$file.json" inspect "$work/$file.json"

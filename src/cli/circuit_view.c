@@ -73,11 +73,20 @@ static void show_origin(const cna_circuit_info *info, size_t n_neurons)
     put_field("universal", text);
 }
 
-static void show_neurons(const cna_neuron *neurons, size_t n_neurons)
+/* A measurement, "-" where the file does not give it. */
+static void put_measure(cli_table *table, bool known, int decimals, double value)
+{
+    char text[48];
+    snprintf(text, sizeof text, "%.*f", decimals, value);
+    cli_table_cell(table, "%s", known ? text : "-");
+}
+
+static void show_neurons(const cna_circuit_info *info, const cna_neuron *neurons, size_t n_neurons)
 {
     size_t n_shown = n_neurons < CLI_TOP_NEURONS ? n_neurons : CLI_TOP_NEURONS;
     if (n_shown == 0) return;
-    printf("\n%zu of %zu neurons, largest score first\n", n_shown, n_neurons);
+    printf("\n%zu of %zu neurons, %s\n", n_shown, n_neurons,
+           info->has_delta || info->has_measures ? "largest score first" : "by layer");
     cli_table table;
     cli_table_begin(&table, "rrrrrrrr");
     cli_table_row(&table, "rank|layer|neuron|delta|mean positive|mean negative|d|write");
@@ -86,11 +95,11 @@ static void show_neurons(const cna_neuron *neurons, size_t n_neurons)
         cli_table_cell(&table, "%zu", i + 1);
         cli_table_cell(&table, "%u", n->layer);
         cli_table_cell(&table, "%u", n->neuron);
-        cli_table_cell(&table, "%.4f", n->delta);
-        cli_table_cell(&table, "%.4f", n->mean_positive);
-        cli_table_cell(&table, "%.4f", n->mean_negative);
-        cli_table_cell(&table, "%.2f", n->d);
-        cli_table_cell(&table, "%.4f", n->write);
+        put_measure(&table, info->has_delta, 4, n->delta);
+        put_measure(&table, info->has_measures, 4, n->mean_positive);
+        put_measure(&table, info->has_measures, 4, n->mean_negative);
+        put_measure(&table, info->has_measures, 2, n->d);
+        put_measure(&table, info->has_measures, 4, n->write);
     }
     cli_table_print(&table, stdout, 2);
 }
@@ -136,23 +145,23 @@ int cli_show_circuit(const cna_circuit *circuit)
     size_t n_neurons;
     const cna_neuron *neurons = cna_circuit_neurons(circuit, &n_neurons);
     show_origin(cna_circuit_get_info(circuit), n_neurons);
-    show_neurons(neurons, n_neurons);
+    show_neurons(cna_circuit_get_info(circuit), neurons, n_neurons);
     show_profile(&profile);
     cna_profile_clear(&profile);
     return CLI_DONE;
 }
 
-void cli_json_neuron(cli_json *json, const cna_neuron *neuron, size_t rank)
+void cli_json_neuron(cli_json *json, const cna_circuit_info *info, const cna_neuron *neuron, size_t rank)
 {
     cli_json_object(json, NULL);
     cli_json_count(json, "rank", rank);
     cli_json_count(json, "layer", neuron->layer);
     cli_json_count(json, "neuron", neuron->neuron);
-    cli_json_f64(json, "delta", neuron->delta);
-    cli_json_f64(json, "mean_positive", neuron->mean_positive);
-    cli_json_f64(json, "mean_negative", neuron->mean_negative);
-    cli_json_f64(json, "d", neuron->d);
-    cli_json_f64(json, "write", neuron->write);
+    cli_json_f64(json, "delta", info->has_delta ? neuron->delta : NAN);
+    cli_json_f64(json, "mean_positive", info->has_measures ? neuron->mean_positive : NAN);
+    cli_json_f64(json, "mean_negative", info->has_measures ? neuron->mean_negative : NAN);
+    cli_json_f64(json, "d", info->has_measures ? neuron->d : NAN);
+    cli_json_f64(json, "write", info->has_measures ? neuron->write : NAN);
     cli_json_object_end(json);
 }
 
@@ -171,16 +180,21 @@ void cli_json_profile(cli_json *json, const char *key, const cna_profile *profil
     cli_json_object_end(json);
 }
 
+void cli_json_stated(cli_json *json, const char *key, const char *text)
+{
+    cli_json_text(json, key, text[0] != '\0' ? text : NULL);
+}
+
 static void json_origin(cli_json *json, const cna_circuit_info *info, size_t n_neurons)
 {
     cli_json_object(json, "model");
-    cli_json_text(json, "name", info->model_name);
-    cli_json_text(json, "architecture", info->architecture);
+    cli_json_stated(json, "name", info->model_name);
+    cli_json_stated(json, "architecture", info->architecture);
     cli_json_count(json, "n_layers", info->n_layers);
     cli_json_count(json, "mlp_dim", info->mlp_dim);
     cli_json_count(json, "hidden_dim", info->hidden_dim);
-    cli_json_text(json, "dtype", info->model_dtype);
-    cli_json_text(json, "fingerprint", info->fingerprint);
+    cli_json_stated(json, "dtype", info->model_dtype);
+    cli_json_stated(json, "fingerprint", info->fingerprint);
     cli_json_object_end(json);
     cli_json_object(json, "method");
     cli_json_text(json, "preset", cli_preset_name(info->preset));
@@ -193,7 +207,7 @@ static void json_origin(cli_json *json, const cna_circuit_info *info, size_t n_n
     cli_json_count(json, NULL, info->last_layer);
     cli_json_array_end(json);
     cli_json_object(json, "universal");
-    cli_json_text(json, "source", info->universal_source);
+    cli_json_stated(json, "source", info->universal_source);
     cli_json_f64(json, "threshold", info->universal_threshold);
     cli_json_f64(json, "share", info->universal_share);
     cli_json_count(json, "excluded", info->n_universal);
@@ -202,8 +216,8 @@ static void json_origin(cli_json *json, const cna_circuit_info *info, size_t n_n
     cli_json_object(json, "prompts");
     cli_json_count(json, "positive", info->n_positive);
     cli_json_count(json, "negative", info->n_negative);
-    cli_json_text(json, "format", info->prompt_format);
-    cli_json_text(json, "date", info->date);
+    cli_json_stated(json, "format", info->prompt_format);
+    cli_json_stated(json, "date", info->date);
     cli_json_object_end(json);
 }
 
@@ -226,7 +240,8 @@ int cli_circuit_json(const cna_circuit *circuit, const char *path)
     cli_json_count(&json, "n_neurons", n_neurons);
     cli_json_profile(&json, "profile", &profile);
     cli_json_array(&json, "top");
-    for (size_t i = 0; i < n_neurons && i < CLI_TOP_NEURONS; i++) cli_json_neuron(&json, &neurons[i], i + 1);
+    for (size_t i = 0; i < n_neurons && i < CLI_TOP_NEURONS; i++)
+        cli_json_neuron(&json, cna_circuit_get_info(circuit), &neurons[i], i + 1);
     cli_json_array_end(&json);
     cli_json_object_end(&json);
     cli_json_line(&json);

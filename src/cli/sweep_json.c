@@ -102,8 +102,8 @@ static void json_circuit(cli_json *json, const char *path, const cna_circuit *ci
         cli_json_count(json, NULL, info->last_layer);
         cli_json_array_end(json);
     }
-    cli_json_text(json, "universal", info->universal_source[0] != '\0' ? info->universal_source : NULL);
-    cli_json_text(json, "fingerprint", info->fingerprint[0] != '\0' ? info->fingerprint : NULL);
+    cli_json_stated(json, "universal", info->universal_source);
+    cli_json_stated(json, "fingerprint", info->fingerprint);
     cli_json_object_end(json);
 }
 
@@ -125,7 +125,7 @@ static void json_settings(cli_json *json, const cli_sweep_view *view)
     cli_json_array_end(json);
     cli_json_text(json, "format", view->format_name);
     cli_json_text(json, "system", view->system);
-    cli_json_text(json, "date", info->date[0] != '\0' ? info->date : NULL);
+    cli_json_stated(json, "date", info->date);
     cli_json_text(json, "patterns", view->patterns != NULL ? view->patterns : "builtin");
     cli_json_text(json, "patterns_sha256", info->patterns_sha256);
     cli_json_text(json, "positions", cli_positions_name(view->positions));

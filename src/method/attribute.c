@@ -254,7 +254,8 @@ static cna_status fill_circuit(const work *w, const cna_prompts *positive, const
     const plan *p = w->plan;
     uint32_t n_layers = p->last_layer - p->first_layer + 1;
     describe(p, w->info, &circuit->info);
-    circuit->has_delta = true;
+    circuit->info.has_delta = true;
+    circuit->info.has_measures = true;
     CNA_TRY(name_universal(options, p->with_universal, &circuit->info, err));
     CNA_TRY(hash_prompts(positive, &circuit->positive, &circuit->info.n_positive, err));
     CNA_TRY(hash_prompts(negative, &circuit->negative, &circuit->info.n_negative, err));

@@ -76,6 +76,7 @@ fails 'flag before the command' 2 "found the flag '--json'" --json
 fails 'control characters in a command' 2 '\x1b[31m' "$(printf '\033[31m')"
 works 'version' 'cna 0.' --version
 works 'overview' 'Usage: cna COMMAND' --help
+works 'overview: an example that can be typed' 'models/prompts/restricted-discovery.txt' --help
 works 'help command' 'Usage: cna sweep' help sweep
 
 for command in attribute generate sweep compare inspect tokenize; do
@@ -142,6 +143,9 @@ fails 'generate: second multiplier' 2 'has its multiplier already' \
     generate --circuit a --multiplier 0 --multiplier 1
 fails 'generate: multiplier that is no number' 2 "--multiplier: expected a number, found 'inf'" \
     generate --circuit a --multiplier inf
+fails 'generate: multiplier past f32' 2 '--multiplier: expected a number that f32 can hold' \
+    generate --circuit a --multiplier 1e300
+fails 'sweep: multiplier past f32' 2 '--multipliers: expected a number that f32 can hold' sweep --multipliers 0,-1e300
 fails 'generate: temperature' 2 '--temperature: expected a number from 0' generate --temperature -1
 fails 'generate: top-p' 2 '--top-p: expected a number above 0' generate --top-p 0
 fails 'generate: greedy samples' 2 'needs --temperature above 0' generate -m x --prompt a --samples 2

@@ -98,7 +98,8 @@ typedef struct cna_model cna_model;
 
 typedef struct cna_model_options {
     cna_dtype dtype;
-    int n_threads; /* threads of the whole process's matrix products; 0 = all cores it may use */
+    int n_threads; /* threads of matrix products; 0 = all cores the process may use. Calls that compute set the
+                    * calling thread's OpenMP thread count to it */
     bool in_place; /* use weights where they are mapped instead of packing a copy while memory has room for one: opens
                     * at once, for work that reads them a few times, as attribution does; generation is slower. The
                     * bits are the same. */
@@ -274,7 +275,7 @@ typedef struct cna_circuit_info {
     double fraction; /* 0: k was given instead */
     uint32_t first_layer, last_layer;
     bool per_layer;
-    char universal_source[256]; /* "builtin", "none", "file:" and its sha256, or "" where not stated */
+    char universal_source[256]; /* "builtin", "none", "file:", SHA-256 over the prompts' hex hashes, name; or "" where not stated */
     double universal_threshold, universal_share;
     size_t n_universal;         /* neurons left out as universal */
     size_t n_positive, n_negative;
@@ -382,7 +383,7 @@ typedef struct cna_generation {
 
 /* Called once for each finished answer, in the order (prompt, sample); borrows everything. Return true to cancel. */
 typedef bool cna_generation_fn(void *user, const cna_generation *generation);
-/* Called with each new piece of text of the only answer (whole characters only). Return true to cancel. */
+/* Called with each new piece of text of the only answer (whole characters only); user is cna_generate's. Return true to cancel. */
 typedef bool cna_text_fn(void *user, const char *text, size_t n_bytes);
 
 typedef struct cna_generate_options {

@@ -98,7 +98,8 @@ typedef struct cna_model cna_model;
 
 typedef struct cna_model_options {
     cna_dtype dtype;
-    int n_threads; /* threads of the whole process's matrix products; 0 = all cores it may use */
+    int n_threads; /* threads of matrix products; 0 = all cores the process may use. Calls that compute set the
+                    * calling thread's OpenMP thread count to it */
     bool in_place; /* use weights where they are mapped instead of packing a copy while memory has room for one: opens
                     * at once, for work that reads them a few times, as attribution does; generation is slower. The
                     * bits are the same. */
@@ -274,12 +275,14 @@ typedef struct cna_circuit_info {
     double fraction; /* 0: k was given instead */
     uint32_t first_layer, last_layer;
     bool per_layer;
-    char universal_source[256]; /* "builtin", "none", "file:" and its sha256, or "" where not stated */
+    char universal_source[256]; /* "builtin", "none", "file:", SHA-256 over the prompts' hex hashes, name; or "" where not stated */
     double universal_threshold, universal_share;
     size_t n_universal;         /* neurons left out as universal */
     size_t n_positive, n_negative;
     char prompt_format[8];      /* "chat", "raw" or "" */
     char date[11];
+    bool has_delta;    /* every neuron's delta is known; without it no sign filter */
+    bool has_measures; /* every neuron's means, d and write are known; what is not is 0 */
 } cna_circuit_info;
 CNA_API const cna_circuit_info *cna_circuit_get_info(const cna_circuit *circuit);
 
@@ -380,7 +383,7 @@ typedef struct cna_generation {
 
 /* Called once for each finished answer, in the order (prompt, sample); borrows everything. Return true to cancel. */
 typedef bool cna_generation_fn(void *user, const cna_generation *generation);
-/* Called with each new piece of text of the only answer (whole characters only). Return true to cancel. */
+/* Called with each new piece of text of the only answer (whole characters only); user is cna_generate's. Return true to cancel. */
 typedef bool cna_text_fn(void *user, const char *text, size_t n_bytes);
 
 typedef struct cna_generate_options {
@@ -437,6 +440,8 @@ typedef struct cna_sweep_point {
     cna_side side;
     double multiplier;
     cna_rate refused;          /* by the pattern file alone */
+    bool leak_known;           /* every circuit says which prompts it was found on; if not, n_leaked is a least
+                                * number and refused_unseen may count prompts that were seen */
     cna_rate refused_unseen;   /* without prompts that the circuit was found on */
     size_t n_leaked;
     cna_rate outcome[3];       /* by cna_outcome */
@@ -496,6 +501,13 @@ CNA_API CNA_MUST_CHECK cna_status cna_sweep_run(const cna_model *model, const cn
 CNA_API void cna_sweep_free(cna_sweep *sweep);
 CNA_API const cna_sweep_point *cna_sweep_points(const cna_sweep *sweep, size_t *n_points);
 CNA_API const cna_sweep_answer *cna_sweep_answers(const cna_sweep *sweep, size_t *n_answers);
+/* What a sweep was run with, every default resolved. */
+typedef struct cna_sweep_info {
+    char patterns_sha256[65];  /* of the pattern file's text; of the built-in one's lines, each with its line feed */
+    char date[11];             /* that the chat template inserts; "" where it inserts none */
+    double logprob_percentile; /* 0: no limit */
+} cna_sweep_info;
+CNA_API const cna_sweep_info *cna_sweep_get_info(const cna_sweep *sweep);
 /* The thresholds under which an answer counted as incoherent; -infinity where none applied. */
 CNA_API void cna_sweep_thresholds(const cna_sweep *sweep, double *min_quality, double *min_logprob);
 

@@ -76,6 +76,7 @@ fails 'flag before the command' 2 "found the flag '--json'" --json
 fails 'control characters in a command' 2 '\x1b[31m' "$(printf '\033[31m')"
 works 'version' 'cna 0.' --version
 works 'overview' 'Usage: cna COMMAND' --help
+works 'overview: an example that can be typed' 'models/prompts/restricted-discovery.txt' --help
 works 'help command' 'Usage: cna sweep' help sweep
 
 for command in attribute generate sweep compare inspect tokenize; do
@@ -142,6 +143,9 @@ fails 'generate: second multiplier' 2 'has its multiplier already' \
     generate --circuit a --multiplier 0 --multiplier 1
 fails 'generate: multiplier that is no number' 2 "--multiplier: expected a number, found 'inf'" \
     generate --circuit a --multiplier inf
+fails 'generate: multiplier past f32' 2 '--multiplier: expected a number that f32 can hold' \
+    generate --circuit a --multiplier 1e300
+fails 'sweep: multiplier past f32' 2 '--multipliers: expected a number that f32 can hold' sweep --multipliers 0,-1e300
 fails 'generate: temperature' 2 '--temperature: expected a number from 0' generate --temperature -1
 fails 'generate: top-p' 2 '--top-p: expected a number above 0' generate --top-p 0
 fails 'generate: greedy samples' 2 'needs --temperature above 0' generate -m x --prompt a --samples 2
@@ -194,6 +198,16 @@ works 'compare: foreign files' 'in both: 2 neurons' compare "$work/lists.json" "
 works 'compare: json' '"n_common":2' compare --json "$work/lists.json" "$work/nous.json"
 works 'inspect: foreign file' 'not stated by the file' inspect "$work/nous.json"
 works 'inspect: neuron of a circuit' 'rank 1 of 3' inspect "$work/nous.json" --neuron 5:9
+check 'inspect: unknown measurement of a neuron' grep -q '^write  *-$' "$out"
+check 'inspect: known delta of a neuron' grep -q '^delta  *1.5$' "$out"
+run inspect "$work/nous.json"
+check 'inspect: unknown measurements' grep -qE '9 +1\.5000 +- +- +- +-$' "$out"
+works 'inspect: unknown delta' 'by layer' inspect "$work/lists.json"
+works 'inspect: unknown measurements in json' '"delta":1.5,"mean_positive":null,"mean_negative":null,"d":null,"write":null' \
+    inspect "$work/nous.json" --json
+works 'inspect: unknown delta in json' '"delta":null' inspect "$work/lists.json" --json
+works 'compare: unknown model in json' '"model":null,"fingerprint":null' compare --json "$work/lists.json" "$work/nous.json"
+works 'compare: unknown model' '(model not stated by the file)' compare "$work/lists.json" "$work/nous.json"
 fails 'inspect: neuron that is not there' 1 'is not among its 3 neurons' inspect "$work/nous.json" --neuron 5:8
 for file in cut list negative; do
     fails "inspect: malformed circuit ($file)" 1 "$work/$file.json" inspect "$work/$file.json"
@@ -310,6 +324,38 @@ check 'sweep: tables fit 120 columns' awk 'length > 120 { exit 1 }' "$out"
 check 'sweep: leak is marked' grep -q '2 of them leaked' "$out"
 check 'sweep: answers of both sides' test "$(wc -l < "$work/answers.jsonl")" -eq 8
 works 'sweep: no claim without controls' 'no causal claim without controls' $s --multipliers 0 --controls 0
+works 'sweep: definition in the table' '(20 neurons; preset paper, score delta)' $s --multipliers 1
+check 'sweep: built-in patterns in the table' grep -q '^refusals by the built-in patterns' "$out"
+check 'sweep: usual positions and sign unsaid' sh -c '! grep -q ^scaled "$1"' sh "$out"
+works 'sweep: positions in the table' 'scaled   positions last, sign +' $s --multipliers 1 --positions last --sign +
+works 'sweep: definition in json' \
+    '"preset":"paper","score":"delta","k":20,"fraction":null,"layers":[0,7],"universal":"none","fingerprint":"' \
+    $s --multipliers 1 --json --date 2026-03-04
+check 'sweep: no date where the template inserts none' grep -q '"system":null,"date":null,"patterns":"builtin"' "$out"
+check 'sweep: percentile in json' grep -q '"logprob_percentile":1.0' "$out"
+works 'sweep: no percentile in json' '"logprob_percentile":null' $s --multipliers 1 --json --no-logprob-limit
+works 'sweep: foreign circuit in json' \
+    '"preset":null,"score":null,"k":3,"fraction":null,"layers":null,"universal":null,"fingerprint":null' \
+    sweep -m "$model" --circuit "$work/nous.json" --prompts "$work/pos.txt" --max-tokens 2 --multipliers 1 --json --raw
+check 'sweep: raw prompts have no date' grep -q '"date":null' "$out"
+printf '# kind: substring\ncloud\n' > "$work/cloud.txt"
+works 'sweep: pattern file in the table' "refusals $work/cloud.txt" $s --multipliers 1 --patterns "$work/cloud.txt"
+works 'sweep: pattern file in json' "\"patterns_sha256\":\"$(sha256sum < "$work/cloud.txt" | cut -c 1-64)\"" \
+    $s --multipliers 1 --patterns "$work/cloud.txt" --system 'Be brief.' --json
+check 'sweep: system in json' grep -q '"system":"Be brief."' "$out"
+works 'sweep: incoherent by log-probability alone' 'incoherent by log-probability alone: ' \
+    $s --multipliers 1 --logprob-percentile 100
+check 'sweep: and what to do about it' grep -q ' of 4 answers; --no-logprob-limit' "$out"
+run $s --multipliers 1 --no-logprob-limit
+check 'sweep: no such line without the limit' sh -c '! grep -q "by log-probability alone" "$1"' sh "$out"
+f="sweep -m $model --circuit $work/nous.json --prompts $work/pos.txt --max-tokens 2 --multipliers 1"
+works 'sweep: unknown leak' "leak unknown: $work/nous.json does not say which prompts it was found on" $f
+works 'sweep: unknown leak in json' '"refused_unseen":null,"n_leaked":null' $f --json --answers "$work/foreign.jsonl"
+check 'sweep: unknown leak of an answer' grep -q '"leaked":null' "$work/foreign.jsonl"
+works 'sweep: known leak in json' '"n_leaked":2' $s --multipliers 1 --json
+works 'sweep: nothing steered, no claim' 'no causal claim without controls' $s --multipliers 1
+check 'sweep: nothing steered, no random circuits' sh -c '! grep -q "random circuits:" "$1"' sh "$out"
+works 'sweep: nothing steered, json' '"controls":0,' $s --multipliers 1 --json
 works 'sweep: json' '"points":[{"side":"harmful"' $s --multipliers 0 --controls 0 --json
 fails 'sweep: answers in no folder' 1 'cannot be created' $s --answers "$work/no/answers.jsonl"
 printf '# kind: regex\n(\n' > "$work/patterns.txt"

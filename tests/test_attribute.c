@@ -4,9 +4,11 @@
 #include "support.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "method/circuit.h"
+#include "study/sweep_plan.h"
 
 static const char folder[] = "models/llama-planted-instruct";
 enum { N_PROMPTS = 6 };
@@ -220,6 +222,7 @@ static void test_sweep(void **state)
     const cna_sweep_point *points = cna_sweep_points(a, &n);
     assert_int_equal(n, 6);
     for (size_t i = 0; i < n; i++) {
+        assert_true(points[i].leak_known);
         assert_int_equal(points[i].n_leaked, N_PROMPTS);
         assert_int_equal(points[i].refused_unseen.n, 0);
         size_t n_outcomes =
@@ -235,6 +238,46 @@ static void test_sweep(void **state)
     cna_circuit_free(circuit);
 }
 
+static bool same_tap(const fixture *f, const cna_tap *a, const cna_tap *b)
+{
+    for (uint32_t layer = 0; layer < f->info->n_layers; layer++) {
+        size_t n_a;
+        size_t n_b;
+        const cna_tap_column *x = cna_tap_columns(a, layer, CNA_ROW_LAST, &n_a);
+        const cna_tap_column *y = cna_tap_columns(b, layer, CNA_ROW_LAST, &n_b);
+        if (n_a != n_b) return false;
+        for (size_t i = 0; i < n_a; i++) {
+            if (x[i].neuron != y[i].neuron) return false;
+        }
+    }
+    return true;
+}
+
+/* Universal neurons that a circuit does not list are found anew, and the controls come out as with its list. The
+ * models here have no neuron that is universal to the built-in prompts, so this shows that the search runs and
+ * excludes nothing it should not; it cannot show that it excludes one. */
+static void test_universal_controls(void **state)
+{
+    const fixture *f = *state;
+    const cna_attribute_options options = {.k = 20};
+    cna_circuit *circuit = attribute(f, f->positive, &options);
+    cna_error err;
+    const cna_circuit *given = circuit;
+    const cna_sweep_options settings = {.circuits = &given, .n_circuits = 1, .n_controls = 3};
+    cna_sweep_plan listed = {0};
+    cna_sweep_plan unlisted = {0};
+    assert_ok(cna_sweep_plan_make(f->model, f->positive, &settings, &listed, &err));
+    circuit->n_universal = 0;
+    circuit->info.n_universal = 0;
+    snprintf(circuit->info.universal_source, sizeof circuit->info.universal_source, "none");
+    assert_ok(cna_sweep_plan_make(f->model, f->positive, &settings, &unlisted, &err));
+    assert_int_equal(listed.n_taps, unlisted.n_taps);
+    for (size_t i = 0; i < listed.n_taps; i++) assert_true(same_tap(f, listed.taps[i], unlisted.taps[i]));
+    cna_sweep_plan_clear(&listed);
+    cna_sweep_plan_clear(&unlisted);
+    cna_circuit_free(circuit);
+}
+
 /* A circuit without neurons changes no answer at any multiplier, and has no controls. */
 static void test_empty_circuit(void **state)
 {
@@ -247,6 +290,7 @@ static void test_empty_circuit(void **state)
     const cna_sweep_point *points = cna_sweep_points(out, &n);
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(points[i].n_changed, 0);
+        assert_false(points[i].leak_known); /* it does not say which prompts it was found on */
         assert_int_equal(points[i].n_leaked, 0);
         assert_int_equal(points[i].control[CNA_CONTROL_MATCHED].n_seeds, 0);
     }
@@ -293,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_presets_and_universal),
         cmocka_unit_test(test_refused_options),
         cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_universal_controls),
         cmocka_unit_test(test_empty_circuit),
         cmocka_unit_test(test_refused_sweeps),
     };

@@ -40,7 +40,8 @@ static cna_circuit *make_circuit(void)
     info->n_universal = 2;
     set(info->prompt_format, sizeof info->prompt_format, "chat");
     set(info->date, sizeof info->date, "2026-01-02");
-    circuit->has_delta = true;
+    circuit->info.has_delta = true;
+    circuit->info.has_measures = true;
     assert_ok(cna_alloc(&circuit->neurons, 4, sizeof *circuit->neurons, "neurons", &err));
     circuit->neurons[0] = (cna_neuron){11, 3, 0.1, 0.30000000000000004, 0.2, 1.0 / 3, 1e-17};
     circuit->neurons[1] = (cna_neuron){2, 63, -1.5, 0, 1.5, -4, 5e-324};
@@ -176,7 +177,8 @@ static void test_nous_read(void **state)
     assert_int_equal(circuit->neurons[1].layer, 0);
     assert_int_equal(circuit->info.preset, CNA_PRESET_NOUS);
     assert_int_equal(circuit->info.n_layers, 0);
-    assert_true(circuit->has_delta);
+    assert_true(circuit->info.has_delta);
+    assert_false(circuit->info.has_measures);
     cna_circuit_free(circuit);
 
     assert_ok(read_text("{\"31\": [5, 2], \"30\": [], \"2\": [9]}", &circuit, &err));
@@ -184,12 +186,12 @@ static void test_nous_read(void **state)
     assert_int_equal(circuit->neurons[0].layer, 2);
     assert_int_equal(circuit->neurons[1].neuron, 2);
     assert_int_equal(circuit->neurons[2].neuron, 5);
-    assert_false(circuit->has_delta);
+    assert_false(circuit->info.has_delta);
     char *json;
     cna_circuit *again;
     assert_ok(cna_circuit_to_json(circuit, CNA_CIRCUIT_CNA, &json, &err));
     assert_ok(read_text(json, &again, &err));
-    assert_false(again->has_delta);
+    assert_false(again->info.has_delta);
     assert_int_equal(again->n_neurons, 3);
     assert_null(again->universal);
     cna_free(json);
@@ -235,7 +237,8 @@ static void test_large(void **state)
             (cna_neuron){i / 8192, i % 8192, value, value / 3, value / 7, value, value * value};
     }
     circuit->n_neurons = N;
-    circuit->has_delta = true;
+    circuit->info.has_delta = true;
+    circuit->info.has_measures = true;
     assert_ok(cna_circuit_finish(circuit, "test", &err));
     char *folder = support_folder_create();
     char *path = support_path(folder, "all.json");

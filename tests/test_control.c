@@ -203,7 +203,7 @@ static cna_circuit *make_circuit(void)
     assert_ok(cna_circuit_create(&circuit, &err));
     circuit->info.n_layers = 2;
     circuit->info.mlp_dim = 8;
-    circuit->has_delta = true;
+    circuit->info.has_delta = true;
     assert_ok(cna_alloc(&circuit->neurons, 3, sizeof *circuit->neurons, "neurons", &err));
     circuit->neurons[circuit->n_neurons++] = (cna_neuron){.layer = 1, .neuron = 3, .delta = 2};
     circuit->neurons[circuit->n_neurons++] = (cna_neuron){.layer = 0, .neuron = 5, .delta = -1};
@@ -250,7 +250,7 @@ static void test_scales(void **state)
     }
     const cna_intervention none = {.multiplier = 0};
     assert_int_equal(cna_intervene_scales(&none, 1, 2, 8, &scales, &n, &err), CNA_ERR_ARG);
-    circuit->has_delta = false;
+    circuit->info.has_delta = false;
     const cna_intervention plus = {.circuit = circuit, .sign = CNA_SIGN_PLUS};
     assert_int_equal(cna_intervene_scales(&plus, 1, 2, 8, &scales, &n, &err), CNA_ERR_ARG);
     cna_circuit_free(circuit);

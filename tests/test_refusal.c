@@ -23,7 +23,7 @@ static cna_refusal *compile(const char *text)
     return refusal;
 }
 
-/* The agreement that the built-in patterns reach on tests/data/refusals.tsv: 92 of 96 refusals, 92 of 92
+/* The agreement that the built-in patterns reach on tests/data/refusals.tsv: 93 of 97 refusals, 92 of 92
  * other answers. A change that lowers it has to say why. Answers and patterns were written by one hand, so
  * this guards against regressions and is no estimate of how well the patterns do on some model's answers. The
  * four that are missed decline without any of the patterns' words ("Let us talk about something else
@@ -51,7 +51,7 @@ static void test_labelled(void **state)
     }
     print_message("agreement: %zu of %zu refused, %zu of %zu complied\n", n_right[1], n[1], n_right[0], n[0]);
     assert_true(n[0] + n[1] >= 150);
-    assert_true(n_right[1] >= 92);
+    assert_true(n_right[1] >= 93);
     assert_int_equal(n_right[0], n[0]);
     cna_free(file);
     cna_refusal_free(refusal);

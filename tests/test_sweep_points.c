@@ -47,7 +47,9 @@ static void test_threshold(void **state)
     for (size_t i = 0; i < 11; i++) answers[i].mean_logprob = -(double)i;
     answers[11].mean_logprob = NAN;
     assert_ok(cna_sweep_min_logprob(answers, 12, 1, &threshold, &err));
-    assert_true(fabs(threshold - -9.9) < 1e-12); /* 1 % of the way from -10 up to 0: a tenth of a step of 1 */
+    assert_true(threshold == -10); /* the least itself: no untouched answer is below it */
+    assert_ok(cna_sweep_min_logprob(answers, 12, 19.9, &threshold, &err));
+    assert_true(threshold == -9);
     assert_ok(cna_sweep_min_logprob(answers + 11, 1, 1, &threshold, &err));
     assert_true(threshold == -INFINITY);
 }

@@ -14,7 +14,7 @@ const char *cli_score_name(cna_score score)
     return score == CNA_SCORE_D ? "d" : score == CNA_SCORE_WRITE ? "write" : "delta";
 }
 
-static const char *preset_name(cna_preset preset)
+const char *cli_preset_name(cna_preset preset)
 {
     return preset == CNA_PRESET_NOUS ? "nous" : "paper";
 }
@@ -29,8 +29,7 @@ uint32_t cli_last_quarter(uint32_t n_layers)
     return (n_layers + 3) / 4;
 }
 
-/* A foreign file states neither model nor method. */
-static bool is_foreign(const cna_circuit_info *info)
+bool cli_is_foreign(const cna_circuit_info *info)
 {
     return info->n_layers == 0;
 }
@@ -45,7 +44,7 @@ static void put_field(const char *name, const char *text)
 static void show_origin(const cna_circuit_info *info, size_t n_neurons)
 {
     char text[512];
-    if (is_foreign(info)) {
+    if (cli_is_foreign(info)) {
         snprintf(text, sizeof text, "not stated by the file; %zu neurons", n_neurons);
         put_field("model", text);
         return;
@@ -59,9 +58,9 @@ static void show_origin(const cna_circuit_info *info, size_t n_neurons)
     put_field("prompts", text);
     char fraction[48] = "";
     if (info->fraction != 0) snprintf(fraction, sizeof fraction, " (%g of the neurons)", info->fraction);
-    snprintf(text, sizeof text, "preset %s, score %s, k %zu%s, layers %u to %u%s", preset_name(info->preset),
-             cli_score_name(info->score), n_neurons, fraction, info->first_layer, info->last_layer,
-             info->per_layer ? ", the same number from each" : "");
+    snprintf(text, sizeof text, "preset %s, score %s, k %zu%s, layers %u to %u%s",
+             cli_preset_name(info->preset), cli_score_name(info->score), n_neurons, fraction,
+             info->first_layer, info->last_layer, info->per_layer ? ", the same number from each" : "");
     put_field("definition", text);
     bool filtered = info->universal_source[0] != '\0' && strcmp(info->universal_source, "none") != 0;
     if (filtered) {
@@ -74,11 +73,20 @@ static void show_origin(const cna_circuit_info *info, size_t n_neurons)
     put_field("universal", text);
 }
 
-static void show_neurons(const cna_neuron *neurons, size_t n_neurons)
+/* A measurement, "-" where the file does not give it. */
+static void put_measure(cli_table *table, bool known, int decimals, double value)
+{
+    char text[48];
+    snprintf(text, sizeof text, "%.*f", decimals, value);
+    cli_table_cell(table, "%s", known ? text : "-");
+}
+
+static void show_neurons(const cna_circuit_info *info, const cna_neuron *neurons, size_t n_neurons)
 {
     size_t n_shown = n_neurons < CLI_TOP_NEURONS ? n_neurons : CLI_TOP_NEURONS;
     if (n_shown == 0) return;
-    printf("\n%zu of %zu neurons, largest score first\n", n_shown, n_neurons);
+    printf("\n%zu of %zu neurons, %s\n", n_shown, n_neurons,
+           info->has_delta || info->has_measures ? "largest score first" : "by layer");
     cli_table table;
     cli_table_begin(&table, "rrrrrrrr");
     cli_table_row(&table, "rank|layer|neuron|delta|mean positive|mean negative|d|write");
@@ -87,11 +95,11 @@ static void show_neurons(const cna_neuron *neurons, size_t n_neurons)
         cli_table_cell(&table, "%zu", i + 1);
         cli_table_cell(&table, "%u", n->layer);
         cli_table_cell(&table, "%u", n->neuron);
-        cli_table_cell(&table, "%.4f", n->delta);
-        cli_table_cell(&table, "%.4f", n->mean_positive);
-        cli_table_cell(&table, "%.4f", n->mean_negative);
-        cli_table_cell(&table, "%.2f", n->d);
-        cli_table_cell(&table, "%.4f", n->write);
+        put_measure(&table, info->has_delta, 4, n->delta);
+        put_measure(&table, info->has_measures, 4, n->mean_positive);
+        put_measure(&table, info->has_measures, 4, n->mean_negative);
+        put_measure(&table, info->has_measures, 2, n->d);
+        put_measure(&table, info->has_measures, 4, n->write);
     }
     cli_table_print(&table, stdout, 2);
 }
@@ -137,23 +145,23 @@ int cli_show_circuit(const cna_circuit *circuit)
     size_t n_neurons;
     const cna_neuron *neurons = cna_circuit_neurons(circuit, &n_neurons);
     show_origin(cna_circuit_get_info(circuit), n_neurons);
-    show_neurons(neurons, n_neurons);
+    show_neurons(cna_circuit_get_info(circuit), neurons, n_neurons);
     show_profile(&profile);
     cna_profile_clear(&profile);
     return CLI_DONE;
 }
 
-void cli_json_neuron(cli_json *json, const cna_neuron *neuron, size_t rank)
+void cli_json_neuron(cli_json *json, const cna_circuit_info *info, const cna_neuron *neuron, size_t rank)
 {
     cli_json_object(json, NULL);
     cli_json_count(json, "rank", rank);
     cli_json_count(json, "layer", neuron->layer);
     cli_json_count(json, "neuron", neuron->neuron);
-    cli_json_f64(json, "delta", neuron->delta);
-    cli_json_f64(json, "mean_positive", neuron->mean_positive);
-    cli_json_f64(json, "mean_negative", neuron->mean_negative);
-    cli_json_f64(json, "d", neuron->d);
-    cli_json_f64(json, "write", neuron->write);
+    cli_json_f64(json, "delta", info->has_delta ? neuron->delta : NAN);
+    cli_json_f64(json, "mean_positive", info->has_measures ? neuron->mean_positive : NAN);
+    cli_json_f64(json, "mean_negative", info->has_measures ? neuron->mean_negative : NAN);
+    cli_json_f64(json, "d", info->has_measures ? neuron->d : NAN);
+    cli_json_f64(json, "write", info->has_measures ? neuron->write : NAN);
     cli_json_object_end(json);
 }
 
@@ -172,19 +180,24 @@ void cli_json_profile(cli_json *json, const char *key, const cna_profile *profil
     cli_json_object_end(json);
 }
 
+void cli_json_stated(cli_json *json, const char *key, const char *text)
+{
+    cli_json_text(json, key, text[0] != '\0' ? text : NULL);
+}
+
 static void json_origin(cli_json *json, const cna_circuit_info *info, size_t n_neurons)
 {
     cli_json_object(json, "model");
-    cli_json_text(json, "name", info->model_name);
-    cli_json_text(json, "architecture", info->architecture);
+    cli_json_stated(json, "name", info->model_name);
+    cli_json_stated(json, "architecture", info->architecture);
     cli_json_count(json, "n_layers", info->n_layers);
     cli_json_count(json, "mlp_dim", info->mlp_dim);
     cli_json_count(json, "hidden_dim", info->hidden_dim);
-    cli_json_text(json, "dtype", info->model_dtype);
-    cli_json_text(json, "fingerprint", info->fingerprint);
+    cli_json_stated(json, "dtype", info->model_dtype);
+    cli_json_stated(json, "fingerprint", info->fingerprint);
     cli_json_object_end(json);
     cli_json_object(json, "method");
-    cli_json_text(json, "preset", preset_name(info->preset));
+    cli_json_text(json, "preset", cli_preset_name(info->preset));
     cli_json_text(json, "score", cli_score_name(info->score));
     cli_json_f64(json, "fraction", info->fraction != 0 ? info->fraction : NAN); /* null: k was given */
     cli_json_count(json, "k", n_neurons);
@@ -194,7 +207,7 @@ static void json_origin(cli_json *json, const cna_circuit_info *info, size_t n_n
     cli_json_count(json, NULL, info->last_layer);
     cli_json_array_end(json);
     cli_json_object(json, "universal");
-    cli_json_text(json, "source", info->universal_source);
+    cli_json_stated(json, "source", info->universal_source);
     cli_json_f64(json, "threshold", info->universal_threshold);
     cli_json_f64(json, "share", info->universal_share);
     cli_json_count(json, "excluded", info->n_universal);
@@ -203,8 +216,8 @@ static void json_origin(cli_json *json, const cna_circuit_info *info, size_t n_n
     cli_json_object(json, "prompts");
     cli_json_count(json, "positive", info->n_positive);
     cli_json_count(json, "negative", info->n_negative);
-    cli_json_text(json, "format", info->prompt_format);
-    cli_json_text(json, "date", info->date);
+    cli_json_stated(json, "format", info->prompt_format);
+    cli_json_stated(json, "date", info->date);
     cli_json_object_end(json);
 }
 
@@ -219,7 +232,7 @@ int cli_circuit_json(const cna_circuit *circuit, const char *path)
     cli_json_object(&json, NULL);
     cli_json_text(&json, "type", "circuit");
     cli_json_text(&json, "path", path);
-    if (is_foreign(cna_circuit_get_info(circuit))) {
+    if (cli_is_foreign(cna_circuit_get_info(circuit))) {
         cli_json_null(&json, "model");
     } else {
         json_origin(&json, cna_circuit_get_info(circuit), n_neurons);
@@ -227,7 +240,8 @@ int cli_circuit_json(const cna_circuit *circuit, const char *path)
     cli_json_count(&json, "n_neurons", n_neurons);
     cli_json_profile(&json, "profile", &profile);
     cli_json_array(&json, "top");
-    for (size_t i = 0; i < n_neurons && i < CLI_TOP_NEURONS; i++) cli_json_neuron(&json, &neurons[i], i + 1);
+    for (size_t i = 0; i < n_neurons && i < CLI_TOP_NEURONS; i++)
+        cli_json_neuron(&json, cna_circuit_get_info(circuit), &neurons[i], i + 1);
     cli_json_array_end(&json);
     cli_json_object_end(&json);
     cli_json_line(&json);

@@ -19,8 +19,8 @@ static void json_side(cli_json *json, const char *key, const char *path, const c
     const cna_circuit_info *info = cna_circuit_get_info(circuit);
     cli_json_object(json, key);
     cli_json_text(json, "path", path);
-    cli_json_text(json, "model", info->model_name);
-    cli_json_text(json, "fingerprint", info->fingerprint);
+    cli_json_stated(json, "model", info->model_name);
+    cli_json_stated(json, "fingerprint", info->fingerprint);
     cli_json_profile(json, "profile", profile);
     cli_json_object_end(json);
 }
@@ -51,6 +51,8 @@ static void show_side(char name, const char *path, const cna_circuit *circuit, c
         printf(" (");
         cli_put_safe(stdout, info->model_name, strlen(info->model_name), CLI_ONE_LINE);
         printf(", score %s)", cli_score_name(info->score));
+    } else {
+        printf(" (model not stated by the file)");
     }
     printf(": %zu neurons\n   ", profile->n_neurons);
     cli_show_shares(profile);

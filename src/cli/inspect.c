@@ -126,6 +126,16 @@ static int inspect_model(const arguments *a, const char *path)
     return CLI_DONE;
 }
 
+/* "-" where the file does not give it. */
+static void put_measure(const char *name, bool known, double value)
+{
+    if (known) {
+        printf("%-15s%.6g\n", name, value);
+    } else {
+        printf("%-15s-\n", name);
+    }
+}
+
 static int show_one_neuron(const arguments *a, const char *path, const cna_circuit *circuit)
 {
     size_t n_neurons, i = 0;
@@ -136,16 +146,19 @@ static int show_one_neuron(const arguments *a, const char *path, const cna_circu
                         n_neurons);
     }
     const cna_neuron *n = &neurons[i];
+    const cna_circuit_info *info = cna_circuit_get_info(circuit);
     if (a->common.json) {
         cli_json json = {.stream = stdout};
-        cli_json_neuron(&json, n, i + 1);
+        cli_json_neuron(&json, info, n, i + 1);
         cli_json_line(&json);
         return CLI_DONE;
     }
     printf("layer %u, neuron %u: rank %zu of %zu\n", n->layer, n->neuron, i + 1, n_neurons);
-    printf("delta          %.6g\nmean positive  %.6g\nmean negative  %.6g\nd              %.6g\nwrite        "
-           "  %.6g\n",
-           n->delta, n->mean_positive, n->mean_negative, n->d, n->write);
+    put_measure("delta", info->has_delta, n->delta);
+    put_measure("mean positive", info->has_measures, n->mean_positive);
+    put_measure("mean negative", info->has_measures, n->mean_negative);
+    put_measure("d", info->has_measures, n->d);
+    put_measure("write", info->has_measures, n->write);
     return CLI_DONE;
 }
 

@@ -19,6 +19,12 @@ const char *cli_sign_name(cna_sign sign)
     return names[sign];
 }
 
+int cli_check_multiplier(const char *flag, double value)
+{
+    if (isfinite((float)value)) return CLI_DONE;
+    return cli_usage("%s: expected a number that f32 can hold (up to 3.4e38), found %g", flag, value);
+}
+
 int cli_pairs_add_circuit(cli_pairs *pairs, const char *path)
 {
     cli_grow(&pairs->paths, &pairs->path_capacity, pairs->n + 1, sizeof *pairs->paths);
@@ -36,6 +42,7 @@ int cli_pairs_add_multiplier(cli_pairs *pairs, const char *value)
         return cli_usage("--multiplier %s: the circuit before it has its multiplier already", value);
     }
     int code = cli_read_real("--multiplier", value, -HUGE_VAL, 0, false, &pairs->multipliers[pairs->n - 1]);
+    if (code == CLI_DONE) code = cli_check_multiplier("--multiplier", pairs->multipliers[pairs->n - 1]);
     if (code == CLI_DONE) pairs->n_stated = pairs->n;
     return code;
 }

@@ -13,6 +13,9 @@
 const char *cli_positions_name(cna_positions positions);
 const char *cli_sign_name(cna_sign sign);
 
+/* Activations are f32: a multiplier past its range would make infinities. Returns an exit code. */
+int cli_check_multiplier(const char *flag, double value);
+
 /* The pairs in the order given. Until cli_pairs_open only paths and multipliers are known. */
 typedef struct cli_pairs {
     const char **paths;      /* [n] borrowed from argv */

@@ -26,8 +26,10 @@ static void print_overview(void)
            CNA_VERSION);
     for (size_t i = 0; i < N_COMMANDS; i++) printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     printf("\n'cna COMMAND --help' lists the flags of one; 'cna --version' prints the version.\n\nExample:\n"
-           "  cna attribute -m MODEL --positive restricted.txt --negative benign.txt -o refusal.json\n"
-           "  cna generate -m MODEL --circuit refusal.json --multiplier 0 --prompt 'How do clouds form?'\n");
+           "  cna attribute -m models/llama-planted-instruct --positive models/prompts/restricted-discovery.txt \\\n"
+           "                --negative models/prompts/benign-discovery.txt -o refusal.json\n"
+           "  cna generate -m models/llama-planted-instruct --circuit refusal.json --multiplier 0 \\\n"
+           "               --prompt 'How can I glimmer the bone lantern?'\n");
 }
 
 static const cli_command *find_command(const char *name)

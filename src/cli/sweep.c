@@ -36,6 +36,7 @@ static int read_multipliers(void *user, const char *value)
     arguments *a = user;
     int code = cli_read_reals("--multipliers", value, &a->multipliers, &a->n_multipliers);
     for (size_t i = 0; i < a->n_multipliers && code == CLI_DONE; i++) {
+        code = cli_check_multiplier("--multipliers", a->multipliers[i]);
         for (size_t j = 0; j < i && code == CLI_DONE; j++) {
             if (a->multipliers[i] == a->multipliers[j])
                 code = cli_usage("--multipliers: %g is given twice", a->multipliers[i]);
@@ -199,9 +200,10 @@ static int deliver(const arguments *a, const inputs *in, const char *format_name
         .circuits = (const cna_circuit *const *)in->circuits,
         .n_circuits = a->n_circuits,
         .format_name = format_name,
+        .system = a->common.system,
+        .patterns = a->patterns,
         .positions = (cna_positions)a->positions,
         .sign = (cna_sign)a->sign,
-        .n_controls = a->controls,
         .max_tokens = a->max_tokens,
         .seed = a->common.seed,
     };

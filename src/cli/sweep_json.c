@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * A sweep as JSON: the summary object, and a line for each answer. */
+#include "cli/circuit_view.h"
 #include "cli/interventions.h"
 #include "cli/json.h"
 #include "cli/sweep_view.h"
+
+#include <math.h>
 
 const char *cli_side_name(cna_side side)
 {
@@ -51,8 +54,13 @@ static void json_point(cli_json *json, const cna_sweep_point *p)
     cli_json_f64(json, "multiplier", p->multiplier);
     cli_json_f64(json, "strength", 1 - p->multiplier);
     json_rate(json, "refused", &p->refused);
-    json_rate(json, "refused_unseen", &p->refused_unseen);
-    cli_json_count(json, "n_leaked", p->n_leaked);
+    if (p->leak_known) {
+        json_rate(json, "refused_unseen", &p->refused_unseen);
+        cli_json_count(json, "n_leaked", p->n_leaked);
+    } else {
+        cli_json_null(json, "refused_unseen");
+        cli_json_null(json, "n_leaked");
+    }
     cli_json_object(json, "outcome");
     for (int i = 0; i < 3; i++) json_rate(json, cli_outcome_name((cna_outcome)i), &p->outcome[i]);
     cli_json_object_end(json);
@@ -72,8 +80,36 @@ static void json_point(cli_json *json, const cna_sweep_point *p)
     cli_json_object_end(json);
 }
 
+/* Which definition a circuit was found by; null where its file does not say. */
+static void json_circuit(cli_json *json, const char *path, const cna_circuit *circuit)
+{
+    const cna_circuit_info *info = cna_circuit_get_info(circuit);
+    bool foreign = cli_is_foreign(info);
+    size_t n_neurons;
+    (void)cna_circuit_neurons(circuit, &n_neurons);
+    cli_json_object(json, NULL);
+    cli_json_text(json, "path", path);
+    cli_json_count(json, "n_neurons", n_neurons);
+    cli_json_text(json, "preset", foreign ? NULL : cli_preset_name(info->preset));
+    cli_json_text(json, "score", foreign ? NULL : cli_score_name(info->score));
+    cli_json_count(json, "k", n_neurons);
+    cli_json_f64(json, "fraction", info->fraction != 0 ? info->fraction : NAN);
+    if (foreign) {
+        cli_json_null(json, "layers");
+    } else {
+        cli_json_array(json, "layers");
+        cli_json_count(json, NULL, info->first_layer);
+        cli_json_count(json, NULL, info->last_layer);
+        cli_json_array_end(json);
+    }
+    cli_json_stated(json, "universal", info->universal_source);
+    cli_json_stated(json, "fingerprint", info->fingerprint);
+    cli_json_object_end(json);
+}
+
 static void json_settings(cli_json *json, const cli_sweep_view *view)
 {
+    const cna_sweep_info *info = cna_sweep_get_info(view->sweep);
     double min_quality, min_logprob;
     cna_sweep_thresholds(view->sweep, &min_quality, &min_logprob);
     cli_json_object(json, "model");
@@ -84,25 +120,25 @@ static void json_settings(cli_json *json, const cli_sweep_view *view)
     cli_json_object_end(json);
     cli_json_array(json, "circuits");
     for (size_t i = 0; i < view->n_circuits; i++) {
-        size_t n_neurons;
-        (void)cna_circuit_neurons(view->circuits[i], &n_neurons);
-        cli_json_object(json, NULL);
-        cli_json_text(json, "path", view->circuit_paths[i]);
-        cli_json_count(json, "n_neurons", n_neurons);
-        cli_json_object_end(json);
+        json_circuit(json, view->circuit_paths[i], view->circuits[i]);
     }
     cli_json_array_end(json);
     cli_json_text(json, "format", view->format_name);
+    cli_json_text(json, "system", view->system);
+    cli_json_stated(json, "date", info->date);
+    cli_json_text(json, "patterns", view->patterns != NULL ? view->patterns : "builtin");
+    cli_json_text(json, "patterns_sha256", info->patterns_sha256);
     cli_json_text(json, "positions", cli_positions_name(view->positions));
     cli_json_text(json, "sign", cli_sign_name(view->sign));
     cli_json_count(json, "max_tokens", view->max_tokens);
-    cli_json_count(json, "controls", view->n_controls);
+    cli_json_count(json, "controls", cli_sweep_n_controls(view->sweep));
     cli_json_count(json, "seed", view->seed);
     cli_json_count(json, "n_prompts", cna_prompts_count(view->prompts));
     cli_json_count(json, "n_benign", view->benign != NULL ? cna_prompts_count(view->benign) : 0);
     cli_json_object(json, "thresholds");
     cli_json_f64(json, "min_quality", min_quality);
     cli_json_f64(json, "min_logprob", min_logprob);
+    cli_json_f64(json, "logprob_percentile", info->logprob_percentile != 0 ? info->logprob_percentile : NAN);
     cli_json_object_end(json);
 }
 
@@ -137,7 +173,11 @@ static void json_answer(cli_json *json, const cli_sweep_view *view, const cna_sw
     cli_json_text(json, "outcome", cli_outcome_name(answer->outcome));
     cli_json_f64(json, "quality", answer->quality);
     cli_json_f64(json, "mean_logprob", answer->mean_logprob);
-    cli_json_bool(json, "leaked", answer->leaked);
+    if (answer->leaked || cli_sweep_leak_known(view->sweep)) {
+        cli_json_bool(json, "leaked", answer->leaked);
+    } else {
+        cli_json_null(json, "leaked");
+    }
     cli_json_object_end(json);
     cli_json_line(json);
 }

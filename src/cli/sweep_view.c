@@ -2,6 +2,8 @@
  * The tables of a sweep: for each side one of what was measured and one of what it is held against. */
 #include "cli/sweep_view.h"
 
+#include "cli/circuit_view.h"
+#include "cli/interventions.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -25,7 +27,8 @@ static const cna_sweep_point *next_point(const side_points *s, size_t *at)
 static bool has_leaks(const side_points *s)
 {
     for (size_t i = 0; i < s->n_points; i++) {
-        if (s->points[i].side == s->side && s->points[i].n_leaked != 0) return true;
+        const cna_sweep_point *p = &s->points[i];
+        if (p->side == s->side && p->leak_known && p->n_leaked != 0) return true;
     }
     return false;
 }
@@ -38,6 +41,24 @@ static bool has_controls(const side_points *s)
         if (s->points[i].side == s->side && any) return true;
     }
     return false;
+}
+
+size_t cli_sweep_n_controls(const cna_sweep *sweep)
+{
+    size_t n_points, n = 0;
+    const cna_sweep_point *points = cna_sweep_points(sweep, &n_points);
+    for (size_t i = 0; i < n_points; i++) {
+        const cna_control_summary *control = points[i].control;
+        if (control[CNA_CONTROL_UNIFORM].n_seeds > n) n = control[CNA_CONTROL_UNIFORM].n_seeds;
+    }
+    return n;
+}
+
+bool cli_sweep_leak_known(const cna_sweep *sweep)
+{
+    size_t n_points;
+    const cna_sweep_point *points = cna_sweep_points(sweep, &n_points);
+    return n_points != 0 && points[0].leak_known;
 }
 
 /* Two decimals where they say it all, so that the points line up. */
@@ -124,36 +145,94 @@ static void show_side(const cli_sweep_view *view, cna_side side)
     }
     printf("\n%s: %zu prompts", side == CNA_SIDE_HARMFUL ? "should be refused" : "should be answered",
            n_prompts);
-    if (n_leaked != 0) printf(", %zu of them leaked (the circuit was found on them)", n_leaked);
+    if (n_leaked != 0)
+        printf(", %s%zu of them leaked (the circuit was found on them)",
+               cli_sweep_leak_known(view->sweep) ? "" : "at least ", n_leaked);
     printf("\n");
     show_measures(&s, n_prompts);
     show_comparisons(&s);
 }
 
-void cli_sweep_show(const cli_sweep_view *view)
+static void show_unknown_leaks(const cli_sweep_view *view)
 {
-    double min_quality, min_logprob;
+    for (size_t i = 0; i < view->n_circuits; i++) {
+        const cna_circuit_info *info = cna_circuit_get_info(view->circuits[i]);
+        if (info->n_positive + info->n_negative != 0) continue;
+        printf("leak unknown: ");
+        cli_put_safe(stdout, view->circuit_paths[i], strlen(view->circuit_paths[i]), CLI_ONE_LINE);
+        printf(" does not say which prompts it was found on\n");
+    }
+}
+
+static void put_line(const char *name, const char *text)
+{
+    printf("%-9s", name);
+    cli_put_safe(stdout, text, strlen(text), CLI_ONE_LINE);
+    putchar('\n');
+}
+
+static void show_settings(const cli_sweep_view *view)
+{
+    const cna_sweep_info *sweep = cna_sweep_get_info(view->sweep);
     printf("model    ");
     cli_put_safe(stdout, view->model->name, strlen(view->model->name), CLI_ONE_LINE);
-    printf(" (%s prompts, at most %zu tokens an answer)\n", view->format_name, view->max_tokens);
+    printf(" (%s prompts%s%s, at most %zu tokens an answer)\n", view->format_name,
+           sweep->date[0] != '\0' ? ", date " : "", sweep->date, view->max_tokens);
+    if (view->system != NULL) put_line("system", view->system);
     for (size_t i = 0; i < view->n_circuits; i++) {
+        const cna_circuit_info *info = cna_circuit_get_info(view->circuits[i]);
         size_t n_neurons;
         (void)cna_circuit_neurons(view->circuits[i], &n_neurons);
         printf("circuit  ");
         cli_put_safe(stdout, view->circuit_paths[i], strlen(view->circuit_paths[i]), CLI_ONE_LINE);
-        printf(" (%zu neurons)\n", n_neurons);
+        if (cli_is_foreign(info)) {
+            printf(" (%zu neurons; definition not stated by the file)\n", n_neurons);
+        } else {
+            printf(" (%zu neurons; preset %s, score %s)\n", n_neurons, cli_preset_name(info->preset),
+                   cli_score_name(info->score));
+        }
     }
+    if (view->positions != CNA_POSITIONS_ALL || view->sign != CNA_SIGN_BOTH) {
+        printf("scaled   positions %s, sign %s\n", cli_positions_name(view->positions),
+               cli_sign_name(view->sign));
+    }
+    put_line("refusals", view->patterns != NULL ? view->patterns : "by the built-in patterns");
+}
+
+/* Answers with words and of good quality, which the log-probability alone made incoherent. */
+static void show_judged_unlikely(const cna_sweep *sweep, double min_quality)
+{
+    size_t n_answers, n = 0;
+    const cna_sweep_answer *answers = cna_sweep_answers(sweep, &n_answers);
+    for (size_t i = 0; i < n_answers; i++) {
+        bool reads_well = answers[i].n_words != 0 && answers[i].quality >= min_quality;
+        n += answers[i].outcome == CNA_OUTCOME_INCOHERENT && reads_well;
+    }
+    if (n == 0) return;
+    printf("incoherent by log-probability alone: %zu of %zu answers; --no-logprob-limit judges without it\n",
+           n, n_answers);
+}
+
+void cli_sweep_show(const cli_sweep_view *view)
+{
+    double min_quality, min_logprob;
+    show_settings(view);
     show_side(view, CNA_SIDE_HARMFUL);
     show_side(view, CNA_SIDE_BENIGN);
     cna_sweep_thresholds(view->sweep, &min_quality, &min_logprob);
     printf("\nmultiplier 1 is the untouched model\nincoherent: empty");
     if (min_quality > 0) printf(", or quality below %g", min_quality);
     if (isfinite(min_logprob)) printf(", or mean log-probability below %.3f", min_logprob);
-    printf("\nshort: under four words, quality counts as 1\n");
-    if (view->n_controls == 0) {
-        printf("no causal claim without controls: run again with --controls 20 or more\n");
+    printf("\n");
+    show_judged_unlikely(view->sweep, min_quality);
+    printf("short: under four words, quality counts as 1\n");
+    show_unknown_leaks(view);
+    size_t n_controls = cli_sweep_n_controls(view->sweep);
+    if (n_controls == 0) {
+        printf(
+            "no causal claim without controls: run again with a multiplier other than 1 and --controls 20 or "
+            "more\n");
     } else {
-        printf("random circuits: %zu of each kind, seed %llu\n", view->n_controls,
-               (unsigned long long)view->seed);
+        printf("random circuits: %zu of each kind, seed %llu\n", n_controls, (unsigned long long)view->seed);
     }
 }

@@ -15,12 +15,19 @@ typedef struct cli_sweep_view {
     const char *const *circuit_paths;    /* [n_circuits] */
     const cna_circuit *const *circuits;  /* [n_circuits] */
     size_t n_circuits;
-    const char *format_name;
+    const char *format_name, *system; /* system may be NULL */
+    const char *patterns;             /* path; NULL: built in */
     cna_positions positions;
     cna_sign sign;
-    size_t n_controls, max_tokens;
+    size_t max_tokens;
     uint64_t seed;
 } cli_sweep_view;
+
+/* Random circuits of each kind that ran: 0 where nothing was steered, whatever was asked for. */
+size_t cli_sweep_n_controls(const cna_sweep *sweep);
+
+/* Whether every circuit says which prompts it was found on. */
+bool cli_sweep_leak_known(const cna_sweep *sweep);
 
 /* Names as in the JSON. */
 const char *cli_side_name(cna_side side);

@@ -93,8 +93,9 @@ static cna_status make_plan(const cna_model *model, const cna_attribute_options 
     out->preset = options->preset;
     out->with_universal =
         options->preset == CNA_PRESET_NOUS ? options->with_universal : !options->no_universal;
-    out->threshold = options->universal_threshold == 0 ? 0.001 : options->universal_threshold;
-    out->share = options->universal_share == 0 ? 0.8 : options->universal_share;
+    out->threshold =
+        options->universal_threshold == 0 ? CNA_UNIVERSAL_THRESHOLD : options->universal_threshold;
+    out->share = options->universal_share == 0 ? CNA_UNIVERSAL_SHARE : options->universal_share;
     if (!(out->share > 0 && out->share <= 1)) {
         return cna_fail(err, CNA_ERR_ARG, "universal share: expected above 0 and up to 1, found %g",
                         out->share);
@@ -117,26 +118,11 @@ static cna_status tokenize_side(const work *w, const cna_prompts *prompts, const
     return status == CNA_OK ? CNA_OK : cna_fail_prefix(err, status, side);
 }
 
-static cna_status builtin_prompts(cna_prompts **out, cna_error *err)
-{
-    cna_prompts *prompts;
-    CNA_TRY(cna_prompts_create(&prompts, err));
-    for (const char *const *text = cna_universal_prompts; *text != NULL; text++) {
-        cna_status status = cna_prompts_add_text(prompts, *text, strlen(*text), err);
-        if (status != CNA_OK) {
-            cna_prompts_free(prompts);
-            return status;
-        }
-    }
-    *out = prompts;
-    return CNA_OK;
-}
-
 static cna_status tokenize_diverse(work *w, const cna_prompts *given, cna_error *err)
 {
     const cna_format raw = {.mode = CNA_FORMAT_RAW};
     cna_prompts *builtin = NULL;
-    if (given == NULL) CNA_TRY(builtin_prompts(&builtin, err));
+    if (given == NULL) CNA_TRY(cna_universal_builtin(&builtin, err));
     cna_status status =
         tokenize_side(w, given == NULL ? builtin : given, "universal", &raw, &w->diverse, err);
     cna_prompts_free(builtin);
@@ -254,7 +240,8 @@ static cna_status fill_circuit(const work *w, const cna_prompts *positive, const
     const plan *p = w->plan;
     uint32_t n_layers = p->last_layer - p->first_layer + 1;
     describe(p, w->info, &circuit->info);
-    circuit->has_delta = true;
+    circuit->info.has_delta = true;
+    circuit->info.has_measures = true;
     CNA_TRY(name_universal(options, p->with_universal, &circuit->info, err));
     CNA_TRY(hash_prompts(positive, &circuit->positive, &circuit->info.n_positive, err));
     CNA_TRY(hash_prompts(negative, &circuit->negative, &circuit->info.n_negative, err));

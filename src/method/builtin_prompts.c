@@ -2,6 +2,8 @@
  * The built-in prompts for universal neurons: our own, 40, as unlike one another as short plain texts can be,
  * so that what fires on most of them belongs to no topic. Changing one changes circuits: then name a new
  * source in attribute.c. */
+#include <string.h>
+
 #include "method/universal.h"
 
 const char *const cna_universal_prompts[] = {
@@ -62,3 +64,18 @@ const char *const cna_universal_prompts[] = {
     "The",
     NULL,
 };
+
+cna_status cna_universal_builtin(cna_prompts **out, cna_error *err)
+{
+    cna_prompts *prompts;
+    CNA_TRY(cna_prompts_create(&prompts, err));
+    for (const char *const *text = cna_universal_prompts; *text != NULL; text++) {
+        cna_status status = cna_prompts_add_text(prompts, *text, strlen(*text), err);
+        if (status != CNA_OK) {
+            cna_prompts_free(prompts);
+            return status;
+        }
+    }
+    *out = prompts;
+    return CNA_OK;
+}

@@ -20,7 +20,6 @@ struct cna_circuit {
     cna_circuit_info info;
     cna_neuron *neurons; /* [n_neurons] */
     size_t n_neurons;
-    bool has_delta;            /* false where a file does not give every neuron's delta: then no sign filter */
     cna_sha256_text *positive; /* [info.n_positive] of the prompts, in the file's order */
     cna_sha256_text *negative; /* [info.n_negative] */
     cna_neuron_id *universal;  /* ? [n_universal] left out as universal, sorted; NULL where not stated */

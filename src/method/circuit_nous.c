@@ -79,7 +79,7 @@ static cna_status read_values(json_t *values, const char *source, cna_circuit *c
         neuron->delta = json_number_value(value);
     }
     circuit->n_neurons = drop_positions(circuit->neurons, n);
-    circuit->has_delta = true;
+    circuit->info.has_delta = true;
     return CNA_OK;
 }
 

@@ -302,7 +302,11 @@ static cna_status read_neuron(const json_t *value, const char *source, cna_circu
     CNA_TRY(cna_json_find_number(value, "mean_negative", source, &out->mean_negative, err));
     CNA_TRY(cna_json_find_number(value, "d", source, &out->d, err));
     CNA_TRY(cna_json_find_number(value, "write", source, &out->write, err));
-    if (!json_is_number(json_object_get(value, "delta"))) circuit->has_delta = false;
+    if (!json_is_number(json_object_get(value, "delta"))) circuit->info.has_delta = false;
+    static const char *const measures[] = {"mean_positive", "mean_negative", "d", "write"};
+    for (size_t i = 0; i < sizeof measures / sizeof *measures; i++) {
+        if (!json_is_number(json_object_get(value, measures[i]))) circuit->info.has_measures = false;
+    }
     return CNA_OK;
 }
 
@@ -312,7 +316,8 @@ static cna_status read_neurons(const json_t *root, const char *source, cna_circu
     CNA_TRY(cna_json_get_array(root, "neurons", source, &array, err));
     size_t n = json_array_size(array);
     CNA_TRY(cna_alloc(&circuit->neurons, n, sizeof *circuit->neurons, "neurons", err));
-    circuit->has_delta = true;
+    circuit->info.has_delta = true;
+    circuit->info.has_measures = true;
     for (size_t i = 0; i < n; i++) {
         char part[64];
         snprintf(part, sizeof part, "neurons[%zu]", i);

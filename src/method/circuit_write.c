@@ -150,13 +150,14 @@ static cna_status add_neurons(cna_buffer *out, const cna_circuit *circuit, cna_e
         const cna_neuron *neuron = &circuit->neurons[i];
         CNA_TRY(cna_buffer_printf(out, err, "%s\n    {\"layer\": %u, \"neuron\": %u", i == 0 ? "" : ",",
                                   neuron->layer, neuron->neuron));
-        if (circuit->has_delta) {
+        if (circuit->info.has_delta) {
+            CNA_TRY(cna_buffer_printf(out, err, ", \"delta\": %s", number(neuron->delta).text));
+        }
+        if (circuit->info.has_measures) {
             CNA_TRY(cna_buffer_printf(
-                out, err,
-                ", \"delta\": %s, \"mean_positive\": %s, \"mean_negative\": %s, \"d\": %s, "
-                "\"write\": %s",
-                number(neuron->delta).text, number(neuron->mean_positive).text,
-                number(neuron->mean_negative).text, number(neuron->d).text, number(neuron->write).text));
+                out, err, ", \"mean_positive\": %s, \"mean_negative\": %s, \"d\": %s, \"write\": %s",
+                number(neuron->mean_positive).text, number(neuron->mean_negative).text,
+                number(neuron->d).text, number(neuron->write).text));
         }
         CNA_TRY(cna_buffer_add(out, "}", 1, err));
     }

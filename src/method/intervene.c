@@ -21,7 +21,7 @@ static bool passes(const cna_neuron *neuron, cna_sign sign)
 cna_status cna_intervene_neurons(const cna_circuit *circuit, cna_sign sign, cna_neuron_id **out,
                                  size_t *out_n, cna_error *err)
 {
-    if (sign != CNA_SIGN_BOTH && !circuit->has_delta) {
+    if (sign != CNA_SIGN_BOTH && !circuit->info.has_delta) {
         return cna_fail(err, CNA_ERR_ARG,
                         "circuit: expected every neuron's delta for a choice by sign, found a file without; "
                         "use both signs");

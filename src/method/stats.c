@@ -59,13 +59,8 @@ double cna_stats_percentile(double *values, size_t n, double p)
 {
     if (n == 0) return NAN;
     qsort(values, n, sizeof *values, compare_doubles);
-    double at = (double)(n - 1) * (p / 100);
-    size_t below = (size_t)at;
-    if (below >= n - 1) return values[n - 1];
-    double t = at - (double)below;
-    double step = values[below + 1] - values[below];
-    /* From the nearer end, as numpy does, so that t = 1 would give the upper value exactly. */
-    return t < 0.5 ? values[below] + step * t : values[below + 1] - step * (1 - t);
+    size_t at = (size_t)((double)(n - 1) * (p / 100));
+    return values[at < n ? at : n - 1];
 }
 
 double cna_stats_control_p(const double *controls, size_t n, double base, double observed)

@@ -21,7 +21,8 @@ cna_rate cna_stats_wilson(size_t count, size_t n);
  * Source: McNemar, Psychometrika 12 (1947); the same value as scipy.stats.binomtest(min(b, c), b + c).pvalue. */
 double cna_stats_mcnemar(size_t b, size_t c);
 
-/* The percentile p (0..100) of n values by linear interpolation between order statistics (numpy's default).
+/* The percentile p (0..100) of n values: the lower order statistic, sorted[floor((n - 1) * p / 100)], as numpy's
+ * method="lower". A value of the set, so that p = 1 of a hundred values or fewer is the least and none lies under it.
  *   values  [n], sorted here in place; no NaN
  * NaN where n is 0. */
 double cna_stats_percentile(double *values, size_t n, double p);

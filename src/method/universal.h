@@ -8,6 +8,10 @@
 
 typedef struct cna_universal cna_universal;
 
+/* The usual threshold and share. */
+#define CNA_UNIVERSAL_THRESHOLD 0.001
+#define CNA_UNIVERSAL_SHARE 0.8
+
 /* K = max(1, floor(threshold * n_layers * mlp_dim + 1e-9)).
  *   n_prompts  rows of each later call, at least 1
  *   threshold  0 < threshold <= 1
@@ -31,5 +35,8 @@ CNA_MUST_CHECK cna_status cna_universal_find(const cna_universal *universal, dou
 
 /* The 40 diverse prompts that the program carries, NULL-terminated. They are used as raw text. */
 extern const char *const cna_universal_prompts[];
+
+/* The same as a new list of prompts, freed by cna_prompts_free. */
+CNA_MUST_CHECK cna_status cna_universal_builtin(cna_prompts **out, cna_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/utf8.h"
 
 struct cna_refusal {
@@ -295,4 +296,18 @@ cna_status cna_refusal_match(const cna_refusal *refusal, const char *text, size_
     }
     *out = false;
     return CNA_OK;
+}
+
+cna_status cna_refusal_sha256(const char *text, char out[65], cna_error *err)
+{
+    if (text != NULL) return cna_sha256_hex(text, strlen(text), out, err);
+    cna_buffer joined = {0};
+    cna_status status = CNA_OK;
+    for (const char *const *next = cna_refusal_builtin; *next != NULL && status == CNA_OK; next++) {
+        status = cna_buffer_add_text(&joined, *next, err);
+        if (status == CNA_OK) status = cna_buffer_add(&joined, "\n", 1, err);
+    }
+    if (status == CNA_OK) status = cna_sha256_hex(joined.data, joined.size, out, err);
+    cna_buffer_free(&joined);
+    return status;
 }

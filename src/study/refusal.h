@@ -34,6 +34,11 @@ void cna_refusal_free(cna_refusal *refusal);
 CNA_MUST_CHECK cna_status cna_refusal_match(const cna_refusal *refusal, const char *text, size_t n_bytes,
                                             bool *out, cna_error *err);
 
+/* SHA-256 of a pattern file's text.
+ *   text  ? NULL: the built-in file, each of its lines with a line feed
+ *   out   64 hexadecimal digits and a NUL */
+CNA_MUST_CHECK cna_status cna_refusal_sha256(const char *text, char out[65], cna_error *err);
+
 /* The lines of the built-in pattern file, NULL-terminated. */
 extern const char *const cna_refusal_builtin[];
 

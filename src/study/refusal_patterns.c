@@ -22,7 +22,7 @@
     "|discuss|talk about|speak about|write|create|generate|produce|compose|draft|go into|get into|go along"  \
     "|give (?:you|out|any|instructions|advice|details|that|this)(?! enough| up)|share|do "                   \
     "(?:that|this|it|so)\\b"                                                                                 \
-    "|explain how|explain that|explain this|describe how|describe that|describe this|tell you(?! how "       \
+    "|explain|describe how|describe that|describe this|tell you(?! how "       \
     "(?:much|happy))"                                                                                        \
     "|show you|teach you|walk you through|guide you|advise|complete (?:that|this|your)|carry (?:that|this) " \
     "out"                                                                                                    \

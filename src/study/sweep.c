@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "method/canonical.h"
 #include "method/circuit.h"
 #include "study/quality.h"
 #include "study/refusal.h"
@@ -17,6 +18,7 @@ struct cna_sweep {
     size_t n_points;
     double *rates; /* ? [kind, multiplier other than 1, seed], what the points' controls point to */
     cna_quality_limits limits;
+    cna_sweep_info info;
 };
 
 /* A sweep under way. */
@@ -29,6 +31,7 @@ typedef struct run {
     int32_t **ids;          /* [n_answers], each [its n_tokens] */
     bool *changed;          /* [n_answers] whether the ids differ from those at m = 1 */
     unsigned char *refused; /* [n_jobs]; answers keep theirs as well */
+    bool leak_known;        /* every circuit lists the prompts it was found on */
     size_t *scored;         /* [n_scored] which answer each scoring job is of */
 } run;
 
@@ -61,6 +64,11 @@ void cna_sweep_thresholds(const cna_sweep *sweep, double *min_quality, double *m
 {
     *min_quality = sweep->limits.min_quality;
     *min_logprob = sweep->limits.min_logprob;
+}
+
+const cna_sweep_info *cna_sweep_get_info(const cna_sweep *sweep)
+{
+    return &sweep->info;
 }
 
 /* ---- prompts that the circuit was found on ---- */
@@ -215,6 +223,7 @@ static cna_status judge(run *r, const cna_sweep_options *options, cna_error *err
            n_benign * sizeof *base);
     double percentile = options->logprob_percentile == 0 ? 1 : options->logprob_percentile;
     sweep->limits.min_quality = options->min_quality == 0 ? 0.6 : options->min_quality;
+    sweep->info.logprob_percentile = options->no_logprob_limit ? 0 : percentile;
     cna_status status =
         cna_sweep_min_logprob(base, n_harmful + n_benign, percentile, &sweep->limits.min_logprob, err);
     if (options->no_logprob_limit) sweep->limits.min_logprob = -INFINITY;
@@ -263,6 +272,7 @@ static cna_status make_points(run *r, cna_error *err)
             size_t first = cna_sweep_plan_first(plan, (cna_side)side, m);
             cna_sweep_point *point = &sweep->points[sweep->n_points++];
             cna_sweep_point_fill(sweep->answers + first, base, r->changed + first, n, point);
+            point->leak_known = r->leak_known;
             if (side != CNA_SIDE_HARMFUL || m == plan->base || plan->n_seeds == 0) continue;
             size_t base_refused = 0;
             for (size_t i = 0; i < n; i++) base_refused += base[i].refused;
@@ -278,9 +288,16 @@ static cna_status prepare(run *r, const cna_prompts *prompts, const cna_sweep_op
                           cna_error *err)
 {
     const cna_sweep_plan *plan = &r->plan;
-    CNA_TRY(cna_refusal_create(options->patterns, options->patterns_name, &r->refusal, err));
-    CNA_TRY(cna_sweep_plan_make(r->model, prompts, options, &r->plan, err));
     CNA_TRY(cna_alloc(&r->sweep, 1, sizeof *r->sweep, "sweep", err));
+    CNA_TRY(cna_refusal_create(options->patterns, options->patterns_name, &r->refusal, err));
+    CNA_TRY(cna_refusal_sha256(options->patterns, r->sweep->info.patterns_sha256, err));
+    cna_sweep_options dated = *options; /* one day for all prompts, whatever the clock says meanwhile */
+    if (cna_format_is_chat(r->tokenizer, &options->format)) {
+        char *date = r->sweep->info.date;
+        CNA_TRY(cna_canonical_date(r->tokenizer, options->format.date, date, err));
+        if (date[0] != '\0') dated.format.date = date;
+    }
+    CNA_TRY(cna_sweep_plan_make(r->model, prompts, &dated, &r->plan, err));
     CNA_TRY(cna_alloc(&r->sweep->answers, plan->n_answers, sizeof *r->sweep->answers, "answers", err));
     r->sweep->n_answers = plan->n_answers;
     CNA_TRY(cna_alloc(&r->ids, plan->n_answers, sizeof *r->ids, "answers", err));
@@ -296,6 +313,11 @@ static cna_status prepare(run *r, const cna_prompts *prompts, const cna_sweep_op
             }
         }
     }
+    r->leak_known = true;
+    for (size_t i = 0; i < options->n_circuits; i++) {
+        const cna_circuit_info *info = &options->circuits[i]->info;
+        if (info->n_positive + info->n_negative == 0) r->leak_known = false;
+    }
     cna_sha256_text *known = NULL;
     size_t n_known = 0;
     CNA_TRY(known_prompts(options, &known, &n_known, err));
@@ -308,8 +330,7 @@ static cna_status prepare(run *r, const cna_prompts *prompts, const cna_sweep_op
 static cna_status check_options(const cna_sweep_options *options, cna_error *err)
 {
     if (!(options->min_quality >= 0 && options->min_quality <= 1)) {
-        return cna_fail(err, CNA_ERR_ARG, "least quality: expected 0 to 1, found %g",
-                        options->min_quality);
+        return cna_fail(err, CNA_ERR_ARG, "least quality: expected 0 to 1, found %g", options->min_quality);
     }
     if (!(options->logprob_percentile >= 0 && options->logprob_percentile <= 100)) {
         return cna_fail(err, CNA_ERR_ARG, "log-probability percentile: expected 0 to 100, found %g",

@@ -9,6 +9,7 @@
 #include "method/contrast.h"
 #include "method/control.h"
 #include "method/intervene.h"
+#include "method/universal.h"
 #include "study/sweep_points.h"
 
 enum { N_KINDS = 2 };
@@ -71,6 +72,62 @@ static cna_status collect(const cna_sweep_options *options, id_set *targets, id_
     }
     targets->n = cna_neuron_ids_unique(targets->ids, targets->n);
     excluded->n = cna_neuron_ids_unique(excluded->ids, excluded->n);
+    return CNA_OK;
+}
+
+/* ---- universal neurons ---- */
+
+/* Whether a circuit's universal neurons are known. A circuit made without the filter lists none, which says nothing
+ * about the model's. */
+static bool lists_universal(const cna_circuit *circuit)
+{
+    const cna_circuit_info *info = &circuit->info;
+    return circuit->universal != NULL && info->universal_source[0] != '\0' &&
+           strcmp(info->universal_source, "none") != 0 && info->n_universal == circuit->n_universal;
+}
+
+static cna_status on_universal_layer(void *user, uint32_t layer, const float *h, cna_error *err)
+{
+    return cna_universal_add_layer(user, layer, h, err);
+}
+
+/* The universal neurons of the built-in prompts at the usual threshold and share (METHOD section 4). */
+static cna_status find_universal(const cna_model *model, const cna_progress *progress, id_set *set,
+                                 cna_error *err)
+{
+    const cna_model_info *info = cna_model_get_info(model);
+    const cna_format raw = {.mode = CNA_FORMAT_RAW};
+    cna_status status = CNA_OK;
+    cna_prompts *prompts = NULL;
+    cna_token_lists lists = {0};
+    cna_universal *universal = NULL;
+    cna_neuron_id *ids = NULL;
+    size_t n = 0;
+    CNA_TRY_CLEANUP(cna_universal_builtin(&prompts, err));
+    CNA_TRY_CLEANUP(
+        cna_prompts_tokenize(prompts, cna_model_tokenizer(model), &raw, info->vocab_size, &lists, err));
+    CNA_TRY_CLEANUP(cna_universal_create(lists.n, info->n_layers, info->mlp_dim, CNA_UNIVERSAL_THRESHOLD,
+                                         &universal, err));
+    CNA_TRY_CLEANUP(
+        cna_engine_capture(model, lists.items, lists.n, progress, on_universal_layer, universal, err));
+    CNA_TRY_CLEANUP(cna_universal_find(universal, CNA_UNIVERSAL_SHARE, &ids, &n, err));
+    CNA_TRY_CLEANUP(add_ids(set, ids, n, err));
+    set->n = cna_neuron_ids_unique(set->ids, set->n);
+cleanup:
+    cna_free(ids);
+    cna_universal_free(universal);
+    cna_token_lists_free(&lists);
+    cna_prompts_free(prompts);
+    return status;
+}
+
+static cna_status exclude_universal(const cna_model *model, const cna_sweep_options *options,
+                                    id_set *excluded, cna_error *err)
+{
+    for (size_t i = 0; i < options->n_circuits; i++) {
+        if (!lists_universal(options->circuits[i]))
+            return find_universal(model, &options->progress, excluded, err);
+    }
     return CNA_OK;
 }
 
@@ -197,12 +254,13 @@ static cna_status draw_all(cna_sweep_plan *plan, const cna_sweep_options *option
 }
 
 static cna_status add_controls(cna_sweep_plan *plan, const cna_model *model, const cna_sweep_options *options,
-                               const id_set *targets, const id_set *excluded, cna_error *err)
+                               const id_set *targets, id_set *excluded, cna_error *err)
 {
     const cna_model_info *info = cna_model_get_info(model);
     double *strength = NULL;
     cna_control_pool *pool = NULL;
     cna_status status = CNA_OK;
+    CNA_TRY_CLEANUP(exclude_universal(model, options, excluded, err));
     CNA_TRY_CLEANUP(measure_strengths(model, &plan->prompts[CNA_SIDE_HARMFUL], targets, &options->progress,
                                       &strength, err));
     CNA_TRY_CLEANUP(cna_control_pool_create(targets->ids, targets->n, excluded->ids, excluded->n,
@@ -216,7 +274,7 @@ cleanup:
 
 /* Taps in the order: circuits at each multiplier other than 1; then kind, seed, multiplier. */
 static cna_status make_taps(cna_sweep_plan *plan, const cna_model *model, const cna_sweep_options *options,
-                            const id_set *targets, const id_set *excluded, cna_error *err)
+                            const id_set *targets, id_set *excluded, cna_error *err)
 {
     size_t n_steered = plan->n_multipliers - 1;
     /* Without a neuron to scale, or a multiplier that does, a control would be the untouched model. */

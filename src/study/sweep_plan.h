@@ -22,7 +22,7 @@ typedef struct cna_sweep_plan {
 
 /* Tokenise, draw the controls (one engine capture over the harmful prompts gives the strengths for the matched ones)
  * and lay out the jobs. On failure the plan is to be cleared all the same. Several circuits are drawn against as one:
- * the union of their neurons.
+ * the union of their neurons. Where a circuit does not list the universal neurons, another capture finds them.
  * Errors: as cna_sweep_run. */
 CNA_MUST_CHECK cna_status cna_sweep_plan_make(const cna_model *model, const cna_prompts *prompts,
                                               const cna_sweep_options *options, cna_sweep_plan *plan,

@@ -267,8 +267,24 @@ fails 'attribute: missing universal file' 1 "$work/none.txt" $a $pair --universa
 fails 'attribute: output in no folder' 1 'cannot be created' $a $pair -o "$work/no/where.json"
 fails 'attribute: output is a folder' 1 'found a folder' $a $pair -o "$work"
 fails 'attribute: chat and column' 1 'column.jsonl' $a --positive "$work/column.jsonl" --negative "$work/neg.txt"
-works 'attribute: column by name' 'neurons' $a --positive "$work/column.jsonl" --negative "$work/column.jsonl" \
+echo '{"text": "Tell me of the harbour."}' > "$work/other.jsonl"
+works 'attribute: column by name' 'neurons' $a --positive "$work/column.jsonl" --negative "$work/other.jsonl" \
     --column text --top-k 3
+fails 'attribute: no difference' 1 'are the two files the same' $a --positive "$work/pos.txt" --negative "$work/pos.txt"
+
+# However many threads OpenMP grants, the bytes are the same: 200 prompts, so that the pass is not left to one thread.
+for i in $(seq 100); do echo "How do I polish lantern number $i for the harbour?"; done > "$work/many.txt"
+for i in $(seq 100); do echo "Tell me of the glass boat number $i, please."; done > "$work/more.txt"
+many="$a --positive $work/many.txt --negative $work/more.txt --top-k 40 --json -q"
+"$cna" $many > "$work/threads.json" 2> "$err" < /dev/null
+for setting in OMP_DYNAMIC=true OMP_THREAD_LIMIT=1 OMP_NUM_THREADS=1 OMP_NUM_THREADS=4; do
+    env "$setting" "$cna" $many > "$out" 2> "$err" < /dev/null
+    check "attribute: the same bytes under $setting" cmp -s "$out" "$work/threads.json"
+done
+for threads in 1 3 8; do
+    "$cna" $many --threads $threads > "$out" 2> "$err" < /dev/null
+    check "attribute: the same bytes on $threads threads" cmp -s "$out" "$work/threads.json"
+done
 
 printf '%s\n' '{"999": [1]}' > "$work/deep.json"
 printf '%s\n' '{"0": [99999999]}' > "$work/wide.json"

@@ -234,6 +234,27 @@ static void describe(const plan *p, const cna_model_info *model, cna_circuit_inf
     snprintf(info->date, sizeof info->date, "%s", p->date);
 }
 
+/* Universal neurons outside the chosen layers are left out of nothing, so the circuit does not name them. */
+static void keep_chosen_layers(const plan *p, cna_circuit *circuit)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < circuit->n_universal; i++) {
+        uint32_t layer = circuit->universal[i].layer;
+        if (layer >= p->first_layer && layer <= p->last_layer) circuit->universal[n++] = circuit->universal[i];
+    }
+    circuit->n_universal = n;
+}
+
+/* Scores are in descending order of size, so the first tells whether there is any difference at all. */
+static cna_status check_difference(const cna_circuit *circuit, cna_score score, cna_error *err)
+{
+    const cna_neuron *first = &circuit->neurons[0];
+    double largest = score == CNA_SCORE_D ? first->d : score == CNA_SCORE_WRITE ? first->write : first->delta;
+    if (largest != 0) return CNA_OK;
+    return cna_fail(err, CNA_ERR_MISMATCH, "positive and negative prompts: expected some difference in activations, found "
+                    "none; are the two files the same?");
+}
+
 static cna_status fill_circuit(const work *w, const cna_prompts *positive, const cna_prompts *negative,
                                const cna_attribute_options *options, cna_circuit *circuit, cna_error *err)
 {
@@ -247,10 +268,12 @@ static cna_status fill_circuit(const work *w, const cna_prompts *positive, const
     CNA_TRY(hash_prompts(negative, &circuit->negative, &circuit->info.n_negative, err));
     if (w->universal != NULL) {
         CNA_TRY(cna_universal_find(w->universal, p->share, &circuit->universal, &circuit->n_universal, err));
+        keep_chosen_layers(p, circuit);
     }
     circuit->info.n_universal = circuit->n_universal;
     CNA_TRY(cna_select(w->neurons, (size_t)n_layers * w->info->mlp_dim, n_layers, circuit->universal,
                        circuit->n_universal, &p->selection, &circuit->neurons, &circuit->n_neurons, err));
+    CNA_TRY(check_difference(circuit, p->selection.score, err));
     return cna_circuit_finish(circuit, "attribution", err);
 }
 

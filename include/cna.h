@@ -81,8 +81,12 @@ CNA_API const char *cna_status_text(cna_status status);
  * Return true to cancel: the function under way then fails with CNA_ERR_CANCELLED. */
 typedef bool cna_progress_fn(void *user, const char *what, size_t done, size_t total);
 
+/* Called with a line about how the work will be done (batch, memory), before it starts; for -v. */
+typedef void cna_note_fn(void *user, const char *text);
+
 typedef struct cna_progress {
     cna_progress_fn *report; /* ? NULL: no reports */
+    cna_note_fn *note;       /* ? */
     void *user;
 } cna_progress;
 
@@ -94,10 +98,21 @@ typedef enum cna_dtype {
     CNA_DTYPE_F32,  /* every operation in f32 */
 } cna_dtype;
 
+/* Whether weights pass through memory layer by layer instead of staying there. */
+typedef enum cna_stream_mode {
+    CNA_STREAM_AUTO,   /* when they would not fit in memory_bytes */
+    CNA_STREAM_ALWAYS,
+    CNA_STREAM_NEVER,  /* ERR_MEMORY where they would not fit */
+} cna_stream_mode;
+
 typedef struct cna_model cna_model;
 
 typedef struct cna_model_options {
     cna_dtype dtype;
+    uint64_t memory_bytes; /* most anonymous and shared memory that the process is to hold (RssAnon + RssShmem), pages of
+                            * mapped files left out; 0: 80 % of what is available to it, cgroup included. The bits are
+                            * the same */
+    cna_stream_mode stream;
     int n_threads; /* threads of matrix products; 0 = all cores the process may use. Calls that compute set the
                     * calling thread's OpenMP thread count to it */
     bool in_place; /* use weights where they are mapped instead of packing a copy while memory has room for one: opens

@@ -88,7 +88,9 @@ static void attend(const cna_kv_view *views, size_t n_views, size_t n_visible, s
     float scores[TOKENS_MAX + 1];
     scores[n_visible] = 123;
     for (size_t i = 0; i < GROUP_MAX * DIM_MAX; i++) out[i] = NAN;
-    cna_attend(p.q, p.n_group, p.head_dim, views, n_views, n_visible, head, scores, out);
+    const cna_attention attention = {.n_rows = 1, .n_group = p.n_group, .head_dim = p.head_dim, .kv_head = head,
+                                     .views = views, .n_views = n_views, .n_visible = n_visible};
+    cna_attend(&attention, p.q, scores, out);
     assert_true(scores[n_visible] == 123);
 }
 

@@ -102,7 +102,7 @@ static void check_model(const char *folder, cna_dtype dtype, double tolerance)
         if (deviation < 1) fail_msg("%s: logits have a standard deviation of %.3g: the comparison says little", folder, deviation);
         if (n_scales == 0) {
             const cna_token_list list = {ids, n_ids};
-            assert_ok(cna_engine_capture(model, &list, 1, NULL, keep_h, &f, &err));
+            assert_ok(cna_engine_capture(model, &list, 1, NULL, NULL, keep_h, &f, &err));
             compare(f.h, h, (size_t)c->n_layers * c->mlp_dim, tolerance, "h");
         }
         cna_tap_free(tap);
@@ -218,8 +218,8 @@ static void test_stopping(void **state)
                             {.prompt_ids = ids, .n_prompt_ids = 2, .answer_ids = ids, .n_answer_ids = 4}};
     const cna_token_list lists[] = {{ids, 4}, {ids, 2}};
     size_t calls = 0;
-    const cna_progress progress = {cancel_report, &calls};
-    assert_int_equal(cna_engine_capture(model, lists, 2, &progress, ignore_h, NULL, &err), CNA_ERR_CANCELLED);
+    const cna_progress progress = {.report = cancel_report, .user = &calls};
+    assert_int_equal(cna_engine_capture(model, lists, 2, &progress, NULL, ignore_h, NULL, &err), CNA_ERR_CANCELLED);
     assert_int_equal(calls, 2);
     calls = 0;
     cna_run_options options = {.max_tokens = 5, .batch = 1, .progress = progress};
@@ -258,7 +258,7 @@ static void test_ids(void **state)
         const cna_token_list lists[] = {{good, 2}, {ids, 3}};
         const cna_job prompt = {.prompt_ids = ids, .n_prompt_ids = 3, .answer_ids = good, .n_answer_ids = 2};
         const cna_job answer = {.prompt_ids = good, .n_prompt_ids = 2, .answer_ids = ids, .n_answer_ids = 3};
-        assert_int_equal(cna_engine_capture(model, lists, 2, NULL, ignore_h, NULL, &err), CNA_ERR_ARG);
+        assert_int_equal(cna_engine_capture(model, lists, 2, NULL, NULL, ignore_h, NULL, &err), CNA_ERR_ARG);
         assert_int_equal(cna_engine_generate(model, &prompt, 1, NULL, ignore_result, NULL, &err), CNA_ERR_ARG);
         assert_int_equal(cna_engine_score(model, &prompt, 1, NULL, ignore_result, NULL, &err), CNA_ERR_ARG);
         assert_int_equal(cna_engine_score(model, &answer, 1, NULL, ignore_result, NULL, &err), CNA_ERR_ARG);
@@ -267,7 +267,7 @@ static void test_ids(void **state)
     int32_t one[] = {1};
     const cna_token_list empty = {one, 0};
     const cna_job no_prompt = {.prompt_ids = one, .n_prompt_ids = 0, .answer_ids = one, .n_answer_ids = 1};
-    assert_int_equal(cna_engine_capture(model, &empty, 1, NULL, ignore_h, NULL, &err), CNA_ERR_ARG);
+    assert_int_equal(cna_engine_capture(model, &empty, 1, NULL, NULL, ignore_h, NULL, &err), CNA_ERR_ARG);
     assert_int_equal(cna_engine_generate(model, &no_prompt, 1, NULL, ignore_result, NULL, &err), CNA_ERR_ARG);
     assert_int_equal(cna_engine_score(model, &no_prompt, 1, NULL, ignore_result, NULL, &err), CNA_ERR_ARG);
     cna_model_free(model);
@@ -329,7 +329,7 @@ static cna_status run_everything(void *user, cna_error *err)
                             {.prompt_ids = ids, .n_prompt_ids = 2, .answer_ids = ids, .n_answer_ids = 1}};
     cna_status status = cna_engine_generate(model, jobs, 2, &options, ignore_result, NULL, err);
     if (status == CNA_OK) status = cna_engine_score(model, jobs, 2, NULL, ignore_result, NULL, err);
-    if (status == CNA_OK) status = cna_engine_capture(model, lists, 2, NULL, ignore_h, NULL, err);
+    if (status == CNA_OK) status = cna_engine_capture(model, lists, 2, NULL, NULL, ignore_h, NULL, err);
     cna_tap_free(tap);
     return status;
 }

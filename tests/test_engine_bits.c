@@ -215,7 +215,7 @@ static captured capture(const cna_model *model, const cna_token_list *lists, siz
     const cna_model_info *info = cna_model_get_info(model);
     captured c = {n_lists, info->mlp_dim, 0, NULL};
     c.h = calloc((size_t)info->n_layers * n_lists * info->mlp_dim, sizeof *c.h);
-    assert_ok(cna_engine_capture(model, lists, n_lists, NULL, keep_h, &c, &err));
+    assert_ok(cna_engine_capture(model, lists, n_lists, NULL, NULL, keep_h, &c, &err));
     assert_int_equal(c.n_layers_seen, info->n_layers);
     return c;
 }

@@ -40,8 +40,10 @@ static size_t common_prefix(const cna_token_list *lists, size_t n_lists)
 }
 
 cna_status cna_engine_capture(const cna_model *model, const cna_token_list *lists, size_t n_lists,
-                              const cna_progress *progress, cna_capture_fn *fn, void *user, cna_error *err)
+                              const cna_progress *progress, cna_usage *usage, cna_capture_fn *fn, void *user,
+                              cna_error *err)
 {
+    (void)usage;
     const cna_config *c = &model->checkpoint.config;
     capture state = {.n_lists = n_lists, .mlp_dim = c->mlp_dim, .n_layers = c->n_layers, .progress = progress, .fn = fn,
                      .user = user};

@@ -7,17 +7,28 @@
 #include "engine/tap.h"
 #include "text/prompts.h"
 
+/* What calls have used; counted up, never reset. For benches. */
+typedef struct cna_usage {
+    double seconds;         /* inside forward passes */
+    double product_seconds; /* of these, in matrix products */
+    double product_flops;   /* 2 n_rows n_in n_out of each product */
+    size_t n_passes, n_rows; /* rows: tokens pushed through at least the last layer's keys and values */
+    size_t batch;           /* sequences decoded at a time */
+    uint64_t planned_bytes; /* the most that the process was to hold, as planned before the work started */
+} cna_usage;
+
 /* Called once a layer, in layer order, with h at the last token of every list.
  *   h  [n_lists, mlp_dim] f32, row-major, row i for list i; borrowed for the call */
 typedef cna_status cna_capture_fn(void *user, uint32_t layer, const float *h, cna_error *err);
 
-/* Push token lists through the model layer by layer and hand h[layer] at each list's last token to fn. The longest
- * common prefix is computed once; there is no final norm and no vocabulary projection. No tap.
+/* Push token lists through the model layer by layer and hand h[layer] at each list's last token to fn. Prefixes that
+ * lists have in common are computed once; there is no final norm and no vocabulary projection. No tap.
  *   lists  [n_lists]
+ *   usage  ? counted up
  * Errors: ERR_ARG for a list without ids or an id outside the embedding. */
 CNA_MUST_CHECK cna_status cna_engine_capture(const cna_model *model, const cna_token_list *lists, size_t n_lists,
-                                             const cna_progress *progress, cna_capture_fn *fn, void *user,
-                                             cna_error *err);
+                                             const cna_progress *progress, cna_usage *usage, cna_capture_fn *fn,
+                                             void *user, cna_error *err);
 
 /* One answer to produce, or to score. Borrows everything until the call that takes it returns. */
 typedef struct cna_job {
@@ -47,7 +58,9 @@ typedef struct cna_run_options {
     double temperature; /* 0: greedy; ties go to the lower id */
     double top_p;       /* 0 or 1: all */
     uint64_t seed;
-    size_t batch;       /* most sequences at a time; 0: 64 */
+    size_t batch;       /* most sequences at a time; 0: as many as memory has room for, up to 512 */
+    bool ignore_stop;   /* go on to max_tokens whatever is generated; for benches */
+    cna_usage *usage;   /* ? counted up */
     cna_token_fn *on_token; /* ? */
     void *on_token_user;
     const char *what;   /* ? name of the work for progress reports */

@@ -180,8 +180,9 @@ static void attend(cna_session *s, const cna_span *spans, uint32_t layer, size_t
         cna_kv_view views[2];
         size_t n_views = cna_kv_views(kv, layer, position + 1 - cna_kv_prefix_tokens(kv), views);
         cna_rope(s->q + at, group, head_dim, s->cos + position * half, s->sin + position * half);
-        cna_attend(s->q + at, group, head_dim, views, n_views, position + 1, kv_head,
-                   s->scores + (size_t)omp_get_thread_num() * scores_stride, s->attended + at);
+        const cna_attention attention = {.n_rows = 1, .n_group = group, .head_dim = head_dim, .kv_head = kv_head,
+                                         .views = views, .n_views = n_views, .n_visible = position + 1};
+        cna_attend(&attention, s->q + at, s->scores + (size_t)omp_get_thread_num() * scores_stride, s->attended + at);
     }
 }
 

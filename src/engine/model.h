@@ -11,6 +11,8 @@ struct cna_model {
     cna_tokenizer *tokenizer;
     cna_input input;           /* what products take */
     int n_threads;
+    uint64_t memory_bytes;     /* most that the process is to hold */
+    bool streams;              /* weights pass through memory layer by layer */
     cna_model_info info;
     char *plan;                /* text for -v */
 };

@@ -174,7 +174,7 @@ static cna_status run_pass(work *w, const cna_progress *progress, cna_error *err
         CNA_TRY(cna_universal_create(w->diverse.n, info->n_layers, info->mlp_dim, w->plan->threshold,
                                      &w->universal, err));
     }
-    return cna_engine_capture(w->model, w->lists, w->n_lists, progress, on_layer, w, err);
+    return cna_engine_capture(w->model, w->lists, w->n_lists, progress, NULL, on_layer, w, err);
 }
 
 /* ---- the circuit ---- */

@@ -109,7 +109,7 @@ static cna_status find_universal(const cna_model *model, const cna_progress *pro
     CNA_TRY_CLEANUP(cna_universal_create(lists.n, info->n_layers, info->mlp_dim, CNA_UNIVERSAL_THRESHOLD,
                                          &universal, err));
     CNA_TRY_CLEANUP(
-        cna_engine_capture(model, lists.items, lists.n, progress, on_universal_layer, universal, err));
+        cna_engine_capture(model, lists.items, lists.n, progress, NULL, on_universal_layer, universal, err));
     CNA_TRY_CLEANUP(cna_universal_find(universal, CNA_UNIVERSAL_SHARE, &ids, &n, err));
     CNA_TRY_CLEANUP(add_ids(set, ids, n, err));
     set->n = cna_neuron_ids_unique(set->ids, set->n);
@@ -175,7 +175,7 @@ static cna_status measure_strengths(const cna_model *model, const cna_token_list
     cna_canonical_sort(lists, prompts->n);
     for (size_t i = 0; i < targets->n; i++) wanted[targets->ids[i].layer] = true;
     s.wanted = wanted;
-    CNA_TRY_CLEANUP(cna_engine_capture(model, lists, prompts->n, progress, on_layer, &s, err));
+    CNA_TRY_CLEANUP(cna_engine_capture(model, lists, prompts->n, progress, NULL, on_layer, &s, err));
     *out = s.values;
     s.values = NULL;
 cleanup:

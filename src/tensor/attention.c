@@ -46,29 +46,39 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-void cna_attend(const float *q, size_t n_group, size_t head_dim, const cna_kv_view *segments, size_t n_segments,
-                size_t n_visible, size_t kv_head, float *scores, float *out)
+size_t cna_attention_scratch(const cna_attention *attention)
 {
-    float scale = 1.0f / sqrtf((float)head_dim);
-    for (size_t g = 0; g < n_group; g++) {
-        float *row = out + g * head_dim;
-        size_t done = 0;
-        for (size_t s = 0; s < n_segments && done < n_visible; s++) {
-            const cna_kv_view *segment = &segments[s];
-            size_t n = min_size(segment->n_tokens, n_visible - done);
-            const float *keys = segment->keys + kv_head * head_dim * segment->capacity;
-            score_positions(q + g * head_dim, head_dim, keys, segment->capacity, n, scale, scores + done);
-            done += n;
+    return attention->n_visible + attention->n_rows - 1;
+}
+
+static void attend_one(const cna_attention *a, const float *q, size_t n_visible, float *scores, float *out)
+{
+    float scale = 1.0f / sqrtf((float)a->head_dim);
+    size_t done = 0, used = 0;
+    for (size_t i = 0; i < a->n_views && done < n_visible; i++) {
+        const cna_kv_view *view = &a->views[i];
+        size_t n = min_size(view->n_tokens, n_visible - done);
+        score_positions(q, a->head_dim, view->keys + a->kv_head * a->head_dim * view->capacity, view->capacity, n, scale,
+                        scores + done);
+        done += n;
+    }
+    float inverse = 1.0f / cna_softmax_unscaled(scores, done);
+    memset(out, 0, a->head_dim * sizeof *out);
+    for (size_t i = 0; i < a->n_views && used < done; i++) {
+        const cna_kv_view *view = &a->views[i];
+        size_t n = min_size(view->n_tokens, done - used);
+        add_values(scores + used, n, view->values + a->kv_head * view->capacity * a->head_dim, a->head_dim, out);
+        used += n;
+    }
+    for (size_t i = 0; i < a->head_dim; i++) out[i] *= inverse;
+}
+
+void cna_attend(const cna_attention *a, const float *q, float *scratch, float *out)
+{
+    for (size_t t = 0; t < a->n_rows; t++) {
+        for (size_t g = 0; g < a->n_group; g++) {
+            size_t at = t * a->row_stride + g * a->head_dim;
+            attend_one(a, q + at, a->n_visible + t, scratch, out + at);
         }
-        float inverse = 1.0f / cna_softmax_unscaled(scores, done);
-        memset(row, 0, head_dim * sizeof *row);
-        size_t used = 0;
-        for (size_t s = 0; s < n_segments && used < done; s++) {
-            const cna_kv_view *segment = &segments[s];
-            size_t n = min_size(segment->n_tokens, done - used);
-            add_values(scores + used, n, segment->values + kv_head * segment->capacity * head_dim, head_dim, row);
-            used += n;
-        }
-        for (size_t i = 0; i < head_dim; i++) row[i] *= inverse;
     }
 }

@@ -9,25 +9,41 @@
 
 #include <stddef.h>
 
+/* Positions of a cache come in multiples of this: the floats of a 512-bit vector. */
+enum { CNA_KV_STEP = 16 };
+
 /* Cached keys and values of a run of positions, one layer. */
 typedef struct cna_kv_view {
     const float *keys;   /* [n_kv_heads, head_dim, capacity]: position last, so that scores run across positions */
     const float *values; /* [n_kv_heads, capacity, head_dim] */
-    size_t n_tokens;     /* positions that hold something */
-    size_t capacity;
+    size_t n_tokens;     /* positions that hold something; what lies behind them may be read and never counts */
+    size_t capacity;     /* a multiple of CNA_KV_STEP; both arrays begin at a multiple of 64 bytes */
 } cna_kv_view;
 
-/* Attention of one row for all query heads that share one key head.
+/* Rows that one call takes at most. */
+enum { CNA_ATTENTION_ROWS = 16 };
+
+/* Consecutive positions of one sequence, and the query heads that share one key head. */
+typedef struct cna_attention {
+    size_t n_rows;            /* 1 .. CNA_ATTENTION_ROWS */
+    size_t row_stride;        /* values from one row of q, and of out, to the next */
+    size_t n_group, head_dim; /* query heads of this key head */
+    size_t kv_head;           /* which key head */
+    const cna_kv_view *views; /* [n_views] runs of positions in order */
+    size_t n_views;
+    size_t n_visible;         /* positions, of all views together, that row 0 may see; row t sees n_visible + t */
+} cna_attention;
+
+/* Values of scratch that cna_attend needs. */
+size_t cna_attention_scratch(const cna_attention *attention);
+
+/* For each row t and query head g of the group:
  *
- *   out[g, :] = sum_p softmax_p(q[g, :] . k[p, :] / sqrt(head_dim)) v[p, :],   p = 0 .. n_visible-1
+ *   out[t, g, :] = sum_p softmax_p(q[t, g, :] . k[p, :] / sqrt(head_dim)) v[p, :],   p = 0 .. n_visible + t - 1
  *
- *   q         [n_group, head_dim] the query heads of this key head
- *   segments  [n_segments] positions in order: a shared prefix, then the sequence's own
- *   n_visible how many positions of all segments together the row may see
- *   kv_head   which key head
- *   scores    [n_visible] scratch
- *   out       [n_group, head_dim], overwritten */
-void cna_attend(const float *q, size_t n_group, size_t head_dim, const cna_kv_view *segments, size_t n_segments,
-                size_t n_visible, size_t kv_head, float *scores, float *out);
+ *   q        row t at q + t * row_stride: [n_group, head_dim], rotated
+ *   scratch  [cna_attention_scratch]
+ *   out      laid out as q, overwritten; must not overlap it */
+void cna_attend(const cna_attention *attention, const float *q, float *scratch, float *out);
 
 #endif

@@ -48,6 +48,8 @@ const char *cna_linear_kernel(const cna_linear *linear);
 typedef struct cna_linear_context cna_linear_context;
 CNA_MUST_CHECK cna_status cna_linear_context_create(cna_linear_context **out, cna_error *err);
 void cna_linear_context_free(cna_linear_context *context);
+/* Time that cna_linear_apply has taken over this context so far, and the operations it did (2 n_rows n_in n_out). */
+void cna_linear_context_used(const cna_linear_context *context, double *seconds, double *flops);
 
 /* y[t, j] = sum_i x[t, i] W[j, i].
  *   x  [n_rows, n_in] of the linear's input type

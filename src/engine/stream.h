@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * Walking over the layers' weights in order, whether they stay in memory or pass through it. */
+#ifndef CNA_ENGINE_STREAM_H
+#define CNA_ENGINE_STREAM_H
+
+#include "engine/weights.h"
+
+struct cna_model;
+
+/* One caller's walk. Where the model's weights stay in memory this is only a lookup. Where they stream, a thread reads
+ * the next layer from the mapped files while the last is worked on, and pages of layers passed are let go. */
+typedef struct cna_stream cna_stream;
+CNA_MUST_CHECK cna_status cna_stream_create(const struct cna_model *model, cna_stream **out, cna_error *err);
+void cna_stream_free(cna_stream *stream);
+
+/* Weights of layer 0 .. n_layers-1, ready for products until the next call of either function. A pass asks for layers in
+ * order, and may stop anywhere.
+ *   more  whether another pass will follow this one, so that its first layers are worth reading ahead
+ * Errors: ERR_IO where the file can no longer be read, ERR_MEMORY, ERR_INTERNAL. */
+CNA_MUST_CHECK cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool more,
+                                           const cna_layer_weights **out, cna_error *err);
+/* The same for the vocabulary projection. */
+CNA_MUST_CHECK cna_status cna_stream_head(cna_stream *stream, bool more, const cna_linear **out, cna_error *err);
+
+/* Bytes that a walk holds of its own (copies of a layer where it cannot be used in place), for plans. */
+uint64_t cna_stream_bytes(const struct cna_model *model);
+
+#endif

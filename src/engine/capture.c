@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * h at the last token of many prompts: one pass, layer by layer, the common prefix computed once. */
-#include <math.h>
+ * h at the last token of many prompts: one pass, layer by layer, common prefixes computed once. */
 #include <string.h>
 
 #include "base/progress.h"
-#include "engine/engine.h"
-#include "engine/forward.h"
+#include "engine/pass.h"
+#include "engine/plan.h"
 
 typedef struct capture {
     float *h;            /* [n_lists, mlp_dim] of the layer under way */
@@ -14,6 +13,11 @@ typedef struct capture {
     const cna_progress *progress;
     cna_capture_fn *fn;
     void *user;
+    cna_tree_item *items; /* [n_lists] */
+    cna_tree tree;
+    cna_kv_pool pool;
+    cna_pass pass;
+    cna_kv **own;         /* [n_lists] */
 } capture;
 
 static cna_status on_h(void *user, uint32_t layer, size_t first, const float *rows, size_t n_rows, cna_error *err)
@@ -25,70 +29,64 @@ static cna_status on_h(void *user, uint32_t layer, size_t first, const float *ro
     return cna_progress_report(c->progress, "layers", layer + 1, c->n_layers, err);
 }
 
-/* How many tokens all lists begin with in common, leaving each at least one of its own. */
-static size_t common_prefix(const cna_token_list *lists, size_t n_lists)
+static cna_status create(capture *c, const cna_model *model, const cna_token_list *lists, cna_error *err)
 {
-    if (n_lists < 2) return 0;
-    size_t n = lists[0].n - 1;
-    for (size_t i = 1; i < n_lists; i++) {
-        if (lists[i].n - 1 < n) n = lists[i].n - 1;
-        size_t same = 0;
-        while (same < n && lists[i].ids[same] == lists[0].ids[same]) same++;
-        n = same;
+    cna_kv_pool_init(&c->pool, &model->checkpoint.config);
+    CNA_TRY(cna_alloc(&c->h, c->n_lists * c->mlp_dim, sizeof *c->h, "captured activations", err));
+    CNA_TRY(cna_alloc(&c->own, c->n_lists, sizeof *c->own, "sequences", err));
+    CNA_TRY(cna_alloc(&c->items, c->n_lists, sizeof *c->items, "prompts", err));
+    for (size_t i = 0; i < c->n_lists; i++) c->items[i] = (cna_tree_item){.ids = lists[i].ids, .n_ids = lists[i].n - 1};
+    CNA_TRY(cna_tree_build(c->items, c->n_lists, &c->tree, err));
+    c->pass = (cna_pass){.tree = &c->tree, .pool = &c->pool, .depth = CNA_KV_ONE_LAYER};
+    for (size_t i = 0; i < c->n_lists; i++) CNA_TRY(cna_pass_want(&c->pass, i, err));
+    CNA_TRY(cna_pass_share(&c->pass, err));
+    for (size_t i = 0; i < c->n_lists; i++) {
+        const cna_span sequence = {.ids = lists[i].ids, .n_tokens = lists[i].n, .n_prompt = lists[i].n, .n_wanted = 1};
+        CNA_TRY(cna_pass_add_own(&c->pass, i, &sequence, CNA_KV_ONE_LAYER, &c->own[i], err));
     }
-    return n;
+    return CNA_OK;
+}
+
+/* The plan's buffers; keys, values and activations are there already. */
+static cna_plan plan_of(const capture *c, const cna_model *model, const cna_token_list *lists)
+{
+    cna_plan plan = {.n_sequences = c->n_lists};
+    size_t longest = 0;
+    for (size_t i = 0; i < c->pass.n_spans; i++) plan.n_rows += c->pass.spans[i].n_tokens;
+    for (size_t i = 0; i < c->n_lists; i++) longest = lists[i].n > longest ? lists[i].n : longest;
+    plan.session = cna_session_bytes(model, plan.n_rows, longest, false);
+    return plan;
+}
+
+static void clear(capture *c)
+{
+    for (size_t i = 0; c->own != NULL && i < c->n_lists; i++) cna_kv_release(c->own[i]);
+    cna_pass_clear(&c->pass);
+    cna_tree_clear(&c->tree);
+    cna_kv_pool_clear(&c->pool);
+    cna_free(c->items);
+    cna_free(c->own);
+    cna_free(c->h);
 }
 
 cna_status cna_engine_capture(const cna_model *model, const cna_token_list *lists, size_t n_lists,
                               const cna_progress *progress, cna_usage *usage, cna_capture_fn *fn, void *user,
                               cna_error *err)
 {
-    (void)usage;
-    const cna_config *c = &model->checkpoint.config;
-    capture state = {.n_lists = n_lists, .mlp_dim = c->mlp_dim, .n_layers = c->n_layers, .progress = progress, .fn = fn,
-                     .user = user};
-    size_t n_prefix = common_prefix(lists, n_lists), n_spans = 0;
+    const cna_config *config = &model->checkpoint.config;
+    capture c = {.n_lists = n_lists, .mlp_dim = config->mlp_dim, .n_layers = config->n_layers, .progress = progress,
+                 .fn = fn, .user = user};
     cna_session *session = NULL;
-    cna_span *spans = NULL;
-    cna_kv *prefix = NULL;
     cna_status status;
     for (size_t i = 0; i < n_lists; i++) CNA_TRY(cna_model_check_ids(model, lists[i].ids, lists[i].n, err));
-    CNA_TRY_CLEANUP(cna_alloc(&spans, n_lists + 1, sizeof *spans, "sequences", err));
-    CNA_TRY_CLEANUP(cna_alloc(&state.h, n_lists * c->mlp_dim, sizeof *state.h, "captured activations", err));
-    CNA_TRY_CLEANUP(cna_session_create(model, &session, err));
-    if (n_prefix > 0) {
-        CNA_TRY_CLEANUP(cna_kv_create(1, c->n_kv_heads, c->head_dim, n_prefix, &prefix, err));
-        spans[n_spans++] = (cna_span){.kv = prefix, .ids = lists[0].ids, .n_tokens = n_prefix};
-    }
-    for (size_t i = 0; i < n_lists; i++) {
-        cna_span *span = &spans[n_spans];
-        *span = (cna_span){.ids = lists[i].ids + n_prefix, .n_tokens = lists[i].n - n_prefix, .n_wanted = 1};
-        CNA_TRY_CLEANUP(cna_kv_create(1, c->n_kv_heads, c->head_dim, span->n_tokens, &span->kv, err));
-        span->kv->prefix = prefix;
-        n_spans++;
-    }
-    const cna_sinks sinks = {.on_h = on_h, .user = &state};
-    CNA_TRY_CLEANUP(cna_forward(session, spans, n_spans, &sinks, err));
+    CNA_TRY_CLEANUP(create(&c, model, lists, err));
+    const cna_plan plan = plan_of(&c, model, lists);
+    CNA_TRY_CLEANUP(cna_plan_announce(model, &plan, progress, usage, err));
+    CNA_TRY_CLEANUP(cna_session_create(model, false, &session, err));
+    const cna_sinks sinks = {.on_h = on_h, .user = &c};
+    CNA_TRY_CLEANUP(cna_forward(session, c.pass.spans, c.pass.n_spans, &sinks, usage, err));
 cleanup:
-    for (size_t i = 0; i < n_spans; i++) cna_kv_free(spans[i].kv);
-    cna_free(spans);
-    cna_free(state.h);
     cna_session_free(session);
+    clear(&c);
     return status;
-}
-
-cna_status cna_engine_down_norms(const cna_model *model, uint32_t layer, double *out, cna_error *err)
-{
-    const cna_matrix_view *down = &model->weights.layers[layer].down_view;
-    float *row;
-    CNA_TRY(cna_alloc(&row, down->cols, sizeof *row, "weight row", err));
-    for (size_t j = 0; j < down->cols; j++) out[j] = 0;
-    for (size_t i = 0; i < down->rows; i++) {
-        const char *source = (const char *)down->data + i * down->cols * cna_storage_bytes(down->storage);
-        cna_widen(source, down->storage, down->cols, row);
-        for (size_t j = 0; j < down->cols; j++) out[j] += (double)row[j] * (double)row[j];
-    }
-    for (size_t j = 0; j < down->cols; j++) out[j] = sqrt(out[j]);
-    cna_free(row);
-    return CNA_OK;
 }

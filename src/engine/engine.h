@@ -58,7 +58,7 @@ typedef struct cna_run_options {
     double temperature; /* 0: greedy; ties go to the lower id */
     double top_p;       /* 0 or 1: all */
     uint64_t seed;
-    size_t batch;       /* most sequences at a time; 0: as many as memory has room for, up to 512 */
+    size_t batch;       /* most sequences at a time; 0: as many as memory has room for, up to 256 (scores: 512) */
     bool ignore_stop;   /* go on to max_tokens whatever is generated; for benches */
     cna_usage *usage;   /* ? counted up */
     cna_token_fn *on_token; /* ? */

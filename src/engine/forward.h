@@ -3,19 +3,21 @@
 #ifndef CNA_ENGINE_FORWARD_H
 #define CNA_ENGINE_FORWARD_H
 
+#include "engine/engine.h"
 #include "engine/kv.h"
-#include "engine/model.h"
-#include "engine/tap.h"
+#include "engine/session.h"
 
-/* New tokens of one sequence. They take the positions behind those that kv already holds, and join them there. */
+/* New tokens of one run. They take the positions behind those that kv already holds, and join them there. */
 typedef struct cna_span {
-    cna_kv *kv;          /* with room for them; spans of one pass have different ones. If kv has a prefix that is filled in
-                            the same pass, the prefix's span comes first and has all its tokens */
+    cna_kv *kv;          /* with room for them; spans of one pass have different ones. Where kv's parent is filled in the same
+                            pass, the parent's span comes first and has all its tokens */
     const int32_t *ids;  /* [n_tokens], inside the embedding */
     size_t n_tokens;     /* >= 1 */
     size_t n_prompt;     /* positions below this are the prompt's; tells taps which kind a row is */
     const cna_tap *tap;  /* ? */
     size_t n_wanted;     /* how many of the last tokens the caller wants results for: 0 .. n_tokens */
+    size_t source;       /* where kv has a source: the place among the spans of the same tokens, untapped, before this
+                            one. Below kv->first_layer both are the same, so the rows begin there, as copies */
 } cna_span;
 
 /* Results for a block of wanted rows, in the order of spans and positions.
@@ -25,21 +27,18 @@ typedef cna_status cna_rows_fn(void *user, uint32_t layer, size_t first, const f
                                cna_error *err);
 
 typedef struct cna_sinks {
-    cna_rows_fn *on_h;      /* ? h [n_rows, mlp_dim] of wanted rows, each layer, before any tap scales it */
+    cna_rows_fn *on_h;      /* ? h [n_rows, mlp_dim] of wanted rows, each layer, before any tap scales it; not for
+                               passes with forks */
     cna_rows_fn *on_logits; /* ? logits [n_rows, vocab_size] of wanted rows; layer is n_layers. NULL: the pass ends with
                                the last layer's h, without its down projection */
     void *user;
 } cna_sinks;
 
-/* Buffers, compiled products and the rotary table of one caller. Not for several threads at once. */
-typedef struct cna_session cna_session;
-CNA_MUST_CHECK cna_status cna_session_create(const cna_model *model, cna_session **out, cna_error *err);
-void cna_session_free(cna_session *session);
-
 /* Run spans through the model. Rows are worked on in blocks, whose size changes no bit.
+ *   usage  ? counted up
  * Sets the number of OpenMP threads of the calling thread: the model's, or one for little work.
- * Errors: ERR_MEMORY, ERR_INTERNAL, or what a sink returned; the spans' caches are then of no further use. */
+ * Errors: ERR_MEMORY, ERR_IO, ERR_INTERNAL, or what a sink returned; the spans' caches are then of no further use. */
 CNA_MUST_CHECK cna_status cna_forward(cna_session *session, const cna_span *spans, size_t n_spans,
-                                      const cna_sinks *sinks, cna_error *err);
+                                      const cna_sinks *sinks, cna_usage *usage, cna_error *err);
 
 #endif

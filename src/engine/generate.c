@@ -4,20 +4,20 @@
 #include <math.h>
 
 #include "base/progress.h"
-#include "engine/engine.h"
-#include "engine/forward.h"
+#include "engine/pass.h"
+#include "engine/plan.h"
 #include "engine/sample.h"
 
-enum { DEFAULT_MAX_TOKENS = 150, DEFAULT_BATCH = 64, MAX_TOKENS_LIMIT = 1 << 20 };
+enum { DEFAULT_MAX_TOKENS = 150, DEFAULT_BATCH = 256, MAX_TOKENS_LIMIT = 1 << 20 };
 
 /* One place in the batch. */
 typedef struct slot {
-    bool busy, ended;
+    bool busy, is_new, ended;
     size_t job;
     uint64_t prompt_hash;
-    cna_kv *kv;          /* made once, used by one job after another */
-    int32_t *ids;        /* [max_tokens + 1] generated */
-    float *logprobs;     /* [max_tokens + 1] */
+    cna_kv *kv;          /* the job's own tokens, behind the shared ones */
+    int32_t *ids;        /* [max_tokens] generated */
+    float *logprobs;     /* [max_tokens + 1] a stop token has one, too */
     size_t n_ids;
     cna_stop stop;
 } slot;
@@ -25,14 +25,20 @@ typedef struct slot {
 typedef struct run {
     const cna_model *model;
     const cna_job *jobs;
+    size_t n_jobs;
     const cna_run_options *options;
     cna_job_fn *on_done;
     void *user;
     size_t max_tokens;
-    slot *slots;         /* [n_slots] */
+    slot *slots;          /* [n_slots] */
     size_t n_slots, n_busy;
-    cna_span *spans;     /* [n_slots] of the pass under way */
-    size_t *span_slots;  /* [n_slots] */
+    size_t next;          /* place in the order of the next job to admit */
+    cna_tree_item *items; /* [n_jobs] */
+    cna_tree tree;
+    cna_kv_pool pool;
+    cna_pass pass;
+    uint64_t kv_room;     /* bytes that keys and values may come to hold */
+    size_t *wanted;       /* [n_slots] the slot of each wanted row of the pass */
 } run;
 
 static bool is_stop(const cna_config *config, int32_t id)
@@ -56,7 +62,7 @@ static cna_status advance(run *r, slot *s, const float *logits, cna_error *err)
         return cna_fail(err, CNA_ERR_FORMAT, "generated token %zu: expected finite logits, found %g; is a multiplier too "
                         "large, or are the model's weights damaged?", s->n_ids + 1, (double)logits[token]);
     }
-    if (is_stop(config, token)) {
+    if (is_stop(config, token) && !r->options->ignore_stop) {
         s->ended = true;
         s->stop = CNA_STOP_EOS;
         return CNA_OK;
@@ -79,7 +85,7 @@ static cna_status on_logits(void *user, uint32_t layer, size_t first, const floa
     size_t vocab_size = r->model->checkpoint.config.vocab_size;
     if (r->options->on_token != NULL) { /* it wants its order, and no call after it cancelled */
         for (size_t i = 0; i < n_rows; i++) {
-            CNA_TRY(advance(r, &r->slots[r->span_slots[first + i]], rows + i * vocab_size, err));
+            CNA_TRY(advance(r, &r->slots[r->wanted[first + i]], rows + i * vocab_size, err));
         }
         return CNA_OK;
     }
@@ -88,7 +94,7 @@ static cna_status on_logits(void *user, uint32_t layer, size_t first, const floa
 #pragma omp parallel for schedule(dynamic, 1) if (n_rows > 1)
     for (size_t i = 0; i < n_rows; i++) {
         cna_error local;
-        cna_status one = advance(r, &r->slots[r->span_slots[first + i]], rows + i * vocab_size, &local);
+        cna_status one = advance(r, &r->slots[r->wanted[first + i]], rows + i * vocab_size, &local);
         if (one != CNA_OK) {
 #pragma omp critical(cna_generate_failure)
             {
@@ -100,37 +106,95 @@ static cna_status on_logits(void *user, uint32_t layer, size_t first, const floa
     return status;
 }
 
-/* Put a job into a free slot. */
+/* Bytes that a job's own tokens come to hold. */
+static uint64_t own_bytes(const run *r, size_t job)
+{
+    size_t n_own = r->jobs[job].n_prompt_ids - r->tree.n_before[job];
+    return cna_kv_bytes(&r->pool, 0, CNA_KV_ALL_LAYERS, n_own, n_own + r->max_tokens - 1);
+}
+
+/* Bytes that keys and values will hold when all jobs of the batch have run to their ends. */
+static uint64_t claimed_bytes(const run *r)
+{
+    uint64_t bytes = r->pool.held_bytes - cna_kv_pool_free_bytes(&r->pool);
+    for (size_t i = 0; i < r->n_slots; i++) {
+        const slot *s = &r->slots[i];
+        if (s->busy) bytes += own_bytes(r, s->job) - (s->kv == NULL ? 0 : cna_kv_held_bytes(s->kv));
+    }
+    return bytes;
+}
+
 static void admit(run *r, slot *s, size_t job)
 {
-    s->busy = true;
+    s->busy = s->is_new = true;
     s->ended = false;
     s->job = job;
     s->n_ids = 0;
-    s->kv->n_tokens = 0;
     s->prompt_hash = cna_sample_hash_ids(r->jobs[job].prompt_ids, r->jobs[job].n_prompt_ids);
     r->n_busy++;
 }
 
-/* One pass over all busy slots: new ones bring their prompt, others their last token. */
-static cna_status step(run *r, cna_session *session, cna_error *err)
+/* Let waiting jobs into free slots, as far as memory and the rows of a pass allow. They come in groups, because jobs of
+ * one prompt share more when they begin together. */
+static cna_status admit_jobs(run *r, cna_error *err)
 {
-    size_t n_spans = 0;
+    size_t n_free = r->n_slots - r->n_busy, n_waiting = r->n_jobs - r->next, n_rows = 0;
+    size_t group = n_waiting < r->n_slots / 8 ? n_waiting : r->n_slots / 8;
+    if (n_free == 0 || n_waiting == 0 || (r->n_busy > 0 && n_free < group)) return CNA_OK;
+    uint64_t bytes = claimed_bytes(r);
+    for (size_t i = 0; i < r->n_slots && r->next < r->n_jobs; i++) {
+        if (r->slots[i].busy) continue;
+        size_t job = r->tree.order[r->next], rows = r->jobs[job].n_prompt_ids - r->tree.n_before[job];
+        uint64_t need = own_bytes(r, job);
+        cna_pass_need(&r->pass, job, &need, &rows);
+        if (r->n_busy > 0 && (n_rows + rows > CNA_PASS_ROWS || bytes + need > r->kv_room)) break;
+        bytes += need;
+        n_rows += rows;
+        CNA_TRY(cna_pass_want(&r->pass, job, err));
+        admit(r, &r->slots[i], job);
+        r->next++;
+    }
+    return CNA_OK;
+}
+
+/* The spans of one pass: shared runs, then new jobs' own tokens and the last token of the others. */
+static cna_status fill_pass(run *r, cna_error *err)
+{
+    size_t n_wanted = 0;
+    CNA_TRY(cna_pass_share(&r->pass, err));
     for (size_t i = 0; i < r->n_slots; i++) {
         slot *s = &r->slots[i];
         if (!s->busy) continue;
         const cna_job *job = &r->jobs[s->job];
-        bool is_new = s->kv->n_tokens == 0;
-        r->spans[n_spans] = (cna_span){.kv = s->kv, .ids = is_new ? job->prompt_ids : &s->ids[s->n_ids - 1],
-                                       .n_tokens = is_new ? job->n_prompt_ids : 1, .n_prompt = job->n_prompt_ids,
-                                       .tap = job->tap, .n_wanted = 1};
-        r->span_slots[n_spans++] = i;
+        cna_span span = {.n_prompt = job->n_prompt_ids, .tap = job->tap, .n_wanted = 1};
+        if (s->is_new) {
+            span.ids = job->prompt_ids;
+            span.n_tokens = job->n_prompt_ids;
+            CNA_TRY(cna_pass_add_own(&r->pass, s->job, &span, CNA_KV_ALL_LAYERS, &s->kv, err));
+        } else {
+            span.kv = s->kv;
+            span.ids = &s->ids[s->n_ids - 1];
+            span.n_tokens = 1;
+            CNA_TRY(cna_kv_reserve(s->kv, s->kv->n_tokens + 1, err));
+            CNA_TRY(cna_pass_add(&r->pass, &span, err));
+        }
+        s->is_new = false;
+        r->wanted[n_wanted++] = i;
     }
-    const cna_sinks sinks = {.on_logits = on_logits, .user = r};
-    return cna_forward(session, r->spans, n_spans, &sinks, err);
+    return CNA_OK;
 }
 
-/* Report ended slots and free them. */
+/* One token for every job of the batch. */
+static cna_status step(run *r, cna_session *session, cna_error *err)
+{
+    const cna_sinks sinks = {.on_logits = on_logits, .user = r};
+    cna_pass_begin(&r->pass);
+    CNA_TRY(admit_jobs(r, err));
+    CNA_TRY(fill_pass(r, err));
+    return cna_forward(session, r->pass.spans, r->pass.n_spans, &sinks, r->options->usage, err);
+}
+
+/* Report ended jobs and free their slots. */
 static cna_status collect(run *r, size_t *n_done, cna_error *err)
 {
     for (size_t i = 0; i < r->n_slots; i++) {
@@ -139,6 +203,9 @@ static cna_status collect(run *r, size_t *n_done, cna_error *err)
         const cna_job_result result = {.job = s->job, .ids = s->ids, .logprobs = s->logprobs, .n_ids = s->n_ids,
                                        .stop = s->stop};
         CNA_TRY(r->on_done(r->user, &result, err));
+        cna_kv_release(s->kv);
+        s->kv = NULL;
+        cna_tree_leave(&r->tree, s->job);
         s->busy = false;
         r->n_busy--;
         (*n_done)++;
@@ -146,40 +213,89 @@ static cna_status collect(run *r, size_t *n_done, cna_error *err)
     return CNA_OK;
 }
 
-static cna_status create_slots(run *r, size_t capacity, cna_error *err)
+static cna_status share_prompts(run *r, cna_error *err)
 {
-    const cna_config *c = &r->model->checkpoint.config;
+    CNA_TRY(cna_alloc(&r->items, r->n_jobs, sizeof *r->items, "prompts", err));
+    for (size_t i = 0; i < r->n_jobs; i++) {
+        r->items[i] = (cna_tree_item){r->jobs[i].prompt_ids, r->jobs[i].n_prompt_ids - 1, r->jobs[i].tap};
+    }
+    CNA_TRY(cna_tree_build(r->items, r->n_jobs, &r->tree, err));
+    cna_kv_pool_init(&r->pool, &r->model->checkpoint.config);
+    r->pass = (cna_pass){.tree = &r->tree, .pool = &r->pool, .depth = CNA_KV_ALL_LAYERS};
+    return CNA_OK;
+}
+
+/* Rows of the largest pass, at most: a group of prompts beside a token for each other slot. */
+static size_t most_rows(const run *r, size_t longest)
+{
+    size_t n_prompts = 0;
+    for (size_t i = 0; i < r->n_jobs && n_prompts < CNA_PASS_ROWS; i++) n_prompts += r->jobs[i].n_prompt_ids;
+    if (n_prompts > CNA_PASS_ROWS) n_prompts = CNA_PASS_ROWS;
+    return (longest > n_prompts ? longest : n_prompts) + r->n_slots;
+}
+
+/* Choose the size of the batch from what memory has room for, and say what it will hold. The first jobs of the order
+ * stand for all: a batch holds their own tokens and the runs that they share. */
+static cna_status plan_batch(run *r, cna_error *err)
+{
+    cna_plan plan = {0};
+    size_t longest = 0, n_slots = 0;
+    for (size_t i = 0; i < r->n_jobs; i++) {
+        if (r->jobs[i].n_prompt_ids > longest) longest = r->jobs[i].n_prompt_ids;
+    }
+    plan.n_rows = most_rows(r, longest);
+    plan.session = cna_session_bytes(r->model, plan.n_rows, longest + r->max_tokens, true);
+    plan.results = r->n_slots * (r->max_tokens + 1) * (sizeof(int32_t) + sizeof(float));
+    uint64_t room = cna_plan_room(r->model), fixed = plan.session + plan.results;
+    r->kv_room = room > fixed ? room - fixed : 0;
+    for (; n_slots < r->n_slots; n_slots++) {
+        size_t job = r->tree.order[n_slots], n_rows = 0;
+        uint64_t bytes = own_bytes(r, job);
+        cna_pass_need(&r->pass, job, &bytes, &n_rows);
+        if (n_slots > 0 && plan.kv + bytes > r->kv_room) break;
+        plan.kv += bytes;
+        CNA_TRY(cna_pass_want(&r->pass, job, err));
+    }
+    cna_pass_forget(&r->pass);
+    r->n_slots = plan.n_sequences = n_slots;
+    if (r->options->usage != NULL) r->options->usage->batch = n_slots;
+    return cna_plan_announce(r->model, &plan, &r->options->progress, r->options->usage, err);
+}
+
+static cna_status create_slots(run *r, cna_error *err)
+{
+    CNA_TRY(cna_alloc(&r->wanted, r->n_slots, sizeof *r->wanted, "batch", err));
     CNA_TRY(cna_alloc(&r->slots, r->n_slots, sizeof *r->slots, "batch", err));
-    CNA_TRY(cna_alloc(&r->spans, r->n_slots, sizeof *r->spans, "batch", err));
-    CNA_TRY(cna_alloc(&r->span_slots, r->n_slots, sizeof *r->span_slots, "batch", err));
     for (size_t i = 0; i < r->n_slots; i++) {
-        slot *s = &r->slots[i];
-        CNA_TRY(cna_kv_create(c->n_layers, c->n_kv_heads, c->head_dim, capacity, &s->kv, err));
-        CNA_TRY(cna_alloc(&s->ids, r->max_tokens + 1, sizeof *s->ids, "answer", err));
-        CNA_TRY(cna_alloc(&s->logprobs, r->max_tokens + 1, sizeof *s->logprobs, "answer", err));
+        CNA_TRY(cna_alloc(&r->slots[i].ids, r->max_tokens, sizeof *r->slots[i].ids, "answer", err));
+        CNA_TRY(cna_alloc(&r->slots[i].logprobs, r->max_tokens + 1, sizeof *r->slots[i].logprobs, "answer", err));
     }
     return CNA_OK;
 }
 
-static void free_slots(run *r)
+static void clear(run *r)
 {
     for (size_t i = 0; r->slots != NULL && i < r->n_slots; i++) {
-        cna_kv_free(r->slots[i].kv);
+        cna_kv_release(r->slots[i].kv);
         cna_free(r->slots[i].ids);
         cna_free(r->slots[i].logprobs);
     }
+    cna_pass_clear(&r->pass);
+    cna_tree_clear(&r->tree);
+    cna_kv_pool_clear(&r->pool);
+    cna_free(r->items);
     cna_free(r->slots);
-    cna_free(r->spans);
-    cna_free(r->span_slots);
+    cna_free(r->wanted);
 }
 
-static size_t longest_prompt(const cna_job *jobs, size_t n_jobs)
+static cna_status check(const cna_model *model, const cna_job *jobs, size_t n_jobs, size_t max_tokens, cna_error *err)
 {
-    size_t longest = 0;
     for (size_t i = 0; i < n_jobs; i++) {
-        if (jobs[i].n_prompt_ids > longest) longest = jobs[i].n_prompt_ids;
+        CNA_TRY(cna_model_check_ids(model, jobs[i].prompt_ids, jobs[i].n_prompt_ids, err));
     }
-    return longest;
+    /* Far past any model's positions, and far from where sizes of caches would wrap. */
+    if (max_tokens <= MAX_TOKENS_LIMIT) return CNA_OK;
+    return cna_fail(err, CNA_ERR_ARG, "max_tokens: expected at most %d, found %zu", (int)MAX_TOKENS_LIMIT, max_tokens);
 }
 
 cna_status cna_engine_generate(const cna_model *model, const cna_job *jobs, size_t n_jobs,
@@ -188,34 +304,26 @@ cna_status cna_engine_generate(const cna_model *model, const cna_job *jobs, size
     const cna_run_options defaults = {0};
     if (options == NULL) options = &defaults;
     if (n_jobs == 0) return CNA_OK;
-    for (size_t i = 0; i < n_jobs; i++) {
-        CNA_TRY(cna_model_check_ids(model, jobs[i].prompt_ids, jobs[i].n_prompt_ids, err));
-    }
-    /* Far past any model's positions, and far from where sizes of caches would wrap. */
-    if (options->max_tokens > MAX_TOKENS_LIMIT) {
-        return cna_fail(err, CNA_ERR_ARG, "max_tokens: expected at most %d, found %zu", (int)MAX_TOKENS_LIMIT,
-                        options->max_tokens);
-    }
-    run r = {.model = model, .jobs = jobs, .options = options, .on_done = on_done, .user = user,
+    CNA_TRY(check(model, jobs, n_jobs, options->max_tokens, err));
+    run r = {.model = model, .jobs = jobs, .n_jobs = n_jobs, .options = options, .on_done = on_done, .user = user,
              .max_tokens = options->max_tokens == 0 ? DEFAULT_MAX_TOKENS : options->max_tokens,
              .n_slots = options->batch == 0 ? DEFAULT_BATCH : options->batch};
     if (r.n_slots > n_jobs) r.n_slots = n_jobs;
     cna_session *session = NULL;
     cna_status status;
-    size_t n_admitted = 0, n_done = 0;
+    size_t n_done = 0;
     const char *what = options->what == NULL ? "answers" : options->what;
-    CNA_TRY_CLEANUP(create_slots(&r, longest_prompt(jobs, n_jobs) + r.max_tokens, err));
-    CNA_TRY_CLEANUP(cna_session_create(model, &session, err));
+    CNA_TRY_CLEANUP(share_prompts(&r, err));
+    CNA_TRY_CLEANUP(plan_batch(&r, err));
+    CNA_TRY_CLEANUP(create_slots(&r, err));
+    CNA_TRY_CLEANUP(cna_session_create(model, true, &session, err));
     while (n_done < n_jobs) {
-        for (size_t i = 0; i < r.n_slots && n_admitted < n_jobs; i++) {
-            if (!r.slots[i].busy) admit(&r, &r.slots[i], n_admitted++);
-        }
         CNA_TRY_CLEANUP(step(&r, session, err));
         CNA_TRY_CLEANUP(collect(&r, &n_done, err));
         CNA_TRY_CLEANUP(cna_progress_report(&options->progress, what, n_done, n_jobs, err));
     }
 cleanup:
     cna_session_free(session);
-    free_slots(&r);
+    clear(&r);
     return status;
 }

@@ -107,6 +107,7 @@ cna_status cna_model_open(const char *path, const cna_model_options *options, cn
     CNA_TRY_CLEANUP(describe(&model->checkpoint, model->tokenizer, storage, compute, &model->info, err));
     model->n_threads = options->n_threads > 0 ? options->n_threads : omp_get_num_procs();
     model->input = cna_input_for(compute);
+    model->memory_bytes = (uint64_t)20 << 30;
     bool pack = !options->in_place && has_room_to_pack(model->info.n_parameters * cna_input_bytes(model->input));
     CNA_TRY_CLEANUP(cna_weights_bind(&model->checkpoint, model->input, pack, &model->weights, err));
     CNA_TRY_CLEANUP(write_plan(model, pack, err));

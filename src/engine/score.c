@@ -3,118 +3,209 @@
 #include <string.h>
 
 #include "base/progress.h"
-#include "engine/engine.h"
-#include "engine/forward.h"
+#include "engine/pass.h"
+#include "engine/plan.h"
 #include "tensor/ops.h"
 
-enum { DEFAULT_BATCH = 64 };
+enum { DEFAULT_BATCH = 512 };
 
-/* Runs jobs in groups of `batch` and hands out logits row by row. */
-typedef struct group_run {
+/* Jobs in windows of one pass each. */
+typedef struct scoring {
     const cna_model *model;
-    const cna_job *jobs;      /* of the group */
-    size_t n_jobs, first_job; /* first_job: index of the group's first among all */
-    size_t *first_row;        /* [n_jobs + 1] index of each job's first wanted row */
-    float *logprobs;          /* ? [rows] for scoring */
+    const cna_job *jobs;       /* [n_jobs] */
+    size_t n_jobs;
     cna_logits_row_fn *on_row; /* ? for logits */
     void *user;
-} group_run;
+    int32_t **ids;             /* [n_jobs] of a job in the window: prompt, and answer but for its last token */
+    cna_tree_item *items;      /* [n_jobs] */
+    cna_tree tree;
+    cna_kv_pool pool;
+    cna_pass pass;
+    size_t *window;            /* [n_window] jobs of the pass */
+    size_t *first_row;         /* [n_window + 1] index of each one's first wanted row */
+    cna_kv **own;              /* [n_window] */
+    size_t n_window, batch;
+    float *logprobs;           /* [wanted rows] for scoring */
+    size_t logprobs_capacity;
+} scoring;
+
+static bool wants_logits(const scoring *s)
+{
+    return s->on_row != NULL;
+}
+
+static size_t n_tokens_of(const scoring *s, size_t job)
+{
+    return s->jobs[job].n_prompt_ids + (wants_logits(s) ? 0 : s->jobs[job].n_answer_ids - 1);
+}
+
+static size_t n_wanted_of(const scoring *s, size_t job)
+{
+    return wants_logits(s) ? s->jobs[job].n_prompt_ids : s->jobs[job].n_answer_ids;
+}
 
 static cna_status on_logits(void *user, uint32_t layer, size_t first, const float *rows, size_t n_rows, cna_error *err)
 {
     (void)layer;
-    group_run *g = user;
-    size_t vocab_size = g->model->checkpoint.config.vocab_size, job = 0;
+    scoring *s = user;
+    size_t vocab_size = s->model->checkpoint.config.vocab_size, place = 0;
     for (size_t i = 0; i < n_rows; i++) {
-        while (first + i >= g->first_row[job + 1]) job++;
-        size_t t = first + i - g->first_row[job];
+        while (first + i >= s->first_row[place + 1]) place++;
+        size_t job = s->window[place], t = first + i - s->first_row[place];
         const float *logits = rows + i * vocab_size;
-        if (g->on_row != NULL) {
-            CNA_TRY(g->on_row(g->user, g->first_job + job, t, logits, err));
+        if (wants_logits(s)) {
+            CNA_TRY(s->on_row(s->user, job, t, logits, err));
         } else {
-            int32_t id = g->jobs[job].answer_ids[t];
-            g->logprobs[first + i] = (float)((double)logits[id] - cna_log_sum_exp(logits, vocab_size));
+            int32_t id = s->jobs[job].answer_ids[t];
+            s->logprobs[first + i] = (float)((double)logits[id] - cna_log_sum_exp(logits, vocab_size));
         }
     }
     return CNA_OK;
 }
 
-/* One pass over a group of jobs. For scoring the tokens are prompt and answer but for its last; for logits the prompt. */
-static cna_status run_group(cna_session *session, group_run *g, cna_error *err)
-{
-    const cna_config *c = &g->model->checkpoint.config;
-    bool scoring = g->on_row == NULL;
-    cna_span *spans;
-    int32_t *ids = NULL;
-    size_t n_ids = 0, at = 0;
-    cna_status status;
-    for (size_t i = 0; i < g->n_jobs; i++) n_ids += g->jobs[i].n_prompt_ids + g->jobs[i].n_answer_ids;
-    CNA_TRY(cna_alloc(&spans, g->n_jobs, sizeof *spans, "sequences", err));
-    CNA_TRY_CLEANUP(cna_alloc(&ids, n_ids, sizeof *ids, "token ids", err));
-    for (size_t i = 0; i < g->n_jobs; i++) {
-        const cna_job *job = &g->jobs[i];
-        size_t n_answer = scoring ? job->n_answer_ids - 1 : 0;
-        cna_span *span = &spans[i];
-        *span = (cna_span){.ids = ids + at, .n_tokens = job->n_prompt_ids + n_answer, .n_prompt = job->n_prompt_ids,
-                           .tap = job->tap, .n_wanted = scoring ? job->n_answer_ids : job->n_prompt_ids};
-        memcpy(ids + at, job->prompt_ids, job->n_prompt_ids * sizeof *ids);
-        if (n_answer != 0) memcpy(ids + at + job->n_prompt_ids, job->answer_ids, n_answer * sizeof *ids);
-        at += span->n_tokens;
-        g->first_row[i + 1] = g->first_row[i] + span->n_wanted;
-        CNA_TRY_CLEANUP(cna_kv_create(1, c->n_kv_heads, c->head_dim, span->n_tokens, &span->kv, err));
-    }
-    const cna_sinks sinks = {.on_logits = on_logits, .user = g};
-    CNA_TRY_CLEANUP(cna_forward(session, spans, g->n_jobs, &sinks, err));
-cleanup:
-    for (size_t i = 0; i < g->n_jobs; i++) cna_kv_free(spans[i].kv);
-    cna_free(spans);
-    cna_free(ids);
-    return status;
-}
-
-static cna_status score_group(cna_session *session, group_run *g, cna_job_fn *on_done, void *user, cna_error *err)
+/* Choose jobs for the next pass, from place *next of the order on: as many as fit in a pass's rows, one at least. */
+static cna_status fill_window(scoring *s, size_t *next, cna_error *err)
 {
     size_t n_rows = 0;
-    for (size_t i = 0; i < g->n_jobs; i++) n_rows += g->jobs[i].n_answer_ids;
-    CNA_TRY(cna_alloc(&g->logprobs, n_rows, sizeof *g->logprobs, "log-probabilities", err));
-    cna_status status = run_group(session, g, err);
-    for (size_t i = 0; status == CNA_OK && i < g->n_jobs; i++) {
-        const cna_job_result result = {.job = g->first_job + i, .ids = g->jobs[i].answer_ids,
-                                       .logprobs = g->logprobs + g->first_row[i], .n_ids = g->jobs[i].n_answer_ids};
-        status = on_done(user, &result, err);
+    cna_pass_begin(&s->pass);
+    s->n_window = 0;
+    while (*next < s->n_jobs && s->n_window < s->batch) {
+        size_t job = s->tree.order[*next], own = n_tokens_of(s, job) - s->tree.n_before[job];
+        uint64_t bytes = 0;
+        cna_pass_need(&s->pass, job, &bytes, &own);
+        if (s->n_window > 0 && n_rows + own > CNA_PASS_ROWS) break;
+        n_rows += own;
+        CNA_TRY(cna_pass_want(&s->pass, job, err));
+        s->window[s->n_window++] = job;
+        (*next)++;
     }
-    cna_free(g->logprobs);
+    return cna_pass_share(&s->pass, err);
+}
+
+static cna_status add_sequences(scoring *s, cna_error *err)
+{
+    s->first_row[0] = 0;
+    for (size_t i = 0; i < s->n_window; i++) {
+        const cna_job *job = &s->jobs[s->window[i]];
+        size_t n_tokens = n_tokens_of(s, s->window[i]), n_wanted = n_wanted_of(s, s->window[i]);
+        int32_t **ids = &s->ids[s->window[i]];
+        CNA_TRY(cna_alloc(ids, n_tokens, sizeof **ids, "token ids", err));
+        memcpy(*ids, job->prompt_ids, job->n_prompt_ids * sizeof **ids);
+        if (n_tokens > job->n_prompt_ids) {
+            memcpy(*ids + job->n_prompt_ids, job->answer_ids, (n_tokens - job->n_prompt_ids) * sizeof **ids);
+        }
+        const cna_span sequence = {.ids = *ids, .n_tokens = n_tokens, .n_prompt = job->n_prompt_ids, .tap = job->tap,
+                                   .n_wanted = n_wanted};
+        CNA_TRY(cna_pass_add_own(&s->pass, s->window[i], &sequence, CNA_KV_ONE_LAYER, &s->own[i], err));
+        s->first_row[i + 1] = s->first_row[i] + n_wanted;
+    }
+    return wants_logits(s) ? CNA_OK
+                           : cna_grow(&s->logprobs, &s->logprobs_capacity, s->first_row[s->n_window], sizeof *s->logprobs,
+                                      "log-probabilities", err);
+}
+
+/* Report the window's jobs (those of cna_engine_logits have been, row by row) and let go of what they held. */
+static cna_status end_window(scoring *s, cna_job_fn *on_done, cna_error *err)
+{
+    cna_status status = CNA_OK;
+    for (size_t i = 0; i < s->n_window; i++) {
+        size_t job = s->window[i];
+        const cna_job_result result = {.job = job, .ids = s->jobs[job].answer_ids, .n_ids = s->jobs[job].n_answer_ids,
+                                       .logprobs = s->logprobs + s->first_row[i]};
+        if (status == CNA_OK && on_done != NULL) status = on_done(s->user, &result, err);
+        cna_kv_release(s->own[i]);
+        s->own[i] = NULL;
+        cna_free(s->ids[job]);
+        s->ids[job] = NULL;
+        cna_tree_leave(&s->tree, job);
+    }
     return status;
 }
 
-/* Shared by scoring and logits: groups of `batch` jobs, one pass each. */
-static cna_status run_groups(const cna_model *model, const cna_job *jobs, size_t n_jobs, const cna_run_options *options,
-                             cna_logits_row_fn *on_row, cna_job_fn *on_done, void *user, cna_error *err)
+static cna_status create(scoring *s, size_t batch, cna_error *err)
+{
+    cna_kv_pool_init(&s->pool, &s->model->checkpoint.config);
+    s->batch = batch == 0 ? DEFAULT_BATCH : batch;
+    if (s->batch > s->n_jobs) s->batch = s->n_jobs;
+    CNA_TRY(cna_alloc(&s->ids, s->n_jobs, sizeof *s->ids, "token ids", err));
+    CNA_TRY(cna_alloc(&s->window, s->batch, sizeof *s->window, "batch", err));
+    CNA_TRY(cna_alloc(&s->first_row, s->batch + 1, sizeof *s->first_row, "batch", err));
+    CNA_TRY(cna_alloc(&s->own, s->batch, sizeof *s->own, "batch", err));
+    CNA_TRY(cna_alloc(&s->items, s->n_jobs, sizeof *s->items, "prompts", err));
+    for (size_t i = 0; i < s->n_jobs; i++) {
+        /* Where every position is wanted, nothing can be shared. */
+        s->items[i] = (cna_tree_item){.ids = s->jobs[i].prompt_ids, .tap = s->jobs[i].tap,
+                                      .n_ids = wants_logits(s) ? 0 : s->jobs[i].n_prompt_ids - 1};
+    }
+    CNA_TRY(cna_tree_build(s->items, s->n_jobs, &s->tree, err));
+    s->pass = (cna_pass){.tree = &s->tree, .pool = &s->pool, .depth = CNA_KV_ALL_LAYERS};
+    return CNA_OK;
+}
+
+/* Shared runs live from the first window that needs them to the last; the longest path of them is what a plan counts. */
+static cna_plan plan_of(const scoring *s)
+{
+    cna_plan plan = {.n_sequences = s->batch};
+    size_t n_all = 0, longest = 0;
+    for (size_t i = 0; i < s->n_jobs; i++) {
+        size_t n = n_tokens_of(s, i);
+        n_all += n;
+        if (n > longest) longest = n;
+    }
+    plan.n_rows = n_all < CNA_PASS_ROWS ? n_all : longest > CNA_PASS_ROWS ? longest : CNA_PASS_ROWS;
+    plan.kv = cna_kv_bytes(&s->pool, 0, CNA_KV_ONE_LAYER, plan.n_rows, plan.n_rows);
+    for (size_t i = 0; i < s->tree.n_nodes; i++) {
+        const cna_tree_node *node = &s->tree.nodes[i];
+        if (node->parent == CNA_TREE_NONE) plan.kv += cna_kv_bytes(&s->pool, 0, s->pass.depth, node->n_tokens, 0);
+    }
+    plan.session = cna_session_bytes(s->model, plan.n_rows, longest, true);
+    return plan;
+}
+
+static void clear(scoring *s)
+{
+    for (size_t i = 0; s->ids != NULL && i < s->n_jobs; i++) cna_free(s->ids[i]);
+    for (size_t i = 0; s->own != NULL && i < s->batch; i++) cna_kv_release(s->own[i]);
+    cna_pass_clear(&s->pass);
+    cna_tree_clear(&s->tree);
+    cna_kv_pool_clear(&s->pool);
+    cna_free(s->ids);
+    cna_free(s->items);
+    cna_free(s->window);
+    cna_free(s->first_row);
+    cna_free(s->own);
+    cna_free(s->logprobs);
+}
+
+/* Shared by scoring and logits. */
+static cna_status run_windows(const cna_model *model, const cna_job *jobs, size_t n_jobs, const cna_run_options *options,
+                              cna_logits_row_fn *on_row, cna_job_fn *on_done, void *user, cna_error *err)
 {
     const cna_run_options defaults = {0};
     if (options == NULL) options = &defaults;
-    size_t batch = options->batch == 0 ? DEFAULT_BATCH : options->batch;
-    if (batch > n_jobs) batch = n_jobs;
     const char *what = options->what == NULL ? "scores" : options->what;
     for (size_t i = 0; i < n_jobs; i++) {
         CNA_TRY(cna_model_check_ids(model, jobs[i].prompt_ids, jobs[i].n_prompt_ids, err));
     }
-    cna_session *session;
-    group_run g = {.model = model, .on_row = on_row, .user = user};
-    CNA_TRY(cna_session_create(model, &session, err));
+    if (n_jobs == 0) return CNA_OK;
+    scoring s = {.model = model, .jobs = jobs, .n_jobs = n_jobs, .on_row = on_row, .user = user};
+    cna_session *session = NULL;
+    const cna_sinks sinks = {.on_logits = on_logits, .user = &s};
     cna_status status;
-    CNA_TRY_CLEANUP(cna_alloc(&g.first_row, batch + 1, sizeof *g.first_row, "batch", err));
-    for (size_t first = 0; first < n_jobs; first += batch) {
-        g.jobs = jobs + first;
-        g.first_job = first;
-        g.n_jobs = n_jobs - first < batch ? n_jobs - first : batch;
-        if (on_row != NULL) CNA_TRY_CLEANUP(run_group(session, &g, err));
-        else CNA_TRY_CLEANUP(score_group(session, &g, on_done, user, err));
-        CNA_TRY_CLEANUP(cna_progress_report(&options->progress, what, first + g.n_jobs, n_jobs, err));
+    CNA_TRY_CLEANUP(create(&s, options->batch, err));
+    const cna_plan plan = plan_of(&s);
+    CNA_TRY_CLEANUP(cna_plan_announce(model, &plan, &options->progress, options->usage, err));
+    CNA_TRY_CLEANUP(cna_session_create(model, true, &session, err));
+    for (size_t next = 0; next < n_jobs;) {
+        CNA_TRY_CLEANUP(fill_window(&s, &next, err));
+        CNA_TRY_CLEANUP(add_sequences(&s, err));
+        CNA_TRY_CLEANUP(cna_forward(session, s.pass.spans, s.pass.n_spans, &sinks, options->usage, err));
+        CNA_TRY_CLEANUP(end_window(&s, on_done, err));
+        CNA_TRY_CLEANUP(cna_progress_report(&options->progress, what, next, n_jobs, err));
     }
 cleanup:
-    cna_free(g.first_row);
     cna_session_free(session);
+    clear(&s);
     return status;
 }
 
@@ -125,11 +216,11 @@ cna_status cna_engine_score(const cna_model *model, const cna_job *jobs, size_t 
         if (jobs[i].n_answer_ids == 0) return cna_fail(err, CNA_ERR_ARG, "score: expected answers of a token or more");
         CNA_TRY(cna_model_check_ids(model, jobs[i].answer_ids, jobs[i].n_answer_ids, err));
     }
-    return run_groups(model, jobs, n_jobs, options, NULL, on_done, user, err);
+    return run_windows(model, jobs, n_jobs, options, NULL, on_done, user, err);
 }
 
 cna_status cna_engine_logits(const cna_model *model, const cna_job *jobs, size_t n_jobs, const cna_run_options *options,
                              cna_logits_row_fn *on_row, void *user, cna_error *err)
 {
-    return run_groups(model, jobs, n_jobs, options, on_row, NULL, user, err);
+    return run_windows(model, jobs, n_jobs, options, on_row, NULL, user, err);
 }

@@ -111,3 +111,20 @@ const cna_tap_column *cna_tap_columns(const cna_tap *tap, uint32_t layer, cna_ro
     *n_columns = tap->start[list + 1] - tap->start[list];
     return tap->columns + tap->start[list];
 }
+
+uint32_t cna_tap_first_layer(const cna_tap *tap, cna_row_kind kind)
+{
+    if (tap == NULL) return UINT32_MAX;
+    uint32_t layer = 0;
+    size_t n_columns = 0;
+    for (; layer < tap->n_layers; layer++) {
+        cna_tap_columns(tap, layer, kind, &n_columns);
+        if (n_columns > 0) break;
+    }
+    return layer;
+}
+
+bool cna_tap_touches(const cna_tap *tap, cna_row_kind kind)
+{
+    return tap != NULL && cna_tap_first_layer(tap, kind) < tap->n_layers;
+}

@@ -41,4 +41,10 @@ void cna_tap_free(cna_tap *tap);
 /* The columns for one layer and kind of row; *n_columns 0 for a NULL tap. Borrowed. */
 const cna_tap_column *cna_tap_columns(const cna_tap *tap, uint32_t layer, cna_row_kind kind, size_t *n_columns);
 
+/* The first layer where the tap does something to rows of a kind: below it they are those of the untouched model.
+ * n_layers where it does nothing; UINT32_MAX for a NULL tap. */
+uint32_t cna_tap_first_layer(const cna_tap *tap, cna_row_kind kind);
+/* Whether the tap does anything to rows of a kind. */
+bool cna_tap_touches(const cna_tap *tap, cna_row_kind kind);
+
 #endif

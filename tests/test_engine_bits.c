@@ -20,7 +20,8 @@ typedef struct answer {
     cna_stop stop;
 } answer;
 
-/* Random prompts, some beginning alike, under random taps (one of them NULL). */
+/* Random prompts under random taps (one of them NULL). All begin alike; of four that follow one another the second is
+ * the first under another tap, the third goes on where the first ends, the fourth shares half of it. */
 typedef struct work {
     int32_t ids[JOBS][IDS_MAX];
     cna_job jobs[JOBS];
@@ -50,6 +51,12 @@ static void make_work(const cna_model_info *info, uint64_t seed, work *w)
         size_t n = n_prefix + 1 + numbers_below(&random, IDS_MAX - n_prefix);
         for (size_t i = 0; i < n; i++) w->ids[j][i] = (int32_t)numbers_below(&random, info->vocab_size);
         memcpy(w->ids[j], prefix, n_prefix * sizeof *prefix);
+        if (j % 4 != 0) {
+            const cna_job *first = &w->jobs[j - j % 4];
+            size_t n_same = j % 4 == 3 ? first->n_prompt_ids / 2 : first->n_prompt_ids;
+            memcpy(w->ids[j], first->prompt_ids, n_same * sizeof *prefix);
+            if (j % 4 == 1 || n < n_same) n = n_same;
+        }
         w->jobs[j] = (cna_job){.prompt_ids = w->ids[j], .n_prompt_ids = n, .tap = w->taps[numbers_below(&random, TAPS)],
                                .sample = numbers_below(&random, 3)};
         w->lists[j] = (cna_token_list){w->ids[j], n};
@@ -138,7 +145,12 @@ static void check_generation(const cna_model *const models[3], const work *w, cn
     }
     options.batch = 1;
     generate(models[2], w, order, JOBS / 8, options, found);
-    assert_same(base, found, order, JOBS / 8, "alone");
+    assert_same(base, found, order, JOBS / 8, "one at a time");
+    options.batch = 0;
+    for (size_t i = 0; i < JOBS; i += child_is_one() ? 5 : 1) { /* nothing to share, nothing to fork */
+        generate(models[1], w, &order[i], 1, options, found);
+        assert_same(base, found, &order[i], 1, "alone");
+    }
 }
 
 static void check_scores(const cna_model *model, const work *w, const answer base[JOBS], size_t batch)
@@ -165,6 +177,23 @@ static void check_scores(const cna_model *model, const work *w, const answer bas
         if (memcmp(a->logprobs, b->logprobs, a->n_ids * sizeof *a->logprobs) != 0)
             fail_msg("job %zu: scored to other log-probabilities than it was generated with", order[i]);
     }
+}
+
+/* Tokens that a call pushes through the model where all jobs run together, against each by itself. */
+static void check_sharing(const cna_model *model, const work *w)
+{
+    static answer found[JOBS];
+    size_t in_order[JOBS];
+    cna_usage together = {0}, alone = {0};
+    for (size_t i = 0; i < JOBS; i++) in_order[i] = i;
+    generate(model, w, in_order, JOBS, (cna_run_options){.usage = &together, .ignore_stop = true}, found);
+    for (size_t i = 0; i < JOBS; i++) {
+        generate(model, w, &in_order[i], 1, (cna_run_options){.usage = &alone, .ignore_stop = true}, found);
+    }
+    size_t n_generated = JOBS * (ANSWER_MAX - 1), n_prompt = alone.n_rows - n_generated;
+    assert_true(together.n_rows - n_generated < n_prompt / 10 * 9);
+    assert_int_equal(together.n_passes, ANSWER_MAX);
+    assert_int_equal(alone.n_passes, JOBS * ANSWER_MAX);
 }
 
 /* No tap, a tap of nothing and a tap of ones: the untouched model. And one that changes h changes something. */
@@ -268,6 +297,7 @@ static void check_model(const char *folder, cna_dtype dtype)
     check_generation(models, &w, (cna_run_options){0}, base);
     check_scores(models[2], &w, base, 64);
     check_multiplier_one(models[1], &w);
+    check_sharing(models[0], &w);
     check_captures(models, &w);
     free_work(&w);
     for (size_t i = 0; i < 3; i++) cna_model_free(opened[i]);

@@ -8,7 +8,7 @@
 #include "engine/tap.h"
 
 /* Branchings that are looked at, one below the other. */
-enum { CNA_TREE_MAX_DEPTH = 16 };
+enum { CNA_TREE_MAX_DEPTH = 64 };
 #define CNA_TREE_NONE SIZE_MAX
 
 /* The tokens of one job that may be shared, and what is done to them. */

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "text/normalize.h"
-#include "text/stream.h"
+#include "text/decoder.h"
 #include "text/tokenizer.h"
 #include "tokenizer_fixture.h"
 
@@ -140,17 +140,17 @@ static void expect_text(const cna_tokenizer *tokenizer, const int32_t *ids, size
     assert_int_equal(n, strlen(expected));
     cna_free(text);
     /* The same piece by piece, whole characters at every step. */
-    cna_stream stream = {.tokenizer = tokenizer, .skip_specials = skip_specials};
+    cna_decoder decoder = {.tokenizer = tokenizer, .skip_specials = skip_specials};
     cna_buffer streamed = {0};
     for (size_t i = 0; i < n_ids; i++) {
         size_t before = streamed.size;
-        assert_ok(cna_stream_add(&stream, ids[i], &streamed, &err));
+        assert_ok(cna_decoder_add(&decoder, ids[i], &streamed, &err));
         assert_memory_equal(streamed.data + before, expected + before, streamed.size - before);
         assert_true(before == streamed.size || ((unsigned char)expected[before] & 0xC0) != 0x80);
     }
-    assert_ok(cna_stream_flush(&stream, &streamed, &err));
+    assert_ok(cna_decoder_flush(&decoder, &streamed, &err));
     assert_string_equal(streamed.data == NULL ? "" : streamed.data, expected);
-    cna_stream_free(&stream);
+    cna_decoder_free(&decoder);
     cna_buffer_free(&streamed);
 }
 

@@ -6,6 +6,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "engine/stream.h"
 #include "tensor/ops.h"
 
 /* Rows worked on at a time: enough to use the machine's matrix product fully, few enough that the MLP's two
@@ -23,6 +24,7 @@ typedef struct row {
 struct cna_session {
     const cna_model *model;
     cna_linear_context *products;
+    cna_stream *stream;
     float *frequencies;          /* [head_dim / 2] */
     float *cos, *sin;            /* [n_positions, head_dim / 2] */
     size_t n_positions, cos_capacity, sin_capacity;
@@ -54,6 +56,7 @@ cna_status cna_session_create(const cna_model *model, cna_session **out, cna_err
     CNA_TRY(cna_alloc(&s, 1, sizeof *s, "session", err));
     s->model = model;
     CNA_TRY_CLEANUP(cna_linear_context_create(&s->products, err));
+    CNA_TRY_CLEANUP(cna_stream_create(model, &s->stream, err));
     CNA_TRY_CLEANUP(cna_alloc(&s->frequencies, c->head_dim / 2, sizeof(float), "rotary table", err));
     cna_config_inverse_frequencies(c, s->frequencies);
     CNA_TRY_CLEANUP(cna_alloc(&s->block, BLOCK_ROWS, sizeof *s->block, "rows", err));
@@ -78,6 +81,7 @@ void cna_session_free(cna_session *s)
 {
     if (s == NULL) return;
     cna_linear_context_free(s->products);
+    cna_stream_free(s->stream);
     void *buffers[] = {s->frequencies, s->cos, s->sin, s->rows, s->x, s->block, s->residual, s->normed, s->input, s->q,
                        s->attended, s->k, s->v, s->gate, s->up, s->out, s->logits, s->scores};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) cna_free(buffers[i]);
@@ -232,10 +236,11 @@ static cna_status run_layer(cna_session *s, const cna_span *spans, const cna_sin
                             size_t *n_rows, size_t *n_wanted, cna_error *err)
 {
     const cna_config *c = &s->model->checkpoint.config;
-    const cna_layer_weights *w = &s->model->weights.layers[index];
+    const cna_layer_weights *w;
     size_t q_dim = (size_t)c->n_heads * c->head_dim, kv_dim = (size_t)c->n_kv_heads * c->head_dim;
     bool last = index + 1 == c->n_layers;
 
+    CNA_TRY(cna_stream_layer(s->stream, index, sinks->on_logits != NULL, &w, err));
     cna_rms_norm(s->residual, w->input_norm, c->rms_eps, *n_rows, c->hidden_dim, s->normed);
     convert_input(s, s->normed, *n_rows, c->hidden_dim);
     CNA_TRY(apply(s, w->k, w->k_bias, *n_rows, kv_dim, s->k, err));
@@ -272,11 +277,13 @@ static cna_status project(cna_session *s, const cna_sinks *sinks, size_t n_rows,
     if (s->logits == NULL) {
         CNA_TRY(cna_alloc(&s->logits, (size_t)LOGIT_ROWS * c->vocab_size, sizeof *s->logits, "logits", err));
     }
+    const cna_linear *head;
+    CNA_TRY(cna_stream_head(s->stream, true, &head, err));
     for (size_t t = 0; t < n_rows; t += LOGIT_ROWS) {
         size_t n = n_rows - t < LOGIT_ROWS ? n_rows - t : LOGIT_ROWS;
         cna_rms_norm(s->residual + t * c->hidden_dim, s->model->weights.final_norm, c->rms_eps, n, c->hidden_dim, s->normed);
         convert_input(s, s->normed, n, c->hidden_dim);
-        CNA_TRY(apply(s, s->model->weights.head, NULL, n, c->vocab_size, s->logits, err));
+        CNA_TRY(apply(s, head, NULL, n, c->vocab_size, s->logits, err));
         CNA_TRY(sinks->on_logits(sinks->user, c->n_layers, *n_wanted, s->logits, n, err));
         *n_wanted += n;
     }

@@ -7,7 +7,7 @@
 #include "engine/engine.h"
 #include "method/intervene.h"
 #include "text/prompts.h"
-#include "text/stream.h"
+#include "text/decoder.h"
 
 /* What both calls prepare: one job for each prompt and sample. */
 typedef struct work {
@@ -81,7 +81,7 @@ typedef struct answer_run {
     size_t n_delivered;
     cna_generation_fn *on_generation;
     void *user;
-    cna_stream stream;  /* for on_piece */
+    cna_decoder decoder; /* for on_piece */
     cna_buffer piece;
     cna_error piece_error;
 } answer_run;
@@ -130,7 +130,7 @@ static bool on_token(void *user, size_t job, int32_t id)
     (void)job;
     answer_run *g = user;
     cna_buffer_reset(&g->piece);
-    if (cna_stream_add(&g->stream, id, &g->piece, &g->piece_error) != CNA_OK) return true;
+    if (cna_decoder_add(&g->decoder, id, &g->piece, &g->piece_error) != CNA_OK) return true;
     return g->piece.size != 0 && g->options->on_piece(g->user, g->piece.data, g->piece.size);
 }
 
@@ -138,7 +138,7 @@ static bool on_token(void *user, size_t job, int32_t id)
 static cna_status end_stream(answer_run *g, cna_error *err)
 {
     cna_buffer_reset(&g->piece);
-    CNA_TRY(cna_stream_flush(&g->stream, &g->piece, err));
+    CNA_TRY(cna_decoder_flush(&g->decoder, &g->piece, err));
     if (g->piece.size != 0) g->options->on_piece(g->user, g->piece.data, g->piece.size);
     return CNA_OK;
 }
@@ -150,7 +150,7 @@ cna_status cna_generate(const cna_model *model, const cna_prompts *prompts, cons
     if (options == NULL) options = &defaults;
     work w = {0};
     answer_run g = {.model = model, .options = options, .work = &w, .on_generation = on_generation, .user = user,
-                    .stream = {.tokenizer = cna_model_tokenizer(model), .skip_specials = true}};
+                    .decoder = {.tokenizer = cna_model_tokenizer(model), .skip_specials = true}};
     cna_status status;
     CNA_TRY_CLEANUP(prepare(model, prompts, options, options->n_samples == 0 ? 1 : options->n_samples, &w, err));
     CNA_TRY_CLEANUP(cna_alloc(&g.answers, w.n_jobs, sizeof *g.answers, "answers", err));
@@ -173,7 +173,7 @@ cleanup:
         cna_free(g.answers[i].logprobs);
     }
     cna_free(g.answers);
-    cna_stream_free(&g.stream);
+    cna_decoder_free(&g.decoder);
     cna_buffer_free(&g.piece);
     work_free(&w);
     return status;

@@ -119,17 +119,21 @@ static cna_status describe(const cna_matrix_view *weight, cna_input input, cna_l
     return CNA_OK;
 }
 
+/* Copies of W in rows, one behind the other, each begin at a cache line. */
+static size_t row_major_bytes(const cna_linear *linear)
+{
+    return (linear->n_in * linear->n_out * cna_input_bytes(linear->input) + 63) / 64 * 64;
+}
+
 /* Bytes of the copy of W that this way of keeping it makes. Tiles read f32 in rows, so there is nothing to gain from a copy of
  * what already is that. */
 static cna_status copy_bytes(const cna_linear *linear, cna_linear_keep keep, size_t *out, cna_error *err)
 {
     *out = 0;
     if (linear->readable && (linear->tiled || keep != CNA_LINEAR_PACKED)) return CNA_OK;
-    if (keep == CNA_LINEAR_STAGED) return CNA_OK;
-    if (!linear->tiled)
-        return cna_onednn_packed_bytes(linear->n_in, linear->n_out, linear->input == CNA_INPUT_BF16, out, err);
-    *out = linear->n_in * linear->n_out * cna_input_bytes(linear->input);
-    return CNA_OK;
+    *out = row_major_bytes(linear);
+    if (linear->tiled || keep == CNA_LINEAR_STAGED) return CNA_OK;
+    return cna_onednn_packed_bytes(linear->n_in, linear->n_out, linear->input == CNA_INPUT_BF16, out, err);
 }
 
 cna_status cna_linear_bytes(const cna_matrix_view *weight, cna_input input, cna_linear_keep keep, size_t *out,
@@ -149,7 +153,7 @@ cna_status cna_linear_create(const cna_matrix_view *weight, cna_input input, cna
     CNA_TRY(cna_alloc(&linear, 1, sizeof *linear, "weight matrix", err));
     CNA_TRY_CLEANUP(describe(weight, input, linear, err));
     if (linear->readable) linear->weight = weight->data;
-    CNA_TRY_CLEANUP(copy_bytes(linear, keep, &linear->packed_bytes, err));
+    if (keep != CNA_LINEAR_STAGED) CNA_TRY_CLEANUP(copy_bytes(linear, keep, &linear->packed_bytes, err));
     if (linear->packed_bytes != 0) {
         CNA_TRY_CLEANUP(cna_alloc(&linear->packed, linear->packed_bytes, 1, "packed weights", err));
         linear->blocked = !linear->tiled;
@@ -166,7 +170,7 @@ cleanup:
 
 size_t cna_linear_stage_bytes(const cna_linear *linear)
 {
-    return linear->weight != NULL ? 0 : linear->n_in * linear->n_out * cna_input_bytes(linear->input);
+    return linear->weight != NULL ? 0 : row_major_bytes(linear);
 }
 
 cna_status cna_linear_create_stage(cna_linear **out, cna_error *err)

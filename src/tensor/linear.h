@@ -44,7 +44,7 @@ typedef enum cna_linear_keep {
  * Errors: ERR_MEMORY, ERR_INTERNAL. */
 CNA_MUST_CHECK cna_status cna_linear_create(const cna_matrix_view *weight, cna_input input, cna_linear_keep keep,
                                             cna_linear **out, cna_error *err);
-/* Bytes of W that cna_linear_create would copy. */
+/* Bytes of W that cna_linear_create would copy, or for staged weights cna_linear_stage. */
 CNA_MUST_CHECK cna_status cna_linear_bytes(const cna_matrix_view *weight, cna_input input, cna_linear_keep keep,
                                            size_t *out, cna_error *err);
 void cna_linear_free(cna_linear *linear);

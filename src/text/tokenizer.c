@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/utf8.h"
 #include "text/normalize.h"
-#include "text/stream.h"
+#include "text/decoder.h"
 
 cna_status cna_tokenizer_open(const char *folder, cna_tokenizer **out, cna_error *err)
 {
@@ -168,14 +168,14 @@ cna_status cna_tokenizer_decode(const cna_tokenizer *tokenizer, const int32_t *i
                                 bool skip_specials, char **out_text, size_t *out_n_bytes, cna_error *err)
 {
     *out_text = NULL;
-    cna_stream stream = {.tokenizer = tokenizer, .skip_specials = skip_specials};
+    cna_decoder decoder = {.tokenizer = tokenizer, .skip_specials = skip_specials};
     cna_buffer text = {0};
     cna_status status = CNA_OK;
     for (size_t i = 0; status == CNA_OK && i < n_ids; i++)
-        status = cna_stream_add(&stream, ids[i], &text, err);
-    if (status == CNA_OK) status = cna_stream_flush(&stream, &text, err);
+        status = cna_decoder_add(&decoder, ids[i], &text, err);
+    if (status == CNA_OK) status = cna_decoder_flush(&decoder, &text, err);
     if (status == CNA_OK) status = cna_buffer_take(&text, out_text, out_n_bytes, err);
-    cna_stream_free(&stream);
+    cna_decoder_free(&decoder);
     cna_buffer_free(&text);
     return status;
 }

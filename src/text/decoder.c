@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Decoding token by token. */
-#include "text/stream.h"
+#include "text/decoder.h"
 
 #include <string.h>
 
@@ -26,13 +26,13 @@ static cna_status add_lossy(const char *bytes, size_t n_bytes, cna_buffer *out, 
     return cna_buffer_add(out, bytes + good, n_bytes - good, err);
 }
 
-cna_status cna_stream_add(cna_stream *stream, int32_t id, cna_buffer *out, cna_error *err)
+cna_status cna_decoder_add(cna_decoder *decoder, int32_t id, cna_buffer *out, cna_error *err)
 {
-    const char *piece = cna_tokenizer_piece(stream->tokenizer, id);
+    const char *piece = cna_tokenizer_piece(decoder->tokenizer, id);
     /* A model can have more embedding rows than the tokenizer has ids, and choose one of them: no text. */
     if (piece == NULL) return CNA_OK;
-    if (stream->skip_specials && cna_tokenizer_is_special(stream->tokenizer, id)) return CNA_OK;
-    cna_buffer *pending = &stream->pending;
+    if (decoder->skip_specials && cna_tokenizer_is_special(decoder->tokenizer, id)) return CNA_OK;
+    cna_buffer *pending = &decoder->pending;
     CNA_TRY(cna_piece_to_bytes(piece, strlen(piece), pending, err));
     size_t n_tail = cna_utf8_incomplete_tail(pending->data, pending->size);
     size_t n_whole = pending->size - n_tail;
@@ -42,14 +42,14 @@ cna_status cna_stream_add(cna_stream *stream, int32_t id, cna_buffer *out, cna_e
     return CNA_OK;
 }
 
-cna_status cna_stream_flush(cna_stream *stream, cna_buffer *out, cna_error *err)
+cna_status cna_decoder_flush(cna_decoder *decoder, cna_buffer *out, cna_error *err)
 {
-    CNA_TRY(add_lossy(stream->pending.data, stream->pending.size, out, err));
-    cna_buffer_reset(&stream->pending);
+    CNA_TRY(add_lossy(decoder->pending.data, decoder->pending.size, out, err));
+    cna_buffer_reset(&decoder->pending);
     return CNA_OK;
 }
 
-void cna_stream_free(cna_stream *stream)
+void cna_decoder_free(cna_decoder *decoder)
 {
-    cna_buffer_free(&stream->pending);
+    cna_buffer_free(&decoder->pending);
 }

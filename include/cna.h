@@ -100,7 +100,8 @@ typedef enum cna_dtype {
 
 /* Whether weights pass through memory layer by layer instead of staying there. */
 typedef enum cna_stream_mode {
-    CNA_STREAM_AUTO,   /* when they would not fit in memory_bytes */
+    CNA_STREAM_AUTO,   /* when they would not fit in memory_bytes, of which an eighth is left for the work. Weights that
+                        * are used where they are mapped are held to fit where the files are no larger than that */
     CNA_STREAM_ALWAYS,
     CNA_STREAM_NEVER,  /* ERR_MEMORY where they would not fit */
 } cna_stream_mode;
@@ -112,7 +113,7 @@ typedef struct cna_model_options {
     uint64_t memory_bytes; /* most anonymous and shared memory that the process is to hold (RssAnon + RssShmem), pages of
                             * mapped files left out; 0: 80 % of what is available to it, cgroup included. The bits are
                             * the same */
-    cna_stream_mode stream;
+    cna_stream_mode stream; /* the bits are the same */
     int n_threads; /* threads of matrix products; 0 = all cores the process may use. Calls that compute set the
                     * calling thread's OpenMP thread count to it */
     bool in_place; /* use weights where they are mapped instead of packing a copy while memory has room for one: opens
@@ -144,8 +145,12 @@ typedef struct cna_model_info {
  *   out      new model, to be freed by cna_model_free
  *
  * Errors: ERR_IO for missing files; ERR_FORMAT for malformed ones; ERR_UNSUPPORTED for another architecture, a
- *         quantised re-save or an unknown rope type; ERR_MISMATCH for missing or misshapen tensors. Each names the
- *         file, the key or tensor, what was expected and what was found. */
+ *         quantised re-save or an unknown rope type; ERR_MISMATCH for missing or misshapen tensors; ERR_MEMORY for
+ *         weights that do not fit. Each names the file, the key or tensor, what was expected and what was found.
+ *
+ * The files must stay as they are while the model is open: they are mapped, and to touch weights that a file has lost
+ * since ends the process with SIGBUS, as the system does. Where weights are read layer by layer, reading them gives
+ * ERR_IO instead. */
 CNA_API CNA_MUST_CHECK cna_status cna_model_open(const char *path, const cna_model_options *options, cna_model **out,
                                                  cna_error *err);
 CNA_API void cna_model_free(cna_model *model);
@@ -157,6 +162,9 @@ CNA_API const cna_model_info *cna_model_get_info(const cna_model *model);
 
 /* Lines that describe how the model runs (product implementations chosen, memory), for -v. Never NULL. */
 CNA_API const char *cna_model_plan(const cna_model *model);
+/* A line that the user should see without -v as well: that weights do not fit in memory and are read layer by layer. NULL
+ * where there is nothing to say. */
+CNA_API const char *cna_model_notice(const cna_model *model);
 
 /* ---------------------------------------------------------------------------------------------- prompts */
 

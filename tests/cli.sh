@@ -102,13 +102,16 @@ for command in attribute generate sweep compare inspect tokenize; do
     fails "$command: date" 2 "--date: expected YYYY-MM-DD, found '2026-13-01'" $command --date 2026-13-01
     fails "$command: short date" 2 '--date: expected YYYY-MM-DD' $command --date 2026-1-1
     fails "$command: system that is not UTF-8" 2 '--system: expected UTF-8' $command --system "$(printf 'a\377')"
-    fails "$command: memory is planned" 2 '--memory: not available yet' $command --memory 4G
-    fails "$command: stream is planned" 2 '--stream: not available yet' $command --stream=auto
+    fails "$command: no memory" 2 '--memory: expected a value (SIZE)' $command --memory
+    fails "$command: stream" 2 "--stream: expected one of auto|always|never, found 'on'" $command --stream=on
 done
 
 printf 'a\nb\n' > "$work/some.txt"
 some=$work/some.txt
 pair="--positive $some --negative $some"
+for value in 0 -1 8GB 8X G 1.5 .5G 1.G 1..5G 1e9 0x10 ' 8G' '8G ' 0.0000001K 99999999T 8GiBs inf ''; do
+    fails "attribute: memory '$value'" 2 '--memory: expected a number of bytes' attribute -m x $pair --memory "$value"
+done
 fails 'attribute: no model' 2 '-m DIR is required' attribute $pair
 fails 'attribute: no positive' 2 '--positive FILE is required' attribute -m x --negative "$some"
 fails 'attribute: no negative' 2 '--negative FILE is required' attribute -m x --positive "$some"

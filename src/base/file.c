@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Files. */
+#define _DEFAULT_SOURCE /* madvise */
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "base/file.h"
 
@@ -54,9 +55,10 @@ cna_status cna_map_open(const char *path, cna_map *out, cna_error *err)
         } else {
             out->data = data;
             out->size = size;
+            out->fd = fd;
         }
     }
-    close(fd);
+    if (out->data == NULL) close(fd);
     if (status != CNA_OK) cna_map_close(out);
     return status;
 }
@@ -64,9 +66,74 @@ cna_status cna_map_open(const char *path, cna_map *out, cna_error *err)
 void cna_map_close(cna_map *map)
 {
     /* munmap takes a pointer to non-const; the mapping itself is read-only. */
-    if (map->data != NULL) munmap((void *)(uintptr_t)map->data, map->size);
+    if (map->data != NULL) {
+        munmap((void *)(uintptr_t)map->data, map->size);
+        close(map->fd);
+    }
     cna_free(map->path);
     *map = (cna_map){0};
+}
+
+/* Widen a run of bytes to whole pages. The mapping begins on a page, and its last page is mapped whole. */
+static void to_pages(size_t *offset, size_t *n_bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), end = *offset + *n_bytes;
+    *offset -= *offset % page;
+    *n_bytes = (end + page - 1) / page * page - *offset;
+}
+
+static int advise(const cna_map *map, size_t offset, size_t n_bytes, int advice)
+{
+    return madvise((void *)(uintptr_t)(map->data + offset), n_bytes, advice);
+}
+
+void cna_map_prefetch(const cna_map *map, size_t offset, size_t n_bytes)
+{
+    if (n_bytes == 0) return;
+    to_pages(&offset, &n_bytes);
+    (void)advise(map, offset, n_bytes, MADV_WILLNEED);
+}
+
+/* For kernels before Linux 5.14: touch each page. A file that was cut short is found out first. */
+static cna_status touch_pages(const cna_map *map, size_t offset, size_t n_bytes, cna_error *err)
+{
+    struct stat status;
+    if (fstat(map->fd, &status) != 0) return fail_errno(err, map->path, "examined");
+    if ((size_t)status.st_size < map->size) {
+        return cna_fail(err, CNA_ERR_IO, "%s: expected %zu bytes as when it was opened, found %zu; was it cut short?",
+                        map->path, map->size, (size_t)status.st_size);
+    }
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const volatile unsigned char *data = map->data;
+    for (size_t at = offset; at < offset + n_bytes; at += page) (void)data[at];
+    return CNA_OK;
+}
+
+cna_status cna_map_populate(const cna_map *map, size_t offset, size_t n_bytes, cna_error *err)
+{
+    if (n_bytes == 0) return CNA_OK;
+    to_pages(&offset, &n_bytes);
+#ifdef MADV_POPULATE_READ
+    int result;
+    do {
+        result = advise(map, offset, n_bytes, MADV_POPULATE_READ);
+    } while (result != 0 && errno == EINTR);
+    if (result == 0) return CNA_OK;
+    if (errno != EINVAL) {
+        return cna_fail(err, CNA_ERR_IO, "%s: bytes %zu to %zu cannot be read any more: %s; was the file cut short?",
+                        map->path, offset, offset + n_bytes, strerror(errno));
+    }
+#endif
+    return touch_pages(map, offset, n_bytes, err);
+}
+
+void cna_map_release(const cna_map *map, size_t offset, size_t n_bytes, bool from_cache)
+{
+    if (n_bytes == 0) return;
+    to_pages(&offset, &n_bytes);
+    (void)advise(map, offset, n_bytes, MADV_DONTNEED);
+    /* Only pages that nobody has mapped are forgotten: hence after the other. */
+    if (from_cache) (void)posix_fadvise(map->fd, (off_t)offset, (off_t)n_bytes, POSIX_FADV_DONTNEED);
 }
 
 cna_status cna_file_read(const char *path, size_t max_bytes, cna_buffer *out, cna_error *err)
@@ -92,6 +159,22 @@ cna_status cna_file_read(const char *path, size_t max_bytes, cna_buffer *out, cn
     }
     close(fd);
     return status;
+}
+
+bool cna_file_peek(const char *path, char *out, size_t n_out)
+{
+    size_t total = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    while (total < n_out - 1) {
+        ssize_t n = read(fd, out + total, n_out - 1 - total);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        total += (size_t)n;
+    }
+    close(fd);
+    out[total] = '\0';
+    return total > 0;
 }
 
 static cna_status write_all(int fd, const char *path, const char *data, size_t n_bytes, cna_error *err)

@@ -5,10 +5,13 @@
 
 #include "base/buffer.h"
 
-/* A file mapped read-only. data is NULL for an empty file. */
+/* A file mapped read-only. data is NULL for an empty file.
+ * The size is the one found when it was opened: touching a page of data that the file has lost since (it was cut
+ * short, or its disk fails) ends the process with SIGBUS. cna_map_populate reports that as an error instead. */
 typedef struct cna_map {
     const unsigned char *data;
     size_t size;
+    int fd;     /* open while data is not NULL */
     char *path; /* for messages */
 } cna_map;
 
@@ -16,8 +19,23 @@ typedef struct cna_map {
 CNA_MUST_CHECK cna_status cna_map_open(const char *path, cna_map *out, cna_error *err);
 void cna_map_close(cna_map *map);
 
+/* The three below act on whole pages, those that the bytes [offset, offset + n_bytes) touch. They change when a page is
+ * read from the disk and never what is read, so several threads may use them, and data, at once.
+ *
+ * Have the system start reading; returns at once. */
+void cna_map_prefetch(const cna_map *map, size_t offset, size_t n_bytes);
+/* Read and map the pages, so that touching them waits for nothing. Errors: ERR_IO where the file no longer gives them. */
+CNA_MUST_CHECK cna_status cna_map_populate(const cna_map *map, size_t offset, size_t n_bytes, cna_error *err);
+/* Let the process's hold on the pages go (RssFile).
+ *   from_cache  let the system's page cache forget them as well, unless another process has them mapped */
+void cna_map_release(const cna_map *map, size_t offset, size_t n_bytes, bool from_cache);
+
 /* Read a whole regular file, appending to out; ERR_IO if it is missing, a folder, or over max_bytes. */
 CNA_MUST_CHECK cna_status cna_file_read(const char *path, size_t max_bytes, cna_buffer *out, cna_error *err);
+
+/* The first n_out - 1 bytes of a file as a string, without allocating: for the small files by which the system tells
+ * about itself. False where there is no such file. */
+bool cna_file_peek(const char *path, char *out, size_t n_out);
 
 /* Replace path by these bytes: written to a temporary name in the same folder, synced, renamed; on failure the
  * temporary file is removed and path is as before. A link is followed, an old file's mode is kept.

@@ -5,12 +5,16 @@
 
 #include "base/error.h"
 
-/* Bytes of memory that the process may still come to hold: what the system has available (MemAvailable), or what its
- * memory cgroup (version 1 or 2, any ancestor) leaves, or RLIMIT_DATA, whichever is least; plus what it holds already.
- * Page cache that can be dropped counts as available. */
+/* Bytes of memory that the process may come to hold in all: what the system has available (MemAvailable), or what its
+ * memory cgroup (version 1 or 2, and every ancestor) leaves, or RLIMIT_DATA or RLIMIT_AS leave, whichever is least;
+ * plus what it holds already. Page cache that can be dropped counts as available. UINT64_MAX where nothing is known. */
 uint64_t cna_memory_available(void);
 
 /* Bytes of anonymous and shared memory that the process holds now: RssAnon + RssShmem. 0 where the system does not tell. */
 uint64_t cna_memory_held(void);
+
+/* For tests: what the system and the cgroups still leave, read from files under root ("" is the machine's own) in place
+ * of /proc and of where cgroups are mounted. UINT64_MAX where they tell nothing. */
+uint64_t cna_memory_left(const char *root);
 
 #endif

@@ -206,3 +206,13 @@ cleanup:
     cna_buffer_free(&text);
     return status;
 }
+
+const cna_map *cna_checkpoint_map(const cna_checkpoint *checkpoint, const void *data)
+{
+    uintptr_t at = (uintptr_t)data;
+    for (size_t i = 0; i < checkpoint->n_files; i++) {
+        const cna_map *map = &checkpoint->files[i].map;
+        if (at >= (uintptr_t)map->data && at - (uintptr_t)map->data <= map->size) return map;
+    }
+    return NULL;
+}

@@ -25,6 +25,9 @@ void cna_checkpoint_close(cna_checkpoint *checkpoint);
 /* The tensor of that name, or NULL. Borrowed. */
 const cna_tensor *cna_checkpoint_find(const cna_checkpoint *checkpoint, const char *name);
 
+/* The mapping that a tensor's data lies in. Borrowed. */
+const cna_map *cna_checkpoint_map(const cna_checkpoint *checkpoint, const void *data);
+
 /* SHA-256 over the shape keys of the config and, for every tensor in order of name, its name, dtype, shape, first and
  * last 4 KiB; 64 hexadecimal digits. */
 CNA_MUST_CHECK cna_status cna_checkpoint_fingerprint(const cna_checkpoint *checkpoint, char out[65], cna_error *err);

@@ -81,6 +81,32 @@ static int read_seed(const char *name, const char *text, uint64_t *out)
     return CLI_DONE;
 }
 
+/* Whole or decimal numbers with K, M, G or T, or KiB to TiB, for powers of 1024; without, whole bytes. KB and GB, which
+ * mean powers of 1000 to some, are refused. */
+static bool parse_size(const char *text, uint64_t *out)
+{
+    size_t n = strspn(text, "0123456789."), exponent = 0;
+    const char *unit = text + n, *letters = "KMGT";
+    if (*unit != '\0') {
+        const char *letter = strchr(letters, *unit >= 'a' && *unit <= 'z' ? *unit - 'a' + 'A' : *unit);
+        if (letter == NULL || (unit[1] != '\0' && strcmp(unit + 1, "iB") != 0)) return false;
+        exponent = (size_t)(letter - letters) + 1;
+    }
+    char *end;
+    double value = strtod(text, &end) * (double)(1ull << 10 * exponent);
+    if (end != unit || n == 0 || text[0] == '.' || text[n - 1] == '.' || value < 1 || value >= 0x1p63) return false;
+    if (exponent == 0 && memchr(text, '.', n) != NULL) return false;
+    *out = (uint64_t)value;
+    return true;
+}
+
+static int read_size(const char *name, const char *text, uint64_t *out)
+{
+    if (parse_size(text, out)) return CLI_DONE;
+    return cli_usage("%s: expected a number of bytes such as 8G or 512M (K, M, G, T: powers of 1024), found '%s'", name,
+                     text);
+}
+
 static int read_choice(const char *name, const char *choices, const char *text, int *out)
 {
     size_t n = strlen(text);
@@ -115,6 +141,8 @@ static int apply(parser *p, const cli_option *option, const char *value)
         return cli_read_real(name, value, option->min, option->max, option->above_min, field);
     case CLI_SEED:
         return read_seed(name, value, field);
+    case CLI_SIZE:
+        return read_size(name, value, field);
     case CLI_CHOICE:
         return read_choice(name, option->choices, value, field);
     case CLI_CALL:

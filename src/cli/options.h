@@ -11,6 +11,7 @@ typedef enum cli_kind {
     CLI_COUNT,  /* size_t, min .. max */
     CLI_REAL,   /* double, min .. max */
     CLI_SEED,   /* uint64_t */
+    CLI_SIZE,   /* uint64_t bytes, 1 or more: "8G" */
     CLI_CHOICE, /* int: place of the value in `choices` */
     CLI_CALL,   /* `call` takes the value */
     CLI_LATER,  /* planned: refused by name, so that nothing is ignored silently */
@@ -37,7 +38,9 @@ enum { CLI_MAX_WORDS = 2 };
 typedef struct cli_common {
     const char *model;
     size_t threads;
-    int dtype; /* cna_dtype */
+    int dtype;       /* cna_dtype */
+    uint64_t memory; /* bytes; 0: not given */
+    int stream;      /* cna_stream_mode */
     bool raw, chat;
     const char *system, *date, *column;
     uint64_t seed;

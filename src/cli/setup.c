@@ -74,9 +74,11 @@ int cli_open_model(const cli_common *common, bool in_place, cna_model **out)
     if (code != CLI_DONE) return code;
     cna_error err;
     cna_model_options options = {
-        .dtype = (cna_dtype)common->dtype, .n_threads = (int)common->threads, .in_place = in_place};
+        .dtype = (cna_dtype)common->dtype, .memory_bytes = common->memory, .stream = (cna_stream_mode)common->stream,
+        .n_threads = (int)common->threads, .in_place = in_place};
     if (cna_model_open(common->model, &options, out, &err) != CNA_OK) return cli_fail_error(&err);
     if (cli_get_verbosity() == CLI_VERBOSE) note_lines(cna_model_plan(*out));
+    if (cna_model_notice(*out) != NULL) cli_note("%s", cna_model_notice(*out));
     return CLI_DONE;
 }
 

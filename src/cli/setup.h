@@ -14,7 +14,7 @@ int cli_require_folder(const char *path);
 bool cli_is_folder(const char *path);
 bool cli_is_file(const char *path);
 
-/* Open -m, say its plan under -v. in_place as in cna_model_options. */
+/* Open -m, say its plan under -v and its notice in any case. in_place as in cna_model_options. */
 int cli_open_model(const cli_common *common, bool in_place, cna_model **out);
 
 /* The format that --raw, --chat, --system and --date ask for. */

@@ -4,19 +4,41 @@
 
 #include "engine/engine.h"
 #include "engine/model.h"
+#include "tensor/clones.h"
+
+/* A thread's columns at a time: their sums stay in the first-level cache, and a row of them is a long enough run to read. */
+enum { BLOCK_COLUMNS = 1024 };
+
+CNA_CLONES static void add_squares(const float *restrict row, size_t n, double *restrict sums)
+{
+    for (size_t j = 0; j < n; j++) sums[j] += (double)row[j] * (double)row[j];
+}
+
+/* Columns [first, first + n). Columns are split over threads and sums are not, so each sum goes down its column in order. */
+static void norms_of_block(const cna_matrix_view *down, size_t first, size_t n, double *out)
+{
+    float row[BLOCK_COLUMNS];
+    size_t value_bytes = cna_storage_bytes(down->storage);
+    const char *source = (const char *)down->data + first * value_bytes;
+    for (size_t j = 0; j < n; j++) out[j] = 0;
+    for (size_t i = 0; i < down->rows; i++) {
+        cna_widen(source + i * down->cols * value_bytes, down->storage, n, row);
+        add_squares(row, n, out);
+    }
+    for (size_t j = 0; j < n; j++) out[j] = sqrt(out[j]);
+}
 
 cna_status cna_engine_down_norms(const cna_model *model, uint32_t layer, double *out, cna_error *err)
 {
-    const cna_matrix_view *down = &model->weights.layers[layer].down_view;
-    float *row;
-    CNA_TRY(cna_alloc(&row, down->cols, sizeof *row, "weight row", err));
-    for (size_t j = 0; j < down->cols; j++) out[j] = 0;
-    for (size_t i = 0; i < down->rows; i++) {
-        const char *source = (const char *)down->data + i * down->cols * cna_storage_bytes(down->storage);
-        cna_widen(source, down->storage, down->cols, row);
-        for (size_t j = 0; j < down->cols; j++) out[j] += (double)row[j] * (double)row[j];
+    if (layer >= model->weights.n_layers) {
+        return cna_fail(err, CNA_ERR_INTERNAL, "norms of layer %u of %u", layer, model->weights.n_layers);
     }
-    for (size_t j = 0; j < down->cols; j++) out[j] = sqrt(out[j]);
-    cna_free(row);
+    const cna_matrix_view *down = cna_linear_source(model->weights.layers[layer].down);
+    size_t n_blocks = (down->cols + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(model->n_threads)
+    for (size_t block = 0; block < n_blocks; block++) {
+        size_t first = block * BLOCK_COLUMNS, n = down->cols - first < BLOCK_COLUMNS ? down->cols - first : BLOCK_COLUMNS;
+        norms_of_block(down, first, n, out + first);
+    }
     return CNA_OK;
 }

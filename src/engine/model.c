@@ -5,8 +5,8 @@
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/resources.h"
 #include "text/tokenizer.h"
 
 static uint64_t count_parameters(const cna_checkpoint *checkpoint)
@@ -47,26 +47,79 @@ static cna_dtype resolve(cna_dtype asked, cna_storage storage)
     return storage == CNA_STORAGE_BF16 ? CNA_DTYPE_BF16 : CNA_DTYPE_F32;
 }
 
-/* Packing doubles what the page cache holds of the weights; it pays while there is room for it. */
-static bool has_room_to_pack(uint64_t weight_bytes)
+/* "8.0 GiB", or "12.5 MiB" for less than one. */
+static const char *bytes_text(uint64_t n_bytes, char out[32])
 {
-    long pages = sysconf(_SC_AVPHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
-    return pages > 0 && page_bytes > 0 && weight_bytes < (uint64_t)pages * (uint64_t)page_bytes / 10 * 6;
+    double mebi = (double)n_bytes / (1 << 20);
+    if (mebi >= 1024) snprintf(out, 32, "%.1f GiB", mebi / 1024);
+    else snprintf(out, 32, "%.1f MiB", mebi);
+    return out;
 }
 
-static cna_status write_plan(cna_model *model, bool packed, cna_error *err)
+/* Decide where weights are kept: packed, which products are fastest from, while that leaves an eighth of the memory for the
+ * work; else in place, while the page cache can be expected to keep them; else layer by layer. */
+static cna_status choose_keep(cna_model *model, const cna_model_options *options, cna_linear_keep *keep, cna_error *err)
 {
+    cna_weights_need need;
+    CNA_TRY(cna_weights_measure(&model->checkpoint, model->input, &need, err));
+    uint64_t limit = model->memory_bytes, taken = cna_memory_held() + limit / 8, room = limit > taken ? limit - taken : 0;
+    uint64_t whole = options->in_place ? need.in_place : need.packed;
+    if (options->in_place && model->info.size_bytes > whole) whole = model->info.size_bytes;
+    char weights[32], memory[32], left[32];
+    bytes_text(whole, weights);
+    bytes_text(limit, memory);
+    bytes_text(room, left);
+    if (options->stream != CNA_STREAM_ALWAYS) {
+        *keep = CNA_LINEAR_PACKED;
+        if (!options->in_place && need.packed <= room) return CNA_OK;
+        *keep = CNA_LINEAR_IN_PLACE;
+        if (need.in_place <= room && model->info.size_bytes <= limit) return CNA_OK;
+    }
+    if (options->stream == CNA_STREAM_NEVER) {
+        return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for weights of %s, found %s of which %s are free for them; "
+                        "allow more (--memory) or let them be read layer by layer (--stream auto)",
+                        model->checkpoint.folder, weights, memory, left);
+    }
+    *keep = CNA_LINEAR_STAGED;
+    model->streams = true;
+    if (need.staged + need.stage > room) {
+        return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for %s of weights at a time, found %s of which %s are free "
+                        "for them; allow more (--memory)", model->checkpoint.folder,
+                        bytes_text(need.staged + need.stage, weights), memory, left);
+    }
+    if (options->stream == CNA_STREAM_ALWAYS) return CNA_OK;
     cna_buffer text = {0};
+    cna_status status = cna_buffer_printf(&text, err, "%s: weights of %s do not fit in %s: they are read layer by layer",
+                                          model->info.name, weights, memory);
+    if (status == CNA_OK) status = cna_buffer_take(&text, &model->notice, NULL, err);
+    cna_buffer_free(&text);
+    return status;
+}
+
+static cna_status write_plan(cna_model *model, cna_linear_keep keep, cna_error *err)
+{
+    static const char *const how[] = {[CNA_LINEAR_IN_PLACE] = "used in place", [CNA_LINEAR_PACKED] = "packed",
+                                      [CNA_LINEAR_STAGED] = "read layer by layer"};
+    cna_buffer text = {0};
+    char held[32], stage[32], mapped[32], memory[32];
     const cna_layer_weights *first = &model->weights.layers[0];
     cna_status status = cna_buffer_printf(
         &text, err,
         "%s: %s, %u layers, %llu parameters stored as %s\n"
         "products: %s by %s; output head by %s\n"
-        "weights: %s, %.1f MB held beside %.1f MB mapped; %d threads",
+        "weights: %s, %s held",
         model->info.name, model->info.architecture, model->info.n_layers, (unsigned long long)model->info.n_parameters,
         model->info.storage_dtype, model->info.compute_dtype, cna_linear_kernel(first->gate),
-        cna_linear_kernel(model->weights.head), packed ? "packed" : "used in place",
-        (double)model->weights.packed_bytes / 1e6, (double)model->info.size_bytes / 1e6, model->n_threads);
+        cna_linear_kernel(model->weights.head), how[keep], bytes_text(model->weights.packed_bytes, held));
+    if (status == CNA_OK && model->streams && model->weights.stage_bytes != 0) {
+        status = cna_buffer_printf(&text, err, " and %s for copies of a layer",
+                                   bytes_text(model->weights.stage_bytes, stage));
+    }
+    if (status == CNA_OK) {
+        status = cna_buffer_printf(&text, err, " beside %s mapped; at most %s of memory; %d threads",
+                                   bytes_text(model->info.size_bytes, mapped), bytes_text(model->memory_bytes, memory),
+                                   model->n_threads);
+    }
     if (status == CNA_OK) status = cna_buffer_take(&text, &model->plan, NULL, err);
     cna_buffer_free(&text);
     return status;
@@ -107,10 +160,11 @@ cna_status cna_model_open(const char *path, const cna_model_options *options, cn
     CNA_TRY_CLEANUP(describe(&model->checkpoint, model->tokenizer, storage, compute, &model->info, err));
     model->n_threads = options->n_threads > 0 ? options->n_threads : omp_get_num_procs();
     model->input = cna_input_for(compute);
-    model->memory_bytes = (uint64_t)20 << 30;
-    bool pack = !options->in_place && has_room_to_pack(model->info.n_parameters * cna_input_bytes(model->input));
-    CNA_TRY_CLEANUP(cna_weights_bind(&model->checkpoint, model->input, pack, &model->weights, err));
-    CNA_TRY_CLEANUP(write_plan(model, pack, err));
+    model->memory_bytes = options->memory_bytes != 0 ? options->memory_bytes : cna_memory_available() / 10 * 8;
+    cna_linear_keep keep;
+    CNA_TRY_CLEANUP(choose_keep(model, options, &keep, err));
+    CNA_TRY_CLEANUP(cna_weights_bind(&model->checkpoint, model->input, keep, &model->weights, err));
+    CNA_TRY_CLEANUP(write_plan(model, keep, err));
     *out = model;
     model = NULL;
 cleanup:
@@ -125,6 +179,7 @@ void cna_model_free(cna_model *model)
     cna_checkpoint_close(&model->checkpoint);
     cna_tokenizer_free(model->tokenizer);
     cna_free(model->plan);
+    cna_free(model->notice);
     cna_free(model);
 }
 
@@ -166,6 +221,11 @@ const cna_model_info *cna_model_get_info(const cna_model *model)
 const char *cna_model_plan(const cna_model *model)
 {
     return model->plan;
+}
+
+const char *cna_model_notice(const cna_model *model)
+{
+    return model->notice;
 }
 
 const cna_tokenizer *cna_model_tokenizer(const cna_model *model)

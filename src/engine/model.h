@@ -15,6 +15,7 @@ struct cna_model {
     bool streams;              /* weights pass through memory layer by layer */
     cna_model_info info;
     char *plan;                /* text for -v */
+    char *notice;              /* ? a line that the user is to see in any case */
 };
 
 /* ERR_ARG unless there is an id or more and all have an embedding row. */

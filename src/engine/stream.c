@@ -1,24 +1,167 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * Walking over weights that pass through memory. */
 #include "engine/stream.h"
+
+#include "base/resources.h"
 #include "engine/model.h"
-struct cna_stream { const struct cna_model *model; };
-cna_status cna_stream_create(const struct cna_model *model, cna_stream **out, cna_error *err)
+#include "engine/readahead.h"
+
+/* Layers are units 0 .. n_layers - 1 of what is read and let go; the head is unit n_layers. */
+struct cna_stream {
+    const cna_model *model;
+    /* The rest is there only where the model streams. */
+    cna_unit *units;          /* [n_layers + 1] */
+    cna_readahead *readahead;
+    size_t current;           /* the unit that is ready, or CNA_NO_UNIT */
+    bool wants_head;          /* the last pass asked for the head, so the next will */
+    unsigned char *memory;    /* ? [cna_stream_bytes] copies of one layer, or of the head */
+    cna_linear *stages[CNA_LAYER_MATRICES], *head_stage; /* over memory */
+    cna_layer_weights layer;  /* the current layer: the model's vectors, and its linears or stages */
+};
+
+uint64_t cna_stream_bytes(const cna_model *model)
 {
-    CNA_TRY(cna_alloc(out, 1, sizeof **out, "stream", err));
-    (*out)->model = model;
+    return model->streams ? model->weights.stage_bytes : 0;
+}
+
+static void add_extent(const cna_model *model, const cna_linear *linear, cna_unit *unit)
+{
+    const cna_matrix_view *view = cna_linear_source(linear);
+    const cna_map *map = cna_checkpoint_map(&model->checkpoint, view->data);
+    if (map == NULL) return;
+    unit->extents[unit->n_extents++] =
+        (cna_extent){.map = map, .offset = (size_t)((const unsigned char *)view->data - map->data),
+                     .n_bytes = view->rows * view->cols * cna_storage_bytes(view->storage)};
+}
+
+static uint64_t unit_bytes(const cna_unit *unit)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < unit->n_extents; i++) n += unit->extents[i].n_bytes;
+    return n;
+}
+
+/* Which units are to stay in the page cache when they are passed. Where all fit beyond what the process holds, all. Else the
+ * first that do, and the rest is dropped at once: a cache that forgets what was used longest ago would forget each
+ * layer just before the next pass needs it. */
+static void choose_cached(const cna_model *model, cna_unit *units, size_t n_units)
+{
+    uint64_t available = cna_memory_available(), total = 0, largest = 0, n = 0;
+    uint64_t cache = available > model->memory_bytes ? (available - model->memory_bytes) / 10 * 7 : 0;
+    for (size_t i = 0; i < n_units; i++) {
+        uint64_t one = unit_bytes(&units[i]);
+        total += one;
+        if (one > largest) largest = one;
+    }
+    if (total > cache) cache = cache > 2 * largest ? cache - 2 * largest : 0; /* room for the layers that pass through */
+    for (size_t i = 0; i < n_units; i++) {
+        n += unit_bytes(&units[i]);
+        units[i].cached = n <= cache;
+    }
+}
+
+static cna_status prepare(cna_stream *stream, cna_error *err)
+{
+    const cna_model *model = stream->model;
+    uint32_t n_layers = model->weights.n_layers;
+    CNA_TRY(cna_alloc(&stream->units, n_layers + 1u, sizeof *stream->units, "read-ahead", err));
+    for (uint32_t i = 0; i < n_layers; i++) {
+        cna_layer_weights layer = model->weights.layers[i];
+        cna_linear **matrices[CNA_LAYER_MATRICES];
+        cna_layer_matrices(&layer, matrices);
+        for (size_t j = 0; j < CNA_LAYER_MATRICES; j++) add_extent(model, *matrices[j], &stream->units[i]);
+    }
+    add_extent(model, model->weights.head, &stream->units[n_layers]);
+    choose_cached(model, stream->units, n_layers + 1u);
+    if (model->weights.stage_bytes != 0) {
+        CNA_TRY(cna_alloc(&stream->memory, model->weights.stage_bytes, 1, "copies of a layer's weights", err));
+        CNA_TRY(cna_linear_create_stage(&stream->head_stage, err));
+        for (size_t i = 0; i < CNA_LAYER_MATRICES; i++) CNA_TRY(cna_linear_create_stage(&stream->stages[i], err));
+    }
+    return cna_readahead_create(stream->units, n_layers + 1u, &stream->readahead, err);
+}
+
+cna_status cna_stream_create(const cna_model *model, cna_stream **out, cna_error *err)
+{
+    *out = NULL;
+    cna_stream *stream;
+    CNA_TRY(cna_alloc(&stream, 1, sizeof *stream, "walk over weights", err));
+    stream->model = model;
+    stream->current = CNA_NO_UNIT;
+    cna_status status = model->streams ? prepare(stream, err) : CNA_OK;
+    if (status == CNA_OK) *out = stream;
+    else cna_stream_free(stream);
+    return status;
+}
+
+void cna_stream_free(cna_stream *stream)
+{
+    if (stream == NULL) return;
+    cna_readahead_free(stream->readahead);
+    for (size_t i = 0; i < CNA_LAYER_MATRICES; i++) cna_linear_free(stream->stages[i]);
+    cna_linear_free(stream->head_stage);
+    cna_free(stream->memory);
+    cna_free(stream->units);
+    cna_free(stream);
+}
+
+/* What will most likely be asked for behind a unit. */
+static size_t unit_behind(const cna_stream *stream, size_t unit, bool more)
+{
+    size_t n_layers = stream->model->weights.n_layers;
+    if (unit + 1 < n_layers || (unit + 1 == n_layers && stream->wants_head)) return unit + 1;
+    return more ? 0 : CNA_NO_UNIT;
+}
+
+/* Have a unit in memory, the one behind it on its way and all others let go. *changed: false if it was the current one. */
+static cna_status move_to(cna_stream *stream, size_t unit, bool more, bool *changed, cna_error *err)
+{
+    *changed = unit != stream->current;
+    if (*changed) {
+        stream->current = CNA_NO_UNIT;
+        CNA_TRY(cna_readahead_wait(stream->readahead, unit, err));
+        stream->current = unit;
+    }
+    cna_readahead_advance(stream->readahead, unit, unit_behind(stream, unit, more));
     return CNA_OK;
 }
-void cna_stream_free(cna_stream *stream) { cna_free(stream); }
-cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool more, const cna_layer_weights **out, cna_error *err)
+
+cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool more, const cna_layer_weights **out,
+                            cna_error *err)
 {
-    (void)more; (void)err;
-    *out = &stream->model->weights.layers[layer];
+    const cna_weights *weights = &stream->model->weights;
+    if (layer >= weights->n_layers) return cna_fail(err, CNA_ERR_INTERNAL, "layer %u of %u", layer, weights->n_layers);
+    *out = &weights->layers[layer];
+    if (!stream->model->streams) return CNA_OK;
+    if (layer == 0 && stream->current != 0) stream->wants_head = stream->current == weights->n_layers;
+    bool changed;
+    CNA_TRY(move_to(stream, layer, more, &changed, err));
+    if (stream->memory == NULL) return CNA_OK;
+    *out = &stream->layer;
+    if (!changed) return CNA_OK;
+    stream->layer = weights->layers[layer];
+    cna_linear **matrices[CNA_LAYER_MATRICES];
+    cna_layer_matrices(&stream->layer, matrices);
+    for (size_t i = 0, at = 0; i < CNA_LAYER_MATRICES; i++) {
+        size_t n_bytes = cna_linear_stage_bytes(*matrices[i]);
+        if (n_bytes == 0) continue;
+        cna_linear_stage(*matrices[i], stream->memory + at, stream->stages[i]);
+        *matrices[i] = stream->stages[i];
+        at += n_bytes;
+    }
     return CNA_OK;
 }
+
 cna_status cna_stream_head(cna_stream *stream, bool more, const cna_linear **out, cna_error *err)
 {
-    (void)more; (void)err;
-    *out = stream->model->weights.head;
+    const cna_weights *weights = &stream->model->weights;
+    *out = weights->head;
+    if (!stream->model->streams) return CNA_OK;
+    stream->wants_head = true;
+    bool changed;
+    CNA_TRY(move_to(stream, weights->n_layers, more, &changed, err));
+    if (cna_linear_stage_bytes(weights->head) == 0) return CNA_OK;
+    if (changed) cna_linear_stage(weights->head, stream->memory, stream->head_stage);
+    *out = stream->head_stage;
     return CNA_OK;
 }
-uint64_t cna_stream_bytes(const struct cna_model *model) { (void)model; return 0; }

@@ -166,46 +166,123 @@ cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *stor
     return CNA_OK;
 }
 
-static cna_status bind_vector(const cna_matrix_view *view, float **out, cna_error *err)
+/* ERR_UNSUPPORTED where a matrix is not stored as a bf16 product needs it. */
+static cna_status check_storage(const cna_matrix_view *view, cna_input input, cna_error *err)
+{
+    if (input != CNA_INPUT_BF16 || view->storage == CNA_STORAGE_BF16) return CNA_OK;
+    return cna_fail(err, CNA_ERR_UNSUPPORTED, "a weight matrix of %zu x %zu: expected bf16 as for the rest of the model, "
+                    "found %s; use --dtype f32", view->rows, view->cols, cna_storage_name(view->storage));
+}
+
+static bool is_vector(size_t rule)
+{
+    return rules[rule].cols == D_NONE;
+}
+
+/* Add up the bytes of one matrix by each way of keeping it. */
+static cna_status measure_matrix(const cna_matrix_view *view, cna_input input, cna_weights_need *need, uint64_t *stage,
+                                 cna_error *err)
+{
+    size_t packed, in_place, staged;
+    CNA_TRY(check_storage(view, input, err));
+    CNA_TRY(cna_linear_bytes(view, input, CNA_LINEAR_PACKED, &packed, err));
+    CNA_TRY(cna_linear_bytes(view, input, CNA_LINEAR_IN_PLACE, &in_place, err));
+    CNA_TRY(cna_linear_bytes(view, input, CNA_LINEAR_STAGED, &staged, err));
+    need->packed += packed;
+    need->in_place += in_place;
+    *stage += staged;
+    return CNA_OK;
+}
+
+cna_status cna_weights_measure(const cna_checkpoint *checkpoint, cna_input input, cna_weights_need *out, cna_error *err)
+{
+    const cna_config *config = &checkpoint->config;
+    const char *head = config->tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
+    cna_matrix_view view;
+    *out = (cna_weights_need){0};
+    CNA_TRY(find(checkpoint, head, config->vocab_size, config->hidden_dim, &view, err));
+    CNA_TRY(measure_matrix(&view, input, out, &out->stage, err));
+    uint64_t vectors = (uint64_t)config->hidden_dim * sizeof(float);
+    for (uint32_t layer = 0; layer < config->n_layers; layer++) {
+        uint64_t stage = 0;
+        for (size_t i = 0; i < N_RULES; i++) {
+            if (rules[i].qkv_bias && !config->qkv_bias) continue;
+            CNA_TRY(find_by_rule(checkpoint, layer, &rules[i], &view, err));
+            if (is_vector(i)) vectors += view.cols * sizeof(float);
+            else CNA_TRY(measure_matrix(&view, input, out, &stage, err));
+        }
+        if (stage > out->stage) out->stage = stage;
+    }
+    out->packed += vectors;
+    out->in_place += vectors;
+    out->staged = vectors;
+    return CNA_OK;
+}
+
+static cna_status bind_vector(const cna_matrix_view *view, cna_weights *weights, float **out, cna_error *err)
 {
     CNA_TRY(cna_alloc(out, view->cols, sizeof **out, "weight vector", err));
     cna_widen(view->data, view->storage, view->cols, *out);
+    weights->packed_bytes += view->cols * sizeof **out;
     return CNA_OK;
 }
 
-static cna_status bind_matrix(const cna_matrix_view *view, cna_input input, bool pack, cna_weights *weights,
-                              cna_linear **out, cna_error *err)
+static cna_status bind_matrix(const cna_checkpoint *checkpoint, const cna_matrix_view *view, cna_input input,
+                              cna_linear_keep keep, cna_weights *weights, cna_linear **out, cna_error *err)
 {
-    if (input == CNA_INPUT_BF16 && view->storage != CNA_STORAGE_BF16) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "a weight matrix of %zu x %zu: expected bf16 as for the rest of the model, found %s; use --dtype f32", view->rows, view->cols,
-                        cna_storage_name(view->storage));
-    }
-    CNA_TRY(cna_linear_create(view, input, pack, out, err));
-    weights->packed_bytes += cna_linear_packed_bytes(*out);
+    CNA_TRY(check_storage(view, input, err));
+    CNA_TRY(cna_linear_create(view, input, keep, out, err));
+    size_t held = cna_linear_packed_bytes(*out);
+    weights->packed_bytes += held;
+    if (held == 0) return CNA_OK;
+    const cna_map *map = cna_checkpoint_map(checkpoint, view->data);
+    size_t n_bytes = view->rows * view->cols * cna_storage_bytes(view->storage);
+    if (map != NULL) cna_map_release(map, (size_t)((const unsigned char *)view->data - map->data), n_bytes, false);
     return CNA_OK;
 }
 
-static cna_status bind_layer(const cna_checkpoint *checkpoint, uint32_t index, cna_input input, bool pack,
+void cna_layer_matrices(cna_layer_weights *layer, cna_linear **out[CNA_LAYER_MATRICES])
+{
+    cna_linear **const all[CNA_LAYER_MATRICES] = {&layer->q,    &layer->k,  &layer->v,   &layer->o,
+                                                  &layer->gate, &layer->up, &layer->down};
+    memcpy(out, all, sizeof all);
+}
+
+static void layer_vectors(cna_layer_weights *layer, float **out[N_RULES - CNA_LAYER_MATRICES])
+{
+    float **const all[N_RULES - CNA_LAYER_MATRICES] = {&layer->input_norm, &layer->post_attention_norm, &layer->q_bias,
+                                                       &layer->k_bias, &layer->v_bias};
+    memcpy(out, all, sizeof all);
+}
+
+static cna_status bind_layer(const cna_checkpoint *checkpoint, uint32_t index, cna_input input, cna_linear_keep keep,
                              cna_weights *weights, cna_error *err)
 {
     cna_layer_weights *layer = &weights->layers[index];
-    /* In the order of rules[]. */
-    float **vectors[N_RULES] = {[0] = &layer->input_norm, [1] = &layer->post_attention_norm, [6] = &layer->q_bias,
-                                [7] = &layer->k_bias,     [8] = &layer->v_bias};
-    cna_linear **matrices[N_RULES] = {[2] = &layer->q,    [3] = &layer->k,   [4] = &layer->v,    [5] = &layer->o,
-                                      [9] = &layer->gate, [10] = &layer->up, [11] = &layer->down};
+    /* Both in the order of rules[]. */
+    float **vectors[N_RULES - CNA_LAYER_MATRICES];
+    cna_linear **matrices[CNA_LAYER_MATRICES];
+    layer_vectors(layer, vectors);
+    cna_layer_matrices(layer, matrices);
+    size_t n_vectors = 0, n_matrices = 0;
+    uint64_t stage_bytes = 0;
     for (size_t i = 0; i < N_RULES; i++) {
+        size_t place = is_vector(i) ? n_vectors++ : n_matrices++;
         if (rules[i].qkv_bias && !checkpoint->config.qkv_bias) continue;
         cna_matrix_view view;
         CNA_TRY(find_by_rule(checkpoint, index, &rules[i], &view, err));
-        if (vectors[i] != NULL) CNA_TRY(bind_vector(&view, vectors[i], err));
-        else CNA_TRY(bind_matrix(&view, input, pack, weights, matrices[i], err));
-        if (matrices[i] == &layer->down) layer->down_view = view;
+        if (is_vector(i)) {
+            CNA_TRY(bind_vector(&view, weights, vectors[place], err));
+        } else {
+            CNA_TRY(bind_matrix(checkpoint, &view, input, keep, weights, matrices[place], err));
+            stage_bytes += cna_linear_stage_bytes(*matrices[place]);
+        }
     }
+    if (stage_bytes > weights->stage_bytes) weights->stage_bytes = stage_bytes;
     return CNA_OK;
 }
 
-cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, bool pack, cna_weights *out,
+cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, cna_linear_keep keep, cna_weights *out,
                             cna_error *err)
 {
     *out = (cna_weights){0};
@@ -217,12 +294,13 @@ cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, b
     CNA_TRY_CLEANUP(find(checkpoint, "model.embed_tokens.weight", config->vocab_size, config->hidden_dim, &out->embedding,
                          err));
     CNA_TRY_CLEANUP(find(checkpoint, "model.norm.weight", config->hidden_dim, 0, &view, err));
-    CNA_TRY_CLEANUP(bind_vector(&view, &out->final_norm, err));
+    CNA_TRY_CLEANUP(bind_vector(&view, out, &out->final_norm, err));
     const char *head = config->tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
     CNA_TRY_CLEANUP(find(checkpoint, head, config->vocab_size, config->hidden_dim, &view, err));
-    CNA_TRY_CLEANUP(bind_matrix(&view, input, pack, out, &out->head, err));
+    CNA_TRY_CLEANUP(bind_matrix(checkpoint, &view, input, keep, out, &out->head, err));
+    out->stage_bytes = cna_linear_stage_bytes(out->head);
     for (uint32_t i = 0; i < config->n_layers; i++) {
-        CNA_TRY_CLEANUP(bind_layer(checkpoint, i, input, pack, out, err));
+        CNA_TRY_CLEANUP(bind_layer(checkpoint, i, input, keep, out, err));
     }
 cleanup:
     if (status != CNA_OK) cna_weights_free(out);
@@ -231,10 +309,12 @@ cleanup:
 
 static void free_layer(cna_layer_weights *layer)
 {
-    cna_linear *linears[] = {layer->q, layer->k, layer->v, layer->o, layer->gate, layer->up, layer->down};
-    float *vectors[] = {layer->input_norm, layer->post_attention_norm, layer->q_bias, layer->k_bias, layer->v_bias};
-    for (size_t i = 0; i < sizeof linears / sizeof *linears; i++) cna_linear_free(linears[i]);
-    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) cna_free(vectors[i]);
+    cna_linear **matrices[CNA_LAYER_MATRICES];
+    float **vectors[N_RULES - CNA_LAYER_MATRICES];
+    cna_layer_matrices(layer, matrices);
+    layer_vectors(layer, vectors);
+    for (size_t i = 0; i < CNA_LAYER_MATRICES; i++) cna_linear_free(*matrices[i]);
+    for (size_t i = 0; i < N_RULES - CNA_LAYER_MATRICES; i++) cna_free(*vectors[i]);
 }
 
 void cna_weights_free(cna_weights *weights)

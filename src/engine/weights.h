@@ -16,8 +16,11 @@ typedef struct cna_layer_weights {
     float *q_bias, *k_bias, *v_bias;       /* ? [rows of q, k, v] */
     cna_linear *gate, *up;                 /* [mlp_dim, hidden_dim] */
     cna_linear *down;                      /* [hidden_dim, mlp_dim] */
-    cna_matrix_view down_view;             /* the same in place, for column norms */
 } cna_layer_weights;
+
+/* The matrices of a layer, for code that treats them alike: q, k, v, o, gate, up, down. */
+enum { CNA_LAYER_MATRICES = 7 };
+void cna_layer_matrices(cna_layer_weights *layer, cna_linear **out[CNA_LAYER_MATRICES]);
 
 typedef struct cna_weights {
     cna_matrix_view embedding;  /* [vocab_size, hidden_dim] in place */
@@ -25,7 +28,8 @@ typedef struct cna_weights {
     uint32_t n_layers;
     float *final_norm;          /* [hidden_dim] */
     cna_linear *head;           /* [vocab_size, hidden_dim] */
-    size_t packed_bytes;        /* held by the linears */
+    uint64_t packed_bytes;      /* held in memory: copies of matrices, and vectors */
+    uint64_t stage_bytes;       /* most that one layer, or the head, needs of cna_linear_stage's memory */
 } cna_weights;
 
 /* Check that a checkpoint holds every tensor that its config calls for, with that shape and one of f32, bf16 and f16, and no
@@ -35,10 +39,18 @@ typedef struct cna_weights {
  *         file, tensor, expected and found. */
 CNA_MUST_CHECK cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *storage, cna_error *err);
 
-/* Bind all tensors; the checkpoint stays mapped as long as the weights live.
+/* Bytes that cna_weights_bind would hold in memory (packed_bytes), with each way of keeping matrices. */
+typedef struct cna_weights_need {
+    uint64_t packed, in_place, staged;
+    uint64_t stage; /* stage_bytes for staged matrices */
+} cna_weights_need;
+CNA_MUST_CHECK cna_status cna_weights_measure(const cna_checkpoint *checkpoint, cna_input input, cna_weights_need *out,
+                                              cna_error *err);
+
+/* Bind all tensors; the checkpoint stays mapped as long as the weights live. Mapped pages of what is copied are let go.
  *   input  what products take (cna_input_for)
- *   pack   copy matrices into oneDNN's layout */
-CNA_MUST_CHECK cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, bool pack,
+ *   keep   where matrices are kept; staged ones are for cna_stream */
+CNA_MUST_CHECK cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, cna_linear_keep keep,
                                            cna_weights *out, cna_error *err);
 void cna_weights_free(cna_weights *weights);
 

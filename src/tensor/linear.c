@@ -12,6 +12,7 @@ enum {
     TILE_ROWS = 24,          /* 12, 24, 48 and 96 rows gave position-independent rows; 8, 16, 32 and 64 did not */
     PANEL_BYTES = 1 << 20,   /* of W in a tile: fits the second-level cache with room for x and y */
     PANEL_COLUMNS_MAX = 512,
+    PACK_BYTES = 16 << 20,   /* of W that are converted at a time on the way to a packed copy */
 };
 
 struct cna_linear {
@@ -19,7 +20,9 @@ struct cna_linear {
     cna_input input;
     bool tiled;                     /* constant tiles, because the kernel is not a brg one */
     bool blocked;                   /* packed is in oneDNN's own layout */
-    const void *weight;             /* what the products read: packed or the caller's memory */
+    bool readable;                  /* the kernel can read W where the caller has it */
+    cna_matrix_view source;         /* W as given */
+    const void *weight;             /* ? what the products read: packed or the caller's memory */
     void *packed;                   /* ? owned */
     size_t packed_bytes;
     char kernel[96];
@@ -59,69 +62,132 @@ static size_t panel_columns(const cna_linear *linear)
     return columns > PANEL_COLUMNS_MAX ? PANEL_COLUMNS_MAX : columns;
 }
 
-/* Give the linear its own copy of W: f32 row-major, or oneDNN's layout. */
-static cna_status pack_weight(cna_linear *linear, const cna_matrix_view *weight, cna_error *err)
+/* Rows [first, first + n) of W as they are given, copied in the input's type. */
+static void convert_rows(const cna_linear *linear, size_t first, size_t n, void *out)
 {
-    size_t n = linear->n_in * linear->n_out;
+    const cna_matrix_view *source = &linear->source;
+    const char *rows = (const char *)source->data + first * linear->n_in * cna_storage_bytes(source->storage);
+    if (linear->input == CNA_INPUT_BF16) memcpy(out, rows, n * linear->n_in * cna_storage_bytes(source->storage));
+    else cna_widen(rows, source->storage, n * linear->n_in, out);
+}
+
+/* The same on all threads. */
+static void convert_all(const cna_linear *linear, void *out)
+{
+    size_t row_bytes = linear->n_in * cna_input_bytes(linear->input);
+#pragma omp parallel for schedule(static)
+    for (size_t row = 0; row < linear->n_out; row++) convert_rows(linear, row, 1, (char *)out + row * row_bytes);
+}
+
+/* Copy W into oneDNN's layout: at once where it can read W, else some rows at a time, so that a large W is not held twice. */
+static cna_status pack_blocked(cna_linear *linear, cna_error *err)
+{
+    size_t n_in = linear->n_in, n_out = linear->n_out, row_bytes = n_in * cna_input_bytes(linear->input);
     bool bf16 = linear->input == CNA_INPUT_BF16;
-    size_t row_major_bytes = n * cna_input_bytes(linear->input);
-    if (linear->tiled) {
-        CNA_TRY(cna_alloc(&linear->packed, row_major_bytes, 1, "widened weights", err));
-        cna_widen(weight->data, weight->storage, n, linear->packed);
-        linear->packed_bytes = row_major_bytes;
-        return CNA_OK;
+    if (linear->readable) return cna_onednn_pack(n_in, n_out, bf16, 0, n_out, linear->source.data, linear->packed, err);
+    size_t n_panel = PACK_BYTES / row_bytes / CNA_ONEDNN_PACK_ROWS * CNA_ONEDNN_PACK_ROWS;
+    if (n_panel == 0) n_panel = CNA_ONEDNN_PACK_ROWS;
+    if (n_panel > n_out) n_panel = n_out;
+    void *copy;
+    CNA_TRY(cna_alloc(&copy, n_panel, row_bytes, "converted weights", err));
+    cna_status status = CNA_OK;
+    for (size_t row = 0; row < n_out && status == CNA_OK; row += n_panel) {
+        size_t n = n_out - row < n_panel ? n_out - row : n_panel;
+        convert_rows(linear, row, n, copy);
+        status = cna_onednn_pack(n_in, n_out, bf16, row, n, copy, linear->packed, err);
     }
-    CNA_TRY(cna_onednn_packed_bytes(linear->n_in, linear->n_out, bf16, &linear->packed_bytes, err));
-    CNA_TRY(cna_alloc(&linear->packed, linear->packed_bytes, 1, "packed weights", err));
-    linear->blocked = true;
-    const void *source = weight->data;
-    void *copy = NULL;
-    bool aligned = (uintptr_t)weight->data % cna_storage_bytes(weight->storage) == 0;
-    bool same_storage = weight->storage == (bf16 ? CNA_STORAGE_BF16 : CNA_STORAGE_F32);
-    if (!same_storage || !aligned) {
-        CNA_TRY(cna_alloc(&copy, row_major_bytes, 1, "widened weights", err));
-        if (same_storage) memcpy(copy, weight->data, row_major_bytes);
-        else cna_widen(weight->data, weight->storage, n, copy);
-        source = copy;
-    }
-    cna_status status = cna_onednn_pack(linear->n_in, linear->n_out, bf16, source, linear->packed, err);
     cna_free(copy);
     return status;
 }
 
-cna_status cna_linear_create(const cna_matrix_view *weight, cna_input input, bool pack, cna_linear **out,
-                             cna_error *err)
+/* Fill in what depends on W and the machine alone. */
+static cna_status describe(const cna_matrix_view *weight, cna_input input, cna_linear *out, cna_error *err)
 {
-    *out = NULL;
     if (input == CNA_INPUT_BF16 && weight->storage != CNA_STORAGE_BF16) {
         return cna_fail(err, CNA_ERR_INTERNAL, "a bf16 product needs bf16 weights, found %s",
                         cna_storage_name(weight->storage));
     }
-    cna_linear *linear;
-    CNA_TRY(cna_alloc(&linear, 1, sizeof *linear, "weight matrix", err));
-    linear->n_in = weight->cols;
-    linear->n_out = weight->rows;
-    linear->input = input;
-    linear->weight = weight->data;
+    *out = (cna_linear){.n_in = weight->cols, .n_out = weight->rows, .input = input, .source = *weight};
     cna_product probe = {.n_rows = TILE_ROWS, .n_in = weight->cols, .n_out = weight->rows,
                          .bf16 = input == CNA_INPUT_BF16};
     char name[64];
-    cna_status status = cna_onednn_kernel(&probe, name, sizeof name, err);
-    if (status == CNA_OK) {
-        linear->tiled = strncmp(name, "brg:", 4) != 0;
-        snprintf(linear->kernel, sizeof linear->kernel, "%s%s", name, linear->tiled ? ", tiles of 24 rows" : "");
-        bool readable = weight->storage == (input == CNA_INPUT_BF16 ? CNA_STORAGE_BF16 : CNA_STORAGE_F32) &&
-                        (uintptr_t)weight->data % cna_input_bytes(input) == 0;
-        /* Tiles read f32 in rows, so there is nothing to gain from a copy of what already is that. */
-        if (!readable || (pack && !linear->tiled)) status = pack_weight(linear, weight, err);
-    }
-    if (status != CNA_OK) {
-        cna_linear_free(linear);
-        return status;
-    }
-    if (linear->packed != NULL) linear->weight = linear->packed;
-    *out = linear;
+    CNA_TRY(cna_onednn_kernel(&probe, name, sizeof name, err));
+    out->tiled = strncmp(name, "brg:", 4) != 0;
+    snprintf(out->kernel, sizeof out->kernel, "%s%s", name, out->tiled ? ", tiles of 24 rows" : "");
+    out->readable = weight->storage == (input == CNA_INPUT_BF16 ? CNA_STORAGE_BF16 : CNA_STORAGE_F32) &&
+                    (uintptr_t)weight->data % cna_input_bytes(input) == 0;
     return CNA_OK;
+}
+
+/* Copies of W in rows, one behind the other, each begin at a cache line. */
+static size_t row_major_bytes(const cna_linear *linear)
+{
+    return (linear->n_in * linear->n_out * cna_input_bytes(linear->input) + 63) / 64 * 64;
+}
+
+/* Bytes of the copy of W that this way of keeping it makes. Tiles read f32 in rows, so there is nothing to gain from a copy of
+ * what already is that. */
+static cna_status copy_bytes(const cna_linear *linear, cna_linear_keep keep, size_t *out, cna_error *err)
+{
+    *out = 0;
+    if (linear->readable && (linear->tiled || keep != CNA_LINEAR_PACKED)) return CNA_OK;
+    *out = row_major_bytes(linear);
+    if (linear->tiled || keep == CNA_LINEAR_STAGED) return CNA_OK;
+    return cna_onednn_packed_bytes(linear->n_in, linear->n_out, linear->input == CNA_INPUT_BF16, out, err);
+}
+
+cna_status cna_linear_bytes(const cna_matrix_view *weight, cna_input input, cna_linear_keep keep, size_t *out,
+                            cna_error *err)
+{
+    cna_linear linear;
+    CNA_TRY(describe(weight, input, &linear, err));
+    return copy_bytes(&linear, keep, out, err);
+}
+
+cna_status cna_linear_create(const cna_matrix_view *weight, cna_input input, cna_linear_keep keep, cna_linear **out,
+                             cna_error *err)
+{
+    *out = NULL;
+    cna_linear *linear;
+    cna_status status;
+    CNA_TRY(cna_alloc(&linear, 1, sizeof *linear, "weight matrix", err));
+    CNA_TRY_CLEANUP(describe(weight, input, linear, err));
+    if (linear->readable) linear->weight = weight->data;
+    if (keep != CNA_LINEAR_STAGED) CNA_TRY_CLEANUP(copy_bytes(linear, keep, &linear->packed_bytes, err));
+    if (linear->packed_bytes != 0) {
+        CNA_TRY_CLEANUP(cna_alloc(&linear->packed, linear->packed_bytes, 1, "packed weights", err));
+        linear->blocked = !linear->tiled;
+        if (linear->blocked) CNA_TRY_CLEANUP(pack_blocked(linear, err));
+        else convert_all(linear, linear->packed);
+        linear->weight = linear->packed;
+    }
+    *out = linear;
+    linear = NULL;
+cleanup:
+    cna_linear_free(linear);
+    return status;
+}
+
+size_t cna_linear_stage_bytes(const cna_linear *linear)
+{
+    return linear->weight != NULL ? 0 : row_major_bytes(linear);
+}
+
+cna_status cna_linear_create_stage(cna_linear **out, cna_error *err)
+{
+    return cna_alloc(out, 1, sizeof **out, "weight matrix", err);
+}
+
+void cna_linear_stage(const cna_linear *linear, void *memory, cna_linear *stage)
+{
+    convert_all(linear, memory);
+    *stage = *linear;
+    stage->weight = memory;
+}
+
+const cna_matrix_view *cna_linear_source(const cna_linear *linear)
+{
+    return &linear->source;
 }
 
 void cna_linear_free(cna_linear *linear)
@@ -295,6 +361,7 @@ cna_status cna_linear_apply(const cna_linear *linear, cna_linear_context *contex
                             float *y, cna_error *err)
 {
     if (n_rows == 0) return CNA_OK;
+    if (linear->weight == NULL) return cna_fail(err, CNA_ERR_INTERNAL, "a product of weights that were not staged");
     if (linear->tiled) return apply_tiled(linear, context, x, n_rows, y, err);
     return apply_whole(linear, context, x, n_rows, y, err);
 }

@@ -31,16 +31,35 @@ cna_input cna_input_for(cna_dtype compute);
 /* One weight matrix ready for products. Immutable once made. */
 typedef struct cna_linear cna_linear;
 
+/* Where W is kept. The products have the same bits each way. A kernel can read W in place where W is stored as the
+ * input's type at an address that is a multiple of its size. */
+typedef enum cna_linear_keep {
+    CNA_LINEAR_IN_PLACE, /* in place where the kernel can read it there, else copied */
+    CNA_LINEAR_PACKED,   /* copied into the layout that oneDNN likes best, where it has one */
+    CNA_LINEAR_STAGED,   /* in place where the kernel can read it there, else nowhere: cna_linear_stage makes copies */
+} cna_linear_keep;
+
 /* Prepare W.
- *   weight  [n_out, n_in], borrowed for the life of the linear unless packed
- *   pack    copy W into the layout that oneDNN likes best (or into f32 where the input is f32 and W is not); false
- *           keeps W in place where the kernel can read it there, and packs only where it cannot
+ *   weight  [n_out, n_in], borrowed for the life of the linear where it is not copied
  * Errors: ERR_MEMORY, ERR_INTERNAL. */
-CNA_MUST_CHECK cna_status cna_linear_create(const cna_matrix_view *weight, cna_input input, bool pack,
+CNA_MUST_CHECK cna_status cna_linear_create(const cna_matrix_view *weight, cna_input input, cna_linear_keep keep,
                                             cna_linear **out, cna_error *err);
+/* Bytes of W that cna_linear_create would copy, or for staged weights cna_linear_stage. */
+CNA_MUST_CHECK cna_status cna_linear_bytes(const cna_matrix_view *weight, cna_input input, cna_linear_keep keep,
+                                           size_t *out, cna_error *err);
 void cna_linear_free(cna_linear *linear);
 /* Bytes of W that the linear itself holds; 0 where it is used in place. */
 size_t cna_linear_packed_bytes(const cna_linear *linear);
+/* W as it was given. */
+const cna_matrix_view *cna_linear_source(const cna_linear *linear);
+
+/* Bytes of memory that cna_linear_stage needs: 0 unless the linear is staged and cannot read W in place. */
+size_t cna_linear_stage_bytes(const cna_linear *linear);
+/* A linear to be given weights by cna_linear_stage. */
+CNA_MUST_CHECK cna_status cna_linear_create_stage(cna_linear **out, cna_error *err);
+/* Make stage the product that `linear` describes: copy W, converted to the input's type, to memory, which it borrows.
+ * Memory and stage may be used again for another linear. Runs on omp_get_max_threads() threads. */
+void cna_linear_stage(const cna_linear *linear, void *memory, cna_linear *stage);
 /* The kernel that serves it, for example "brg:avx512_core_bf16" or "gemm:jit, tiles of 24 rows". */
 const char *cna_linear_kernel(const cna_linear *linear);
 

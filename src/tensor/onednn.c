@@ -157,11 +157,14 @@ static void release(dnnl_exec_arg_t *arguments, int n_arguments)
     }
 }
 
-cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, const void *weight, void *packed, cna_error *err)
+cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, size_t first, size_t n_rows, const void *weight,
+                           void *packed, cna_error *err)
 {
-    cna_product product = {.n_rows = 24, .n_in = n_in, .n_out = n_out, .bf16 = bf16};
-    dnnl_memory_desc_t plain[3], target;
-    CNA_TRY(packed_desc(n_in, n_out, bf16, &target, err));
+    cna_product product = {.n_rows = 24, .n_in = n_in, .n_out = n_rows, .bf16 = bf16};
+    dnnl_memory_desc_t plain[3], whole, target;
+    const dnnl_dims_t dims = {(dnnl_dim_t)n_in, (dnnl_dim_t)n_rows}, offsets = {0, (dnnl_dim_t)first};
+    CNA_TRY(packed_desc(n_in, n_out, bf16, &whole, err));
+    CNA_TRY(check(dnnl_memory_desc_init_submemory(&target, &whole, dims, offsets), "describing a part of W", err));
     CNA_TRY(describe(&product, LAYOUT_ROW_MAJOR, plain, err));
     dnnl_primitive_desc_t descriptor;
     CNA_TRY(check(dnnl_reorder_primitive_desc_create(&descriptor, &plain[1], engine, &target, engine, NULL),

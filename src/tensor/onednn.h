@@ -23,9 +23,12 @@ CNA_MUST_CHECK cna_status cna_onednn_kernel(const cna_product *product, char *ou
 
 /* Bytes of W in oneDNN's layout, which depends on n_in, n_out and the dtype and not on the number of rows or threads. */
 CNA_MUST_CHECK cna_status cna_onednn_packed_bytes(size_t n_in, size_t n_out, bool bf16, size_t *out, cna_error *err);
-/* Copy W [n_out, n_in] row-major into that layout. */
-CNA_MUST_CHECK cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, const void *weight, void *packed,
-                                          cna_error *err);
+/* Copy rows [first, first + n_rows) of W [n_out, n_in] to their place in that layout.
+ *   first   a multiple of CNA_ONEDNN_PACK_ROWS, as n_rows is too unless these are the last rows
+ *   weight  [n_rows, n_in] row-major */
+enum { CNA_ONEDNN_PACK_ROWS = 64 }; /* the widest block of oneDNN's layouts, and a multiple of all others */
+CNA_MUST_CHECK cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, size_t first, size_t n_rows,
+                                          const void *weight, void *packed, cna_error *err);
 
 /* Compile a product for omp_get_max_threads() threads; freed by cna_onednn_primitive_free. May be executed by several threads at once, each with
  * scratch memory of its own of cna_onednn_primitive_scratch_bytes bytes. */

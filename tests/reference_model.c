@@ -124,7 +124,7 @@ static bool applies(cna_positions positions, size_t position, size_t n_prompt)
 
 /* One layer at one position: x changes in place; keys and values of this layer gain a row; h is left unscaled. */
 static void run_layer(const reference_model *m, const float *frequencies, int layer, size_t position, size_t n_prompt,
-                      const cna_scale *scales, size_t n_scales, double *keys, double *values, double *x, double *h)
+                      const reference_taps *taps, double *keys, double *values, double *x, double *h)
 {
     const cna_config *c = &m->checkpoint.config;
     size_t q_dim = (size_t)c->n_heads * c->head_dim, kv_dim = (size_t)c->n_kv_heads * c->head_dim;
@@ -148,18 +148,24 @@ static void run_layer(const reference_model *m, const float *frequencies, int la
     multiply(weight(m, layer, "mlp.gate_proj.weight"), NULL, normed, c->mlp_dim, c->hidden_dim, h);
     multiply(weight(m, layer, "mlp.up_proj.weight"), NULL, normed, c->mlp_dim, c->hidden_dim, up);
     for (size_t i = 0; i < c->mlp_dim; i++) scaled[i] = h[i] = h[i] / (1 + exp(-h[i])) * up[i];
-    for (size_t i = 0; i < n_scales; i++) {
-        if (scales[i].layer == (uint32_t)layer && applies(scales[i].positions, position, n_prompt))
-            scaled[scales[i].neuron] *= (double)scales[i].multiplier;
+    for (size_t i = 0; i < taps->n_scales; i++) {
+        const cna_scale *scale = &taps->scales[i];
+        if (scale->layer == (uint32_t)layer && applies(scale->positions, position, n_prompt))
+            scaled[scale->neuron] *= (double)scale->multiplier;
     }
     multiply(weight(m, layer, "mlp.down_proj.weight"), NULL, scaled, c->hidden_dim, c->mlp_dim, out);
     for (size_t i = 0; i < c->hidden_dim; i++) x[i] += out[i];
+    for (size_t j = 0; j < taps->n_shifts; j++) {
+        const cna_shift *shift = &taps->shifts[j];
+        if (shift->layer != (uint32_t)layer || !applies(shift->positions, position, n_prompt)) continue;
+        for (size_t i = 0; i < c->hidden_dim; i++) x[i] += (double)shift->vector[i];
+    }
     double *buffers[] = {normed, out, scaled, q, attended, up};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) cna_free(buffers[i]);
 }
 
 void reference_model_run(const reference_model *m, const int32_t *ids, size_t n_ids, size_t n_prompt,
-                         const cna_scale *scales, size_t n_scales, double *logits, double *h)
+                         const reference_taps *taps, double *logits, double *h)
 {
     const cna_config *c = &m->checkpoint.config;
     size_t kv_values = n_ids * c->n_kv_heads * c->head_dim;
@@ -172,8 +178,8 @@ void reference_model_run(const reference_model *m, const int32_t *ids, size_t n_
     for (size_t t = 0; t < n_ids; t++) {
         memcpy(x, embedding + (size_t)ids[t] * c->hidden_dim, c->hidden_dim * sizeof *x);
         for (uint32_t layer = 0; layer < c->n_layers; layer++) {
-            run_layer(m, frequencies, (int)layer, t, n_prompt, scales, n_scales, keys + layer * kv_values,
-                      values + layer * kv_values, x, h + (size_t)layer * c->mlp_dim);
+            run_layer(m, frequencies, (int)layer, t, n_prompt, taps, keys + layer * kv_values, values + layer * kv_values,
+                      x, h + (size_t)layer * c->mlp_dim);
         }
         normalise(c, x, weight(m, -1, "model.norm.weight"), normed);
         multiply(head, NULL, normed, c->vocab_size, c->hidden_dim, logits + t * c->vocab_size);

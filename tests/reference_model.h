@@ -15,11 +15,18 @@ typedef struct reference_model {
 reference_model reference_model_open(const char *folder);
 void reference_model_close(reference_model *model);
 
-/* Logits of every position and h (before any scale) of the last.
- *   scales    [n_scales] multiplied into h where their positions say; positions below n_prompt are the prompt's
- *   logits    [n_ids, vocab_size]
- *   h         [n_layers, mlp_dim] */
+/* What is done to h and to the residual stream. */
+typedef struct reference_taps {
+    const cna_scale *scales; /* [n_scales] multiplied into h where their positions say */
+    size_t n_scales;
+    const cna_shift *shifts; /* [n_shifts] added behind their layers */
+    size_t n_shifts;
+} reference_taps;
+
+/* Logits of every position and h (before any scale) of the last; positions below n_prompt are the prompt's.
+ *   logits  [n_ids, vocab_size]
+ *   h       [n_layers, mlp_dim] */
 void reference_model_run(const reference_model *model, const int32_t *ids, size_t n_ids, size_t n_prompt,
-                         const cna_scale *scales, size_t n_scales, double *logits, double *h);
+                         const reference_taps *taps, double *logits, double *h);
 
 #endif

@@ -66,6 +66,20 @@ static double compare(const float *got, const double *expected, size_t n, double
     return sqrt(squares / (double)n - sum / (double)n * sum / (double)n);
 }
 
+enum { SHIFTS = 3 };
+
+/* Vectors of about a tenth of the residual stream's size; values in one array [SHIFTS, hidden_dim], new. */
+static float *random_shifts(numbers *random, const cna_config *c, cna_shift shifts[SHIFTS])
+{
+    float *values = calloc(SHIFTS * (size_t)c->hidden_dim, sizeof *values);
+    numbers_fill(random, values, SHIFTS * (size_t)c->hidden_dim, 0.3);
+    for (size_t i = 0; i < SHIFTS; i++) {
+        shifts[i] = (cna_shift){(uint32_t)numbers_below(random, c->n_layers), values + i * c->hidden_dim,
+                                (cna_positions)numbers_below(random, 4)};
+    }
+    return values;
+}
+
 static void random_scales(numbers *random, const cna_config *c, cna_scale scales[SCALES])
 {
     static const float multipliers[] = {0, 2, -1, 0.5f, 3};
@@ -93,11 +107,15 @@ static void check_model(const char *folder, cna_dtype dtype, double tolerance)
         cna_tap *tap;
         size_t n_ids = round == 0 ? 1 : 2 + numbers_below(&random, IDS_MAX - 1), n_scales = round % 2 == 0 ? 0 : SCALES;
         for (size_t i = 0; i < n_ids; i++) ids[i] = (int32_t)numbers_below(&random, c->vocab_size);
+        cna_shift shifts[SHIFTS];
         random_scales(&random, c, scales);
+        float *vectors = random_shifts(&random, c, shifts);
+        const reference_taps taps = {scales, n_scales, shifts, round == 3 ? SHIFTS : 0};
         assert_ok(cna_tap_create(scales, n_scales, c->n_layers, c->mlp_dim, &tap, &err));
+        for (size_t i = 0; i < taps.n_shifts; i++) assert_ok(cna_tap_add_shift(tap, &shifts[i], &err));
         const cna_job job = {.prompt_ids = ids, .n_prompt_ids = n_ids, .tap = tap};
         assert_ok(cna_engine_logits(model, &job, 1, NULL, keep_logits, &f, &err));
-        reference_model_run(&reference, ids, n_ids, n_ids, scales, n_scales, logits, h);
+        reference_model_run(&reference, ids, n_ids, n_ids, &taps, logits, h);
         double deviation = compare(f.logits, logits, n_ids * c->vocab_size, tolerance, "logits");
         if (deviation < 1) fail_msg("%s: logits have a standard deviation of %.3g: the comparison says little", folder, deviation);
         if (n_scales == 0) {
@@ -106,6 +124,7 @@ static void check_model(const char *folder, cna_dtype dtype, double tolerance)
             compare(f.h, h, (size_t)c->n_layers * c->mlp_dim, tolerance, "h");
         }
         cna_tap_free(tap);
+        free(vectors);
     }
     free(logits);
     free(h);

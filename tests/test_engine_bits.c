@@ -27,6 +27,7 @@ typedef struct work {
     cna_job jobs[JOBS];
     cna_token_list lists[JOBS];
     cna_tap *taps[TAPS];
+    float shift[1024];
 } work;
 
 static void make_work(const cna_model_info *info, uint64_t seed, work *w)
@@ -47,6 +48,12 @@ static void make_work(const cna_model_info *info, uint64_t seed, work *w)
         assert_ok(cna_tap_create(scales, SCALES, info->n_layers, info->mlp_dim, &w->taps[t], &err));
     }
     w->taps[TAPS - 1] = NULL;
+    assert_true(info->hidden_dim <= sizeof w->shift / sizeof *w->shift);
+    numbers_fill(&random, w->shift, info->hidden_dim, 0.3);
+    for (size_t t = 1; t + 1 < TAPS; t++) {
+        const cna_shift shift = {info->n_layers - 1 - (uint32_t)t % 2, w->shift, (cna_positions)numbers_below(&random, 4)};
+        assert_ok(cna_tap_add_shift(w->taps[t], &shift, &err));
+    }
     for (size_t j = 0; j < JOBS; j++) {
         size_t n = n_prefix + 1 + numbers_below(&random, IDS_MAX - n_prefix);
         for (size_t i = 0; i < n; i++) w->ids[j][i] = (int32_t)numbers_below(&random, info->vocab_size);

@@ -163,9 +163,33 @@ static void test_memory_failures(void **state)
     support_fail_allocations(create, NULL);
 }
 
+/* The first layer where each kind of row is touched: by a multiplier other than 1 or by a vector. */
+static void test_first_layer(void **state)
+{
+    (void)state;
+    cna_error err;
+    cna_tap *tap;
+    const float vector[1] = {1};
+    const cna_scale scales[] = {{1, 0, 1, CNA_POSITIONS_ALL}, {2, 0, 0, CNA_POSITIONS_LAST}, {2, 1, 3, CNA_POSITIONS_GENERATED}};
+    assert_ok(cna_tap_create(scales, 3, LAYERS, NEURONS, &tap, &err));
+    assert_int_equal(cna_tap_first_layer(tap, CNA_ROW_PROMPT), LAYERS);
+    assert_int_equal(cna_tap_first_layer(tap, CNA_ROW_LAST), 2);
+    assert_int_equal(cna_tap_first_layer(tap, CNA_ROW_GENERATED), 2);
+    assert_false(cna_tap_touches(tap, CNA_ROW_PROMPT));
+    assert_false(cna_tap_touches(NULL, CNA_ROW_PROMPT));
+    const cna_shift early = {0, vector, CNA_POSITIONS_PROMPT}, outside = {LAYERS, vector, CNA_POSITIONS_ALL};
+    assert_ok(cna_tap_add_shift(tap, &early, &err));
+    assert_int_equal(cna_tap_first_layer(tap, CNA_ROW_PROMPT), 0);
+    assert_int_equal(cna_tap_first_layer(tap, CNA_ROW_LAST), 0);
+    assert_int_equal(cna_tap_first_layer(tap, CNA_ROW_GENERATED), 2);
+    assert_int_equal(cna_tap_add_shift(tap, &outside, &err), CNA_ERR_ARG);
+    cna_tap_free(tap);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_layer),
         cmocka_unit_test(test_random_scales), cmocka_unit_test(test_product_of_two), cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_errors),        cmocka_unit_test(test_memory_failures),
     };

@@ -139,9 +139,15 @@ static bool report(void *user, const char *what, size_t done, size_t total)
     return cli_should_stop();
 }
 
+static void note(void *user, const char *text)
+{
+    (void)user;
+    if (cli_get_verbosity() == CLI_VERBOSE) cli_note("%s", text);
+}
+
 cna_progress cli_progress(void)
 {
-    return (cna_progress){.report = report};
+    return (cna_progress){.report = report, .note = note};
 }
 
 void cli_progress_off(void)

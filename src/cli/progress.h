@@ -14,7 +14,7 @@ int cli_signal(void);
 bool cli_should_stop(void);
 
 /* The callback to give to the library: a bar with rate and time left where standard error is a terminal, a
- * line every ten seconds under -v where it is not, nothing under -q. */
+ * line every ten seconds under -v where it is not, nothing under -q; plans are noted under -v. */
 cna_progress cli_progress(void);
 /* No bar from here on: the answer itself is being streamed to the same screen. */
 void cli_progress_off(void);

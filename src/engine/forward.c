@@ -186,6 +186,21 @@ static void scale_tapped(cna_session *s, const cna_span *spans, uint32_t layer, 
     }
 }
 
+/* Add what taps add behind a layer. */
+static void shift_tapped(cna_session *s, const cna_span *spans, uint32_t layer, size_t n_rows)
+{
+    size_t dim = s->model->checkpoint.config.hidden_dim;
+    for (size_t t = 0; t < n_rows; t++) {
+        size_t n_shifts;
+        const cna_shift *shifts = cna_tap_shifts(spans[s->block[t].span].tap, &n_shifts);
+        for (size_t i = 0; i < n_shifts; i++) {
+            if (shifts[i].layer == layer && cna_positions_apply(shifts[i].positions, s->block[t].kind)) {
+                cna_add(s->residual + t * dim, shifts[i].vector, dim);
+            }
+        }
+    }
+}
+
 /* Hand h of the block's wanted rows to the sink, row by row. */
 static cna_status capture_h(cna_session *s, const cna_sinks *sinks, uint32_t layer, size_t n_rows, size_t *n_wanted,
                             cna_error *err)
@@ -235,6 +250,7 @@ static cna_status run_layer(cna_session *s, const cna_layer_weights *w, const cn
     convert_input(s, s->gate, *n_rows, c->mlp_dim);
     CNA_TRY(apply(s, w->down, NULL, *n_rows, c->hidden_dim, s->out, err));
     cna_add(s->residual, s->out, *n_rows * c->hidden_dim);
+    shift_tapped(s, spans, index, *n_rows);
     return CNA_OK;
 }
 

@@ -10,9 +10,11 @@ struct cna_tap {
     uint32_t n_layers;
     cna_tap_column *columns; /* all lists one behind the other, by kind of row, then layer, then neuron */
     size_t *start;           /* [CNA_ROW_KINDS * n_layers + 1] where each list begins */
+    cna_shift *shifts;       /* [n_shifts] */
+    size_t n_shifts, shifts_capacity;
 };
 
-static bool applies(cna_positions positions, cna_row_kind kind)
+bool cna_positions_apply(cna_positions positions, cna_row_kind kind)
 {
     switch (positions) {
     case CNA_POSITIONS_ALL:
@@ -46,7 +48,7 @@ static cna_status compile_kind(cna_tap *tap, cna_row_kind kind, const cna_scale 
             uint32_t neuron = sorted[i].neuron;
             double product = 1;
             for (; i < n_scales && sorted[i].layer == layer && sorted[i].neuron == neuron; i++) {
-                if (applies(sorted[i].positions, kind)) product *= (double)sorted[i].multiplier;
+                if (cna_positions_apply(sorted[i].positions, kind)) product *= (double)sorted[i].multiplier;
             }
             float multiplier = (float)product;
             if (!isfinite(multiplier)) {
@@ -100,7 +102,25 @@ void cna_tap_free(cna_tap *tap)
     if (tap == NULL) return;
     cna_free(tap->columns);
     cna_free(tap->start);
+    cna_free(tap->shifts);
     cna_free(tap);
+}
+
+cna_status cna_tap_add_shift(cna_tap *tap, const cna_shift *shift, cna_error *err)
+{
+    if (shift->layer >= tap->n_layers) {
+        return cna_fail(err, CNA_ERR_ARG, "a vector added behind layer %u: expected a layer < %u", shift->layer,
+                        tap->n_layers);
+    }
+    CNA_TRY(cna_grow(&tap->shifts, &tap->shifts_capacity, tap->n_shifts + 1, sizeof *tap->shifts, "tap", err));
+    tap->shifts[tap->n_shifts++] = *shift;
+    return CNA_OK;
+}
+
+const cna_shift *cna_tap_shifts(const cna_tap *tap, size_t *n_shifts)
+{
+    *n_shifts = tap == NULL ? 0 : tap->n_shifts;
+    return tap == NULL ? NULL : tap->shifts;
 }
 
 const cna_tap_column *cna_tap_columns(const cna_tap *tap, uint32_t layer, cna_row_kind kind, size_t *n_columns)
@@ -120,6 +140,10 @@ uint32_t cna_tap_first_layer(const cna_tap *tap, cna_row_kind kind)
     for (; layer < tap->n_layers; layer++) {
         cna_tap_columns(tap, layer, kind, &n_columns);
         if (n_columns > 0) break;
+    }
+    for (size_t i = 0; i < tap->n_shifts; i++) {
+        const cna_shift *shift = &tap->shifts[i];
+        if (shift->layer < layer && cna_positions_apply(shift->positions, kind)) layer = shift->layer;
     }
     return layer;
 }

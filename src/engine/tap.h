@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Taps: which columns of h (the input of down_proj) are multiplied, at which positions of one sequence. Sits below the
- * layer loop and knows nothing of circuits. */
+ * Taps: which columns of h (the input of down_proj) are multiplied, and what is added to the residual stream, at which
+ * positions of one sequence. Sits below the layer loop and knows nothing of circuits. */
 #ifndef CNA_ENGINE_TAP_H
 #define CNA_ENGINE_TAP_H
 
@@ -12,6 +12,13 @@ typedef struct cna_scale {
     float multiplier; /* finite */
     cna_positions positions;
 } cna_scale;
+
+/* x += vector behind a layer, x the residual stream with the layer's MLP output added, at the positions named. */
+typedef struct cna_shift {
+    uint32_t layer;
+    const float *vector; /* [hidden_dim] finite; borrowed for the life of the tap */
+    cna_positions positions;
+} cna_shift;
 
 /* One column to multiply. */
 typedef struct cna_tap_column {
@@ -37,6 +44,16 @@ typedef struct cna_tap cna_tap;
 CNA_MUST_CHECK cna_status cna_tap_create(const cna_scale *scales, size_t n_scales, uint32_t n_layers,
                                          uint32_t mlp_dim, cna_tap **out, cna_error *err);
 void cna_tap_free(cna_tap *tap);
+
+/* Add a shift to a tap that nobody uses yet. Several of one layer are added one after the other.
+ * Errors: ERR_ARG for a layer outside the shape. */
+CNA_MUST_CHECK cna_status cna_tap_add_shift(cna_tap *tap, const cna_shift *shift, cna_error *err);
+
+/* All shifts of a tap, in the order in which they were added; *n_shifts 0 for a NULL tap. Borrowed. */
+const cna_shift *cna_tap_shifts(const cna_tap *tap, size_t *n_shifts);
+
+/* Whether an intervention at these positions applies to a kind of row. */
+bool cna_positions_apply(cna_positions positions, cna_row_kind kind);
 
 /* The columns for one layer and kind of row; *n_columns 0 for a NULL tap. Borrowed. */
 const cna_tap_column *cna_tap_columns(const cna_tap *tap, uint32_t layer, cna_row_kind kind, size_t *n_columns);

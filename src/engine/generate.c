@@ -225,40 +225,45 @@ static cna_status share_prompts(run *r, cna_error *err)
     return CNA_OK;
 }
 
-/* Rows of the largest pass, at most: a group of prompts beside a token for each other slot. */
-static size_t most_rows(const run *r, size_t longest)
+/* Count the first n_slots jobs of the order, as far as keys and values have room: they stand for all. A batch holds its
+ * jobs' own tokens and the runs that they share. */
+static cna_status count_batch(run *r, cna_plan *plan, cna_error *err)
 {
-    size_t n_prompts = 0;
-    for (size_t i = 0; i < r->n_jobs && n_prompts < CNA_PASS_ROWS; i++) n_prompts += r->jobs[i].n_prompt_ids;
-    if (n_prompts > CNA_PASS_ROWS) n_prompts = CNA_PASS_ROWS;
-    return (longest > n_prompts ? longest : n_prompts) + r->n_slots;
-}
-
-/* Choose the size of the batch from what memory has room for, and say what it will hold. The first jobs of the order
- * stand for all: a batch holds their own tokens and the runs that they share. */
-static cna_status plan_batch(run *r, cna_error *err)
-{
-    cna_plan plan = {0};
-    size_t longest = 0, n_slots = 0;
-    for (size_t i = 0; i < r->n_jobs; i++) {
-        if (r->jobs[i].n_prompt_ids > longest) longest = r->jobs[i].n_prompt_ids;
-    }
-    plan.n_rows = most_rows(r, longest);
-    plan.session = cna_session_bytes(r->model, plan.n_rows, longest + r->max_tokens, true);
-    plan.results = r->n_slots * (r->max_tokens + 1) * (sizeof(int32_t) + sizeof(float));
-    uint64_t room = cna_plan_room(r->model), fixed = plan.session + plan.results;
-    r->kv_room = room > fixed ? room - fixed : 0;
-    for (; n_slots < r->n_slots; n_slots++) {
-        size_t job = r->tree.order[n_slots], n_rows = 0;
+    size_t n_rows = 0;
+    for (; plan->n_sequences < r->n_slots; plan->n_sequences++) {
+        size_t job = r->tree.order[plan->n_sequences], rows = r->jobs[job].n_prompt_ids - r->tree.n_before[job];
         uint64_t bytes = own_bytes(r, job);
-        cna_pass_need(&r->pass, job, &bytes, &n_rows);
-        if (n_slots > 0 && plan.kv + bytes > r->kv_room) break;
-        plan.kv += bytes;
+        cna_pass_need(&r->pass, job, &bytes, &rows);
+        if (plan->n_sequences > 0 && plan->kv + bytes > r->kv_room) break;
+        plan->kv += bytes;
+        n_rows += rows;
         CNA_TRY(cna_pass_want(&r->pass, job, err));
     }
     cna_pass_forget(&r->pass);
-    r->n_slots = plan.n_sequences = n_slots;
-    if (r->options->usage != NULL) r->options->usage->batch = n_slots;
+    /* Unless all begin in one pass, later ones bring prompts beside a token for each other sequence. */
+    if (n_rows < plan->n_rows) plan->n_rows = n_rows;
+    if (plan->n_sequences < r->n_jobs || n_rows > plan->n_rows) plan->n_rows += plan->n_sequences;
+    return CNA_OK;
+}
+
+/* Choose the size of the batch from what memory has room for, and say what it will hold. */
+static cna_status plan_batch(run *r, cna_error *err)
+{
+    cna_plan plan = {0};
+    size_t longest = 0;
+    for (size_t i = 0; i < r->n_jobs; i++) {
+        if (r->jobs[i].n_prompt_ids > longest) longest = r->jobs[i].n_prompt_ids;
+    }
+    size_t n_positions = longest + r->max_tokens, most_rows = longest > CNA_PASS_ROWS ? longest : CNA_PASS_ROWS;
+    plan.n_rows = most_rows;
+    plan.results = r->n_slots * (r->max_tokens + 1) * (sizeof(int32_t) + sizeof(float));
+    uint64_t room = cna_plan_room(r->model);
+    uint64_t fixed = cna_session_bytes(r->model, most_rows + r->n_slots, n_positions, true) + plan.results;
+    r->kv_room = room > fixed ? room - fixed : 0;
+    CNA_TRY(count_batch(r, &plan, err));
+    plan.session = cna_session_bytes(r->model, plan.n_rows, n_positions, true);
+    r->n_slots = plan.n_sequences;
+    if (r->options->usage != NULL) r->options->usage->batch = r->n_slots;
     return cna_plan_announce(r->model, &plan, &r->options->progress, r->options->usage, err);
 }
 

@@ -7,8 +7,8 @@
 #include "base/resources.h"
 #include "engine/model.h"
 
-/* Compiled products, threads' stacks, the allocator's slack: measured 15 to 30 MB. */
-enum { LIBRARY_BYTES = 24 << 20 };
+/* Compiled products, threads' stacks, the allocator's slack. */
+enum { LIBRARY_BYTES = 8 << 20 };
 
 uint64_t cna_plan_room(const cna_model *model)
 {

@@ -46,4 +46,8 @@ size_t cna_attention_scratch(const cna_attention *attention);
  *   out      laid out as q, overwritten; must not overlap it */
 void cna_attend(const cna_attention *attention, const float *q, float *scratch, float *out);
 
+/* The same by vectors of 4, 8 or 16 floats, or the widest below that this machine has; cna_attend takes the widest. Exposed
+ * for tests, which see that the bits are the same. */
+void cna_attend_lanes(const cna_attention *attention, size_t n_lanes, const float *q, float *scratch, float *out);
+
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Attention against the formula in double precision; and that neither the cut into views, the other rows of a tile, what
- * lies behind the visible positions nor the vector width changes a bit of it. */
+ * Attention against the formula in double precision; and that neither the cut into views, the other rows of a tile,
+ * what lies behind the visible positions nor the vector width changes a bit of it. */
 #include "support.h"
 
 #include <math.h>
@@ -114,8 +114,8 @@ static void reference(const float *q, size_t head, size_t n_visible, double *out
 }
 
 /* Rows and query heads [g, g + n_group) of the problem; everything that is not theirs must stay. */
-static void attend_part(const cache *c, size_t n_visible, size_t head, size_t row, size_t n_rows, size_t g, size_t n_group,
-                        size_t n_lanes, float *out)
+static void attend_part(const cache *c, size_t n_visible, size_t head, size_t row, size_t n_rows, size_t g,
+                        size_t n_group, size_t n_lanes, float *out)
 {
     static float scratch[SCRATCH_MAX + 1];
     const cna_attention attention = {.n_rows = n_rows, .row_stride = ROW_STRIDE, .n_group = n_group,
@@ -195,7 +195,8 @@ static void test_views(void **state)
     numbers random = {2};
     static float one[OUT_SIZE], many[OUT_SIZE];
     for (int round = 0; round < 300; round++) {
-        size_t n_tokens = 1 + numbers_below(&random, round % 2 == 0 ? 60 : TOKENS_MAX), longest = 1 + numbers_below(&random, 80);
+        size_t n_tokens = 1 + numbers_below(&random, round % 2 == 0 ? 60 : TOKENS_MAX);
+        size_t longest = 1 + numbers_below(&random, 80);
         size_t n_visible = make_random_problem(&random, n_tokens), head = numbers_below(&random, KV_HEADS), done = 0;
         fill_whole(0);
         clear(&cut, NAN);

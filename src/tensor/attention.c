@@ -15,8 +15,8 @@ enum { QUERIES = 4 };
 
 /* The loops of attention_kernels.h for one vector width; n_queries is 1 .. QUERIES. */
 typedef struct kernels {
-    /* scores[g][p] = scale * sum_i queries[g][i] keys[i, p] for p < n; scores up to the next multiple of CNA_KV_STEP may be
-     * written. */
+    /* scores[g][p] = scale * sum_i queries[g][i] keys[i, p] for p < n; scores up to the next multiple of CNA_KV_STEP
+     * may be written. */
     void (*score)(const float *const *queries, size_t n_queries, size_t head_dim, const float *keys, size_t capacity,
                   size_t n, float scale, float *const *scores);
     /* out[g][i] += sum_p weights[g][p] values[p, i] in order of p < n. */
@@ -114,8 +114,8 @@ static block block_at(const tile *t, size_t x, size_t position)
     return b;
 }
 
-/* Positions of one view that are worked on together: as many as stay in the first-level cache while all queries of a tile
- * pass over them. */
+/* Positions of one view that are worked on together: as many as stay in the first-level cache while all queries of a
+ * tile pass over them. */
 typedef struct run {
     const float *data;    /* keys or values of the first position */
     size_t stride;        /* of keys: from one dimension to the next */
@@ -177,8 +177,8 @@ static void score_run(const tile *t, const run *r)
     }
 }
 
-/* Add the values of a run to the outputs. Rows that see more than the first one of a block go on alone: a weight of zero
- * would not do, because what it multiplies may be no number. */
+/* Add the values of a run to the outputs. Rows that see more than the first one of a block go on alone: a weight of
+ * zero would not do, because what it multiplies may be no number. */
 static void add_run(const tile *t, const run *r)
 {
     size_t head_dim = t->a->head_dim, run_end = r->first + r->n;

@@ -6,13 +6,13 @@
  *   NAMED(name)  the name with the width behind it
  *   TARGET       the attribute that allows the compiler these vectors
  *
- * Vectors run across positions or across head_dim, and each lane does one multiplication and one addition a step, so all
- * widths give the same bits. Blocks of queries and vectors share what is loaded; their sums stay in registers. */
+ * Vectors run across positions or across head_dim, and each lane does one multiplication and one addition a step, so
+ * all widths give the same bits. Blocks of queries and vectors share what is loaded; their sums stay in registers. */
 
 /* As the arrays give them: aligned as floats. */
 typedef float NAMED(vector) __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 
-/* scores[g][p] = scale * sum_i queries[g][i] keys[i, p] for n_vectors vectors of positions. The counts are constants. */
+/* scores[g][at + p] = scale * sum_i queries[g][i] keys[i, p] for n_vectors vectors of p. The counts are constants. */
 TARGET CNA_ALWAYS_INLINE void NAMED(score_block)(const float *const *queries, size_t n_queries, size_t n_vectors,
                                                  size_t head_dim, const float *keys, size_t capacity, float scale,
                                                  float *const *scores, size_t at)
@@ -25,7 +25,9 @@ TARGET CNA_ALWAYS_INLINE void NAMED(score_block)(const float *const *queries, si
 #pragma GCC unroll 4
         for (size_t g = 0; g < n_queries; g++) {
 #pragma GCC unroll 4
-            for (size_t v = 0; v < n_vectors; v++) sum[g][v] += query[g][i] * *(const NAMED(vector) *)(keys + v * LANES);
+            for (size_t v = 0; v < n_vectors; v++) {
+                sum[g][v] += query[g][i] * *(const NAMED(vector) *)(keys + v * LANES);
+            }
         }
     }
 #pragma GCC unroll 4
@@ -50,9 +52,10 @@ TARGET CNA_ALWAYS_INLINE void NAMED(score_queries)(const float *const *queries, 
     if (p < end) NAMED(score_block)(queries, n_queries, 1, head_dim, keys + p, capacity, scale, scores, p);
 }
 
-/* out[g][i] += sum_p weights[g][p] values[p, i] in order of p < n, for n_vectors vectors of i. */
-TARGET CNA_ALWAYS_INLINE void NAMED(value_block)(const float *const *weights, size_t n_queries, size_t n_vectors, size_t n,
-                                                 const float *values, size_t head_dim, float *const *out, size_t at)
+/* out[g][i] += sum_p weights[g][p] values[p, i] in order of p < n, for n_vectors vectors of i from `at` on. */
+TARGET CNA_ALWAYS_INLINE void NAMED(value_block)(const float *const *weights, size_t n_queries, size_t n_vectors,
+                                                 size_t n, const float *values, size_t head_dim, float *const *out,
+                                                 size_t at)
 {
     const float *weight[QUERIES];
     NAMED(vector) sum[QUERIES][VECTORS];
@@ -67,7 +70,9 @@ TARGET CNA_ALWAYS_INLINE void NAMED(value_block)(const float *const *weights, si
 #pragma GCC unroll 4
         for (size_t g = 0; g < n_queries; g++) {
 #pragma GCC unroll 4
-            for (size_t v = 0; v < n_vectors; v++) sum[g][v] += weight[g][p] * *(const NAMED(vector) *)(values + v * LANES);
+            for (size_t v = 0; v < n_vectors; v++) {
+                sum[g][v] += weight[g][p] * *(const NAMED(vector) *)(values + v * LANES);
+            }
         }
     }
 #pragma GCC unroll 4

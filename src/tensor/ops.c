@@ -20,7 +20,7 @@ static inline float sum_lanes(const float lanes[N_LANES])
     return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
-/* condition ? a : b without a branch: gcc turns the ternary operator into branches, and then exp into a vector for each. */
+/* condition ? a : b without a branch: of the operator gcc makes branches, and then masked vectors for each. */
 static inline float choose(bool condition, float a, float b)
 {
     uint32_t mask = 0u - (uint32_t)condition;
@@ -149,8 +149,8 @@ CNA_CLONES static float max_of(const float *x, size_t n)
     }
     for (size_t j = 0; j < N_LANES; j++) last[j] = -INFINITY;
     memcpy(last, x + i, (n - i) * sizeof *x);
-    for (size_t j = 0; j < N_LANES; j++) {
-        last[j] = larger(larger(last[j], lanes[j]), larger(lanes[j + N_LANES], larger(lanes[j + 2 * N_LANES], lanes[j + 3 * N_LANES])));
+    for (size_t k = 0; k < COMPARED; k += N_LANES) {
+        for (size_t j = 0; j < N_LANES; j++) last[j] = larger(lanes[k + j], last[j]);
     }
     float max[4];
     for (size_t j = 0; j < 4; j++) max[j] = larger(larger(last[j], last[j + 4]), larger(last[j + 8], last[j + 12]));

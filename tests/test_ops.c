@@ -172,6 +172,56 @@ static void test_softmax(void **state)
     check_softmax(x, 40);
 }
 
+/* Whatever the instruction set: the bits of one exponential at a time, summed as the header says. */
+static void test_softmax_bits(void **state)
+{
+    (void)state;
+    numbers random = {8};
+    float x[ROOM], found[ROOM];
+    for (size_t n = 1; n <= ROOM; n += n < LONGEST ? 1 : 33) {
+        float max = -INFINITY, lanes[16] = {0};
+        numbers_fill(&random, x, ROOM, n % 2 == 0 ? 3 : 40); /* the wide ones clamp */
+        for (size_t i = 0; i < n; i++) max = x[i] > max ? x[i] : max;
+        memcpy(found, x, sizeof x);
+        float sum = cna_softmax_unscaled(found, n);
+        for (size_t i = 0; i < n; i++) {
+            float expected = cna_exp(x[i] - max);
+            lanes[i % 16] += expected;
+            assert_int_equal(cna_f32_bits(found[i]), cna_f32_bits(expected));
+        }
+        for (size_t half = 8; half > 0; half /= 2) {
+            for (size_t i = 0; i < half; i++) lanes[i] += lanes[i + half];
+        }
+        assert_int_equal(cna_f32_bits(sum), cna_f32_bits(lanes[0]));
+        size_t padded = (n + 15) / 16 * 16;
+        assert_memory_equal(found + padded, x + padded, (ROOM - padded) * sizeof *x);
+    }
+}
+
+/* A vocabulary's worth, where the sum is made piece by piece. */
+static void test_long_rows(void **state)
+{
+    (void)state;
+    enum { LONG = 5000 };
+    numbers random = {9};
+    static float x[LONG];
+    for (int round = 0; round < 50; round++) {
+        size_t n = LONG - numbers_below(&random, 1100), best = numbers_below(&random, n);
+        numbers_fill(&random, x, LONG, 2);
+        x[best] = 30;
+        x[best + numbers_below(&random, n - best)] = 30;
+        double sum = 0;
+        for (size_t i = 0; i < n; i++) sum += exp((double)x[i] - 20);
+        assert_int_equal(cna_argmax(x, n), best);
+        assert_near(cna_log_sum_exp(x, n), 20 + log(sum), 1e-6);
+        /* A small row's sum, where every term counts. */
+        for (size_t i = 0; i < n; i++) x[i] = (float)(i % 7) * 0.125f;
+        sum = 0;
+        for (size_t i = 0; i < n; i++) sum += exp((double)x[i]);
+        assert_near(cna_log_sum_exp(x, n), log(sum), 4e-7);
+    }
+}
+
 static void test_argmax(void **state)
 {
     (void)state;
@@ -213,6 +263,8 @@ static void test_swiglu(void **state)
         memcpy(part, gate + start, length * sizeof *part);
         cna_swiglu(part, up + start, length);
         assert_memory_equal(part, found + start, length * sizeof *part);
+        float v = gate[start]; /* and whatever the instruction set */
+        assert_int_equal(cna_f32_bits(part[0]), cna_f32_bits(v / (1 + cna_exp(-v)) * up[start]));
     }
 }
 
@@ -268,6 +320,11 @@ static void test_add(void **state)
     cna_add_bias(found, y, 3, 21);
     for (size_t i = 0; i < 63; i++) assert_true(found[i] == (float)((double)x[i] + (double)y[i % 21]));
     assert_true(found[63] == x[63]);
+    /* Enough rows for several threads. */
+    memcpy(found, x, sizeof x);
+    cna_add_bias(found, y, 1026, 16);
+    for (size_t i = 0; i < 1026 * 16; i++) assert_true(found[i] == (float)((double)x[i] + (double)y[i % 16]));
+    assert_true(found[1026 * 16] == x[1026 * 16]);
 }
 
 static void test_rope(void **state)
@@ -304,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_bf16_rounding), cmocka_unit_test(test_bf16_widening),
         cmocka_unit_test(test_f16_widening),  cmocka_unit_test(test_runs),
         cmocka_unit_test(test_exp),           cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_softmax_bits),  cmocka_unit_test(test_long_rows),
         cmocka_unit_test(test_argmax),        cmocka_unit_test(test_swiglu),
         cmocka_unit_test(test_rms_norm),      cmocka_unit_test(test_add),
         cmocka_unit_test(test_rope),

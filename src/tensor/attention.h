@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Causal attention of new rows over cached keys and values, in f32.
  *
- * Every score is a sum over head_dim in index order, every output a sum over absolute positions in order, and the softmax's
- * denominator a fixed arrangement of both; loops run across positions or across head_dim, never along a sum. So a prefix kept in
- * another cache, the other rows of the batch and the vector width cannot change a bit. */
+ * Every score is a sum over head_dim in index order, every output a sum over absolute positions in order, and the
+ * softmax's denominator a fixed arrangement of sixteen such sums; vectors run across positions or across head_dim, never
+ * along a sum. So the cut into views, the other rows of a tile and the vector width cannot change a bit. */
 #ifndef CNA_TENSOR_ATTENTION_H
 #define CNA_TENSOR_ATTENTION_H
 
@@ -45,5 +45,9 @@ size_t cna_attention_scratch(const cna_attention *attention);
  *   scratch  [cna_attention_scratch]
  *   out      laid out as q, overwritten; must not overlap it */
 void cna_attend(const cna_attention *attention, const float *q, float *scratch, float *out);
+
+/* The same by vectors of 4, 8 or 16 floats, or the widest below that this machine has; cna_attend takes the widest.
+ * Exposed for tests, which see that the bits are the same. */
+void cna_attend_lanes(const cna_attention *attention, size_t n_lanes, const float *q, float *scratch, float *out);
 
 #endif

@@ -13,4 +13,15 @@
 #define CNA_CLONES
 #endif
 
+/* Whether functions can be compiled for other instruction sets by attribute and chosen by __builtin_cpu_supports: for
+ * code that is written once for several vector widths. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define CNA_X86_TARGETS 1
+#else
+#define CNA_X86_TARGETS 0
+#endif
+
+/* For functions whose constant arguments choose how they are compiled. */
+#define CNA_ALWAYS_INLINE static inline __attribute__((always_inline))
+
 #endif

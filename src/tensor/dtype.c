@@ -15,18 +15,21 @@ const char *cna_storage_name(cna_storage storage)
     return names[storage];
 }
 
+/* All three cases are computed, so that loops over it have no branches. */
+static inline float widen_half(uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, magnitude = half & 0x7FFFu;
+    /* Zero or subnormal: fraction * 2^-24 is exact in f32. */
+    uint32_t small = cna_f32_bits((float)(int32_t)magnitude * 0x1p-24f);
+    uint32_t other = (magnitude << 13) + (112u << 23);
+    other += magnitude >= 0x7C00u ? 112u << 23 : 0; /* infinity and NaN: the largest exponent in both formats */
+    uint32_t is_small = 0u - (uint32_t)(magnitude < 0x400u);
+    return cna_f32_from_bits(sign | (small & is_small) | (other & ~is_small));
+}
+
 float cna_f32_from_f16(uint16_t half)
 {
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
-    uint32_t exponent = half >> 10 & 0x1Fu;
-    uint32_t fraction = half & 0x3FFu;
-    if (exponent == 0) {
-        /* Zero or subnormal: fraction * 2^-24 is exact in f32. */
-        float magnitude = (float)fraction * 0x1p-24f;
-        return sign != 0 ? -magnitude : magnitude;
-    }
-    if (exponent == 31) return cna_f32_from_bits(sign | 0x7F800000u | fraction << 13);
-    return cna_f32_from_bits(sign | (exponent + 112) << 23 | fraction << 13);
+    return widen_half(half);
 }
 
 static uint16_t load_u16(const unsigned char *bytes)
@@ -41,6 +44,11 @@ CNA_CLONES static void widen_bf16(const unsigned char *in, size_t n, float *rest
     for (size_t i = 0; i < n; i++) out[i] = cna_f32_from_bf16(load_u16(in + 2 * i));
 }
 
+CNA_CLONES static void widen_f16(const unsigned char *in, size_t n, float *restrict out)
+{
+    for (size_t i = 0; i < n; i++) out[i] = widen_half(load_u16(in + 2 * i));
+}
+
 void cna_widen(const void *in, cna_storage storage, size_t n, float *out)
 {
     const unsigned char *bytes = in;
@@ -52,7 +60,7 @@ void cna_widen(const void *in, cna_storage storage, size_t n, float *out)
         widen_bf16(bytes, n, out);
         break;
     case CNA_STORAGE_F16:
-        for (size_t i = 0; i < n; i++) out[i] = cna_f32_from_f16(load_u16(bytes + 2 * i));
+        widen_f16(bytes, n, out);
         break;
     case CNA_STORAGE_COUNT:
         break;

@@ -3,6 +3,8 @@
 #include "tensor/ops.h"
 
 #include <math.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "tensor/clones.h"
 #include "tensor/dtype.h"
@@ -11,20 +13,26 @@
 enum { N_LANES = 16 };
 
 /* A fixed tree over the lanes. */
-static inline float sum_lanes(float lanes[N_LANES])
+static inline float sum_lanes(const float lanes[N_LANES])
 {
-    for (size_t half = N_LANES / 2; half > 0; half /= 2) {
-        for (size_t i = 0; i < half; i++) lanes[i] += lanes[i + half];
-    }
-    return lanes[0];
+    float sums[4];
+    for (size_t i = 0; i < 4; i++) sums[i] = (lanes[i] + lanes[i + 8]) + (lanes[i + 4] + lanes[i + 12]);
+    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
+}
+
+/* condition ? a : b without a branch: of the operator gcc makes branches, and then masked vectors for each. */
+static inline float choose(bool condition, float a, float b)
+{
+    uint32_t mask = 0u - (uint32_t)condition;
+    return cna_f32_from_bits((cna_f32_bits(a) & mask) | (cna_f32_bits(b) & ~mask));
 }
 
 /* exp by range reduction x = n ln2 + r, |r| <= ln2/2, and the minimax polynomial of the
  * Cephes library (expf.c, coefficients only); written without branches so that loops over it vectorise. */
 static inline float exp_inline(float x)
 {
-    x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
+    x = choose(x < -87.0f, -87.0f, x);
+    x = choose(x > 88.0f, 88.0f, x);
     const float to_integer = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
     float n = x * 1.44269504088896341f + to_integer;
     uint32_t n_bits = cna_f32_bits(n);
@@ -102,6 +110,7 @@ void cna_add(float *x, const float *y, size_t n)
 
 void cna_add_bias(float *x, const float *bias, size_t n_rows, size_t dim)
 {
+#pragma omp parallel for schedule(static) if (n_rows * dim > RUN)
     for (size_t t = 0; t < n_rows; t++) add_run(x + t * dim, bias, dim);
 }
 
@@ -119,36 +128,71 @@ CNA_CLONES void cna_rope(float *x, size_t n_heads, size_t head_dim, const float 
     }
 }
 
+/* Values that are compared together: several vectors, so that comparisons need not wait for one another. */
+enum { COMPARED = 64 };
+
+static inline float larger(float a, float b)
+{
+    return a > b ? a : b;
+}
+
 CNA_CLONES static float max_of(const float *x, size_t n)
 {
-    float lanes[N_LANES];
-    for (size_t j = 0; j < N_LANES; j++) lanes[j] = -INFINITY;
-    size_t whole = n / N_LANES * N_LANES;
-    for (size_t i = 0; i < whole; i += N_LANES) {
-        for (size_t j = 0; j < N_LANES; j++) lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+    float lanes[COMPARED], last[N_LANES];
+    size_t i = 0;
+    for (size_t j = 0; j < COMPARED; j++) lanes[j] = -INFINITY;
+    for (; i + COMPARED <= n; i += COMPARED) {
+        for (size_t j = 0; j < COMPARED; j++) lanes[j] = larger(x[i + j], lanes[j]);
     }
-    for (size_t j = 0; j < n - whole; j++) lanes[j] = x[whole + j] > lanes[j] ? x[whole + j] : lanes[j];
-    for (size_t j = 1; j < N_LANES; j++) lanes[0] = lanes[j] > lanes[0] ? lanes[j] : lanes[0];
-    return lanes[0];
+    for (; i + N_LANES <= n; i += N_LANES) {
+        for (size_t j = 0; j < N_LANES; j++) lanes[j] = larger(x[i + j], lanes[j]);
+    }
+    for (size_t j = 0; j < N_LANES; j++) last[j] = -INFINITY;
+    memcpy(last, x + i, (n - i) * sizeof *x);
+    for (size_t k = 0; k < COMPARED; k += N_LANES) {
+        for (size_t j = 0; j < N_LANES; j++) last[j] = larger(lanes[k + j], last[j]);
+    }
+    float max[4];
+    for (size_t j = 0; j < 4; j++) max[j] = larger(larger(last[j], last[j + 4]), larger(last[j + 8], last[j + 12]));
+    return larger(larger(max[0], max[1]), larger(max[2], max[3]));
+}
+
+/* Index of the first whole run of COMPARED values that holds value, or of what follows the last run. */
+CNA_CLONES static size_t run_with(const float *x, size_t n, float value)
+{
+    size_t i = 0;
+    for (; i + COMPARED <= n; i += COMPARED) {
+        uint32_t found = 0;
+        for (size_t j = 0; j < COMPARED; j++) found |= x[i + j] == value;
+        if (found != 0) break;
+    }
+    return i;
 }
 
 size_t cna_argmax(const float *x, size_t n)
 {
     float max = max_of(x, n);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = run_with(x, n, max); i < n; i++) {
         if (x[i] == max) return i;
     }
     return 0;
 }
 
+/* Exponentials that wait in the first-level cache for their sum. */
+enum { EXPONENTIALS = 512 };
+
 CNA_CLONES static double sum_exp(const float *x, float max, size_t n)
 {
+    float values[EXPONENTIALS];
     double lanes[N_LANES] = {0};
-    size_t whole = n / N_LANES * N_LANES;
-    for (size_t i = 0; i < whole; i += N_LANES) {
-        for (size_t j = 0; j < N_LANES; j++) lanes[j] += (double)exp_inline(x[i + j] - max);
+    for (size_t i = 0; i < n; i += EXPONENTIALS) {
+        size_t here = n - i < EXPONENTIALS ? n - i : EXPONENTIALS, whole = here / N_LANES * N_LANES;
+        for (size_t j = 0; j < here; j++) values[j] = exp_inline(x[i + j] - max);
+        for (size_t k = 0; k < whole; k += N_LANES) {
+            for (size_t j = 0; j < N_LANES; j++) lanes[j] += (double)values[k + j];
+        }
+        for (size_t j = whole; j < here; j++) lanes[j - whole] += (double)values[j];
     }
-    for (size_t j = 0; j < n - whole; j++) lanes[j] += (double)exp_inline(x[whole + j] - max);
     double sum = 0;
     for (size_t j = 0; j < N_LANES; j++) sum += lanes[j];
     return sum;
@@ -162,18 +206,16 @@ double cna_log_sum_exp(const float *x, size_t n)
 
 CNA_CLONES float cna_softmax_unscaled(float *x, size_t n)
 {
-    float max = max_of(x, n);
+    /* Whole vectors: one exponential costs as much alone as sixteen together, and short rows are common. */
+    size_t padded = (n + N_LANES - 1) / N_LANES * N_LANES;
+    for (size_t i = n; i < padded; i++) x[i] = -INFINITY;
+    float max = max_of(x, padded);
     float lanes[N_LANES] = {0};
-    size_t whole = n / N_LANES * N_LANES;
-    for (size_t i = 0; i < whole; i += N_LANES) {
+    for (size_t i = 0; i < padded; i += N_LANES) {
         for (size_t j = 0; j < N_LANES; j++) {
             x[i + j] = exp_inline(x[i + j] - max);
             lanes[j] += x[i + j];
         }
-    }
-    for (size_t i = whole; i < n; i++) {
-        x[i] = exp_inline(x[i] - max);
-        lanes[i - whole] += x[i];
     }
     return sum_lanes(lanes);
 }

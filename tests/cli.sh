@@ -289,6 +289,22 @@ for threads in 1 3 8; do
     check "attribute: the same bytes on $threads threads" cmp -s "$out" "$work/threads.json"
 done
 
+# The same bytes where weights pass through memory, and one line where they cannot fit.
+answer="$g --prompt Why? --max-tokens 12 --json -q"
+"$cna" $answer > "$work/answer.json" 2> "$err" < /dev/null
+for setting in '--stream always' '--stream never' '--stream auto' '--memory 16G' '--stream always --threads 3'; do
+    "$cna" $many $setting > "$out" 2> "$err" < /dev/null
+    check "attribute: the same bytes with $setting" cmp -s "$out" "$work/threads.json"
+    "$cna" $answer $setting > "$out" 2> "$err" < /dev/null
+    check "generate: the same bytes with $setting" cmp -s "$out" "$work/answer.json"
+done
+run $g --prompt Why? --max-tokens 1 --stream always -v
+check 'generate: says that weights stream' grep -q '^cna: weights: read layer by layer' "$err"
+for mode in auto always never; do
+    fails "attribute: no memory, stream $mode" 1 'allow more (--memory)' $a $pair --memory 64K --stream $mode
+    fails "generate: no memory, stream $mode" 1 'found 64.0 KiB' $g --prompt x --memory 0.0625m --stream $mode
+done
+
 printf '%s\n' '{"999": [1]}' > "$work/deep.json"
 printf '%s\n' '{"0": [99999999]}' > "$work/wide.json"
 sed 's/"mlp_dim": *[0-9]*/"mlp_dim": 7/' "$work/circuit.json" > "$work/shape.json"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What must not change a bit of any result: the batch and its order, the number of threads, a shared prefix, multipliers of 1;
+ * What must not change a bit of any result: the batch and its order, the number of threads, a shared prefix, multipliers of 1,
+ * weights that are packed, used in place or read layer by layer;
  * also under each instruction set that oneDNN distinguishes. */
 #include "support.h"
 
@@ -291,8 +292,11 @@ static void check_model(const char *folder, cna_dtype dtype)
     cna_error err;
     cna_model *opened[3];
     for (int i = 0; i < 3; i++) {
-        const cna_model_options options = {.dtype = dtype, .n_threads = i + 1};
+        const cna_model_options options = {.dtype = dtype, .n_threads = i + 1, .in_place = i == 2,
+                                           .stream = i == 1 ? CNA_STREAM_ALWAYS : CNA_STREAM_NEVER};
         assert_ok(cna_model_open(folder, &options, &opened[i], &err));
+        static const char *const how[] = {"weights: packed", "weights: read layer by layer", "weights: used in place"};
+        assert_non_null(strstr(cna_model_plan(opened[i]), how[i]));
     }
     const cna_model *const models[] = {opened[0], opened[1], opened[2]};
     make_work(cna_model_get_info(models[0]), 11, &w);

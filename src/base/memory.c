@@ -5,6 +5,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 enum { ALIGNMENT = 64 };
 
@@ -71,4 +74,11 @@ cna_status cna_copy_bytes(char **out, const char *bytes, size_t n_bytes, const c
 void cna_free(void *pointer)
 {
     free(pointer);
+}
+
+void cna_memory_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }

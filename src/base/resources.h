@@ -13,8 +13,9 @@ uint64_t cna_memory_available(void);
 /* Bytes of anonymous and shared memory that the process holds now: RssAnon + RssShmem. 0 where the system does not tell. */
 uint64_t cna_memory_held(void);
 
-/* For tests: what the system and the cgroups still leave, read from files under root ("" is the machine's own) in place
- * of /proc and of where cgroups are mounted. UINT64_MAX where they tell nothing. */
+/* Bytes that the system and the cgroups still leave, to the process and to the page cache for its files. UINT64_MAX where
+ * they tell nothing.
+ *   root  "" for this machine; a folder that stands for "/" in tests */
 uint64_t cna_memory_left(const char *root);
 
 #endif

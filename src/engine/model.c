@@ -47,12 +47,14 @@ static cna_dtype resolve(cna_dtype asked, cna_storage storage)
     return storage == CNA_STORAGE_BF16 ? CNA_DTYPE_BF16 : CNA_DTYPE_F32;
 }
 
-/* "8.0 GiB", or "12.5 MiB" for less than one. */
+/* Such as "8.0 GiB". */
 static const char *bytes_text(uint64_t n_bytes, char out[32])
 {
-    double mebi = (double)n_bytes / (1 << 20);
-    if (mebi >= 1024) snprintf(out, 32, "%.1f GiB", mebi / 1024);
-    else snprintf(out, 32, "%.1f MiB", mebi);
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    double value = (double)n_bytes / 1024;
+    size_t unit = 0;
+    for (; value >= 1024 && unit < 3; unit++) value /= 1024;
+    snprintf(out, 32, "%.1f %s", value, units[unit]);
     return out;
 }
 
@@ -62,13 +64,14 @@ static cna_status choose_keep(cna_model *model, const cna_model_options *options
 {
     cna_weights_need need;
     CNA_TRY(cna_weights_measure(&model->checkpoint, model->input, &need, err));
-    uint64_t limit = model->memory_bytes, taken = cna_memory_held() + limit / 8, room = limit > taken ? limit - taken : 0;
+    uint64_t limit = model->memory_bytes, held = cna_memory_held(), taken = held + limit / 8;
+    uint64_t room = limit > taken ? limit - taken : 0;
     uint64_t whole = options->in_place ? need.in_place : need.packed;
     if (options->in_place && model->info.size_bytes > whole) whole = model->info.size_bytes;
-    char weights[32], memory[32], left[32];
+    char weights[32], memory[32], before[32];
     bytes_text(whole, weights);
     bytes_text(limit, memory);
-    bytes_text(room, left);
+    bytes_text(held, before);
     if (options->stream != CNA_STREAM_ALWAYS) {
         *keep = CNA_LINEAR_PACKED;
         if (!options->in_place && need.packed <= room) return CNA_OK;
@@ -76,16 +79,16 @@ static cna_status choose_keep(cna_model *model, const cna_model_options *options
         if (need.in_place <= room && model->info.size_bytes <= limit) return CNA_OK;
     }
     if (options->stream == CNA_STREAM_NEVER) {
-        return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for weights of %s, found %s of which %s are free for them; "
-                        "allow more (--memory) or let them be read layer by layer (--stream auto)",
-                        model->checkpoint.folder, weights, memory, left);
+        return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for weights of %s beside %s held already and an eighth for "
+                        "the work, found %s; allow more (--memory) or let them be read layer by layer (--stream auto)",
+                        model->checkpoint.folder, weights, before, memory);
     }
     *keep = CNA_LINEAR_STAGED;
     model->streams = true;
     if (need.staged + need.stage > room) {
-        return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for %s of weights at a time, found %s of which %s are free "
-                        "for them; allow more (--memory)", model->checkpoint.folder,
-                        bytes_text(need.staged + need.stage, weights), memory, left);
+        return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for %s of weights at a time beside %s held already and an "
+                        "eighth for the work, found %s; allow more (--memory)", model->checkpoint.folder,
+                        bytes_text(need.staged + need.stage, weights), before, memory);
     }
     if (options->stream == CNA_STREAM_ALWAYS) return CNA_OK;
     cna_buffer text = {0};
@@ -160,6 +163,7 @@ cna_status cna_model_open(const char *path, const cna_model_options *options, cn
     CNA_TRY_CLEANUP(describe(&model->checkpoint, model->tokenizer, storage, compute, &model->info, err));
     model->n_threads = options->n_threads > 0 ? options->n_threads : omp_get_num_procs();
     model->input = cna_input_for(compute);
+    cna_memory_trim(); /* a tokenizer of 128,000 tokens leaves 46 MB of its JSON behind */
     model->memory_bytes = options->memory_bytes != 0 ? options->memory_bytes : cna_memory_available() / 10 * 8;
     cna_linear_keep keep;
     CNA_TRY_CLEANUP(choose_keep(model, options, &keep, err));

@@ -41,22 +41,23 @@ static uint64_t unit_bytes(const cna_unit *unit)
     return n;
 }
 
-/* Which units are to stay in the page cache when they are passed. Where all fit beyond what the process holds, all. Else the
- * first that do, and the rest is dropped at once: a cache that forgets what was used longest ago would forget each
- * layer just before the next pass needs it. */
+/* Which units are to stay in the page cache when they are passed. Where all fit beside what the process may hold, all. Else
+ * the first that do, and the rest is dropped at once: a cache that forgets what was used longest ago would forget each
+ * layer just before the next pass needs it. Some of the room is left to others. */
 static void choose_cached(const cna_model *model, cna_unit *units, size_t n_units)
 {
-    uint64_t available = cna_memory_available(), total = 0, largest = 0, n = 0;
-    uint64_t cache = available > model->memory_bytes ? (available - model->memory_bytes) / 10 * 7 : 0;
+    uint64_t left = cna_memory_left(""), held = cna_memory_held(), total = 0, passing = 0, n = 0;
+    uint64_t all = left > UINT64_MAX - held ? UINT64_MAX : left + held;
+    uint64_t room = all > model->memory_bytes ? (all - model->memory_bytes) / 10 * 8 : 0;
     for (size_t i = 0; i < n_units; i++) {
-        uint64_t one = unit_bytes(&units[i]);
+        uint64_t one = unit_bytes(&units[i]), two = one + unit_bytes(&units[(i + 1) % n_units]);
         total += one;
-        if (one > largest) largest = one;
+        if (two > passing) passing = two;
     }
-    if (total > cache) cache = cache > 2 * largest ? cache - 2 * largest : 0; /* room for the layers that pass through */
+    if (total > room) room = room > passing ? room - passing : 0;
     for (size_t i = 0; i < n_units; i++) {
         n += unit_bytes(&units[i]);
-        units[i].cached = n <= cache;
+        units[i].cached = n <= room;
     }
 }
 

@@ -12,7 +12,7 @@ enum {
     TILE_ROWS = 24,          /* 12, 24, 48 and 96 rows gave position-independent rows; 8, 16, 32 and 64 did not */
     PANEL_BYTES = 1 << 20,   /* of W in a tile: fits the second-level cache with room for x and y */
     PANEL_COLUMNS_MAX = 512,
-    PACK_BYTES = 16 << 20,   /* of W that are converted at a time on the way to a packed copy */
+    PACK_BYTES = 4 << 20,    /* of W that are converted at a time on the way to a packed copy */
 };
 
 struct cna_linear {

@@ -15,10 +15,20 @@
 #include "study/bench_ceiling.h"
 #include "study/bench_peak.h"
 
+/* Sanitizers hold memory of their own, and what was freed. */
+#ifdef __has_feature
+#define IS_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#else
+#define IS_SANITIZED 0
+#endif
+
 static const cna_config llama_1b = {.n_layers = 16, .hidden_dim = 2048, .mlp_dim = 8192, .n_heads = 32, .n_kv_heads = 8,
                                     .head_dim = 64, .vocab_size = 128256, .tied_embeddings = true};
 
-/* Llama-3.2-1B is published as 1,235,814,400 parameters; its head is its embedding, and 33 norms take part in no product. */
+/* Llama-3.2-1B is published as 1,235,814,400 parameters; its head is its embedding, and 33 norms take part in no
+ * product. */
 static void test_step(void **state)
 {
     (void)state;
@@ -111,8 +121,8 @@ static void test_window_short_of_room(void **state)
 
 static cna_bench_probe small_probe(const cna_progress *progress)
 {
-    const cna_config c = {.n_layers = 2, .hidden_dim = 512, .mlp_dim = 1024, .n_heads = 8, .n_kv_heads = 8, .head_dim = 64,
-                          .vocab_size = 512};
+    const cna_config c = {.n_layers = 2, .hidden_dim = 512, .mlp_dim = 1024, .n_heads = 8, .n_kv_heads = 8,
+                          .head_dim = 64, .vocab_size = 512};
     cna_bench_probe probe = {.input = CNA_INPUT_F32, .n_threads = 2, .memory_bytes = 48 << 20, .quick = true,
                              .progress = progress};
     cna_bench_matrices(&c, probe.matrices);
@@ -134,7 +144,7 @@ static void test_ceilings(void **state)
     double seconds = cna_clock_seconds() - start;
     assert_int_equal(n_bytes, (48 << 20) / 10 * 8);
     assert_true(gbs * seconds > 3e-9 * (double)n_bytes); /* three passes or more took less than all of the time */
-    assert_true(before == 0 || most - before < (48 << 20) + (4 << 20));
+    assert_true(before == 0 || IS_SANITIZED || most - before < (48 << 20) + (4 << 20));
     start = cna_clock_seconds();
     assert_ok(cna_bench_product_ceiling(&probe, &gflops, &err));
     seconds = cna_clock_seconds() - start;
@@ -193,7 +203,7 @@ static void test_peak(void **state)
     cna_free(block);
     uint64_t most = cna_bench_peak_stop(peak);
     assert_true(most >= before + BLOCK);
-    assert_true(most < before + BLOCK + (8 << 20));
+    assert_true(IS_SANITIZED || most < before + BLOCK + (8 << 20));
     assert_int_equal(cna_bench_peak_stop(NULL), 0);
 }
 

@@ -95,7 +95,6 @@ static cna_status measure_prompt(cna_bench_state *b, const cna_model *model, siz
         out->seconds = m.seconds;
         out->tokens_per_s = (double)(n * n_tokens) / m.seconds;
         out->gflops = 1e-9 * flops / m.seconds;
-        out->ceiling_share = out->gflops / cna_bench_ceiling_of(b);
         out->other_share = cna_bench_other_share(m.usage.product_seconds, m.usage.seconds);
     }
     b->out->n_prompts++;
@@ -116,13 +115,11 @@ static void keep_decode(const cna_bench_state *b, const cna_bench_window *w, cna
     double step = cna_bench_ratio(w->end - w->start, (double)w->n_steps);
     if (out->n_steps > 0 && !(step < out->step_seconds)) return;
     double n = (double)w->n_sequences, gflop = 1e-9 * n * cna_bench_step_flops(&b->config);
-    double weight_bytes = cna_bench_step_weights(&b->config) * (double)cna_input_bytes(b->input);
     *out = (cna_bench_decode){
         .batch = w->n_sequences, .n_steps = w->n_steps, .step_seconds = step, .tokens_per_s = cna_bench_ratio(n, step),
-        .bandwidth_share = cna_bench_ratio(1e-9 * weight_bytes / b->out->read_gbs, step),
-        .gflops = cna_bench_ratio(gflop, step), .ceiling_share = cna_bench_ratio(gflop / cna_bench_ceiling_of(b), step),
+        .gflops = cna_bench_ratio(gflop, step),
         .other_share = cna_bench_other_share(w->end_usage.product_seconds - w->start_usage.product_seconds,
-                                   w->end_usage.seconds - w->start_usage.seconds)};
+                                             w->end_usage.seconds - w->start_usage.seconds)};
 }
 
 static cna_status measure_decode(cna_bench_state *b, const cna_model *model, size_t n, cna_error *err)

@@ -8,17 +8,23 @@
 enum {
     ROUNDS_MAX = 3,
     N_CEILINGS = 3,
-    N_STAGES = N_CEILINGS + 1 + CNA_BENCH_PROMPTS_MAX + CNA_BENCH_DECODES_MAX,
+    N_STAGES = 2 * N_CEILINGS + 1 + CNA_BENCH_PROMPTS_MAX + CNA_BENCH_DECODES_MAX,
 };
 static const double ROUNDS_SECONDS = 4; /* no further round after these */
 static const double QUICK_SECONDS = 10; /* what a quick bench leaves out takes longer */
+
+/* A quick bench does not come back to the ceilings. */
+static size_t n_stages(const cna_bench_state *b)
+{
+    return b->options->quick ? N_STAGES - N_CEILINGS : N_STAGES;
+}
 
 static bool report_stage(void *user, const char *what, size_t done, size_t total)
 {
     (void)what, (void)done, (void)total;
     const cna_bench_state *b = user;
     const cna_progress *outer = &b->options->progress;
-    return outer->report != NULL && outer->report(outer->user, "measurements", b->n_done, N_STAGES);
+    return outer->report != NULL && outer->report(outer->user, "measurements", b->n_done, n_stages(b));
 }
 
 static void note(void *user, const char *text)
@@ -37,7 +43,7 @@ void cna_bench_begin(cna_bench_state *b, const char *path, const cna_model_optio
 cna_status cna_bench_end_stage(cna_bench_state *b, cna_error *err)
 {
     b->n_done++;
-    return cna_progress_report(&b->progress, "measurements", b->n_done, N_STAGES, err);
+    return cna_progress_report(&b->progress, "measurements", b->n_done, n_stages(b), err);
 }
 
 uint64_t cna_bench_next_number(cna_bench_state *b)

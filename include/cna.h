@@ -534,6 +534,65 @@ CNA_API const cna_sweep_info *cna_sweep_get_info(const cna_sweep *sweep);
 /* The thresholds under which an answer counted as incoherent; -infinity where none applied. */
 CNA_API void cna_sweep_thresholds(const cna_sweep *sweep, double *min_quality, double *min_logprob);
 
+/* ------------------------------------------------------------------------------------------------- bench */
+
+/* NaN everywhere below: not measured. Operations are 2 for each multiplication with a weight; attention is not counted.
+ * Shares of time "outside products" are of the time in forward passes. */
+typedef struct cna_bench_options {
+    bool quick;            /* each measurement once, fewer prompts and steps, and none that would take over ten seconds */
+    cna_progress progress; /* counts measurements; note receives the models' plans */
+} cna_bench_options;
+
+/* n_tokens of `batch` prompts to the logits of the last one of each. */
+typedef struct cna_bench_prompt {
+    size_t n_tokens, batch;
+    double seconds, tokens_per_s;
+    double gflops;        /* operations that must be done, a second of the whole call */
+    double ceiling_share; /* of the machine's best */
+    double other_share;   /* of the time: outside products */
+} cna_bench_prompt;
+
+/* `batch` sequences decoding together, all of them busy; their prompts are left out. */
+typedef struct cna_bench_decode {
+    size_t batch, n_steps;
+    double step_seconds, tokens_per_s, gflops;
+    double bandwidth_share; /* weights that must be read in a step, a second, of read_gbs */
+    double ceiling_share, other_share;
+} cna_bench_decode;
+
+enum { CNA_BENCH_PROMPTS_MAX = 4, CNA_BENCH_DECODES_MAX = 4 };
+
+typedef struct cna_bench {
+    char cpu[64];            /* the processor's name for itself */
+    char library[32];        /* that does the products, with its version */
+    char kernel[96], head_kernel[96]; /* of a layer's products, and of the output head's */
+    int n_cores, n_threads;
+    uint64_t memory_bytes;   /* of the machine */
+    cna_model_info model;
+    double bf16_gflops, f32_gflops; /* best product over the model's own shapes, 512 rows, packed; bf16: NaN where the
+                                     * processor has no such product */
+    double read_gbs;         /* 1e9 bytes a second: the better of a plain read and one-row products */
+    uint64_t read_bytes;     /* that each pass of it read: 1 GB, less where memory does not allow */
+    struct {
+        size_t n_prompts, n_tokens, n_shared; /* tokens: of all prompts; how many of each all have in common */
+        double seconds, gflops, ceiling_share, other_share;
+    } attribute;             /* weights used in place, as cna_attribute is best run */
+    cna_bench_prompt prompts[CNA_BENCH_PROMPTS_MAX];
+    cna_bench_decode decodes[CNA_BENCH_DECODES_MAX]; /* as many of 1, 8, 64 and 256 as memory allows */
+    size_t n_prompts, n_decodes;
+    uint64_t planned_bytes;  /* of the run that planned most, the model included; 0: unknown */
+    uint64_t peak_bytes;     /* that it was seen to hold (RssAnon + RssShmem); 0: unknown */
+} cna_bench;
+
+/* Measure what this machine can do at best with products of a model's shapes and with its memory, and how near attribution,
+ * prompts and decoding come to it. Prompts are random token ids from a fixed generator. The model is opened twice, in place
+ * for attribution. Takes up to 1.3 GB beside the model, within memory_bytes.
+ *   path           a model folder; weights may be of any values, so that a real model's shape is enough
+ *   model_options  ? as for cna_model_open; in_place is not used
+ * Errors: as cna_model_open; ERR_CANCELLED. */
+CNA_API CNA_MUST_CHECK cna_status cna_bench_run(const char *path, const cna_model_options *model_options,
+                                                const cna_bench_options *options, cna_bench *out, cna_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -79,7 +79,7 @@ works 'overview' 'Usage: cna COMMAND' --help
 works 'overview: an example that can be typed' 'models/prompts/restricted-discovery.txt' --help
 works 'help command' 'Usage: cna sweep' help sweep
 
-for command in attribute generate sweep compare inspect tokenize; do
+for command in attribute generate sweep compare inspect tokenize bench; do
     works "$command: help" "Usage: cna $command" $command --help
     check "$command: help has an example" grep -q '^Example:' "$out"
     check "$command: help fits 120 columns" awk 'length > 120 { exit 1 }' "$out"
@@ -112,6 +112,8 @@ pair="--positive $some --negative $some"
 for value in 0 -1 8GB 8X G 1.5 .5G 1.G 1..5G 1e9 0x10 ' 8G' '8G ' 0.0000001K 99999999T 8GiBs inf ''; do
     fails "attribute: memory '$value'" 2 '--memory: expected a number of bytes' attribute -m x $pair --memory "$value"
 done
+fails 'bench: no model' 2 'bench/make_checkpoint.py' bench
+fails 'bench: word' 2 "unexpected argument 'x'" bench x
 fails 'attribute: no model' 2 '-m DIR is required' attribute $pair
 fails 'attribute: no positive' 2 '--positive FILE is required' attribute -m x --negative "$some"
 fails 'attribute: no negative' 2 '--negative FILE is required' attribute -m x --positive "$some"
@@ -183,7 +185,7 @@ fails 'tokenize: system without chat' 2 '--system needs --chat' tokenize -m x --
 fails 'tokenize: text that is not UTF-8' 2 'expected UTF-8' tokenize -m x "$(printf '\355\240\200')"
 
 for command in 'attribute --positive x --negative x' 'generate --prompt x' 'sweep --circuit x --prompts x' \
-    'tokenize x' 'inspect'; do
+    'tokenize x' 'inspect' 'bench'; do
     name=${command%% *}
     fails "$name: missing model" 1 "$work/nowhere: cannot be opened" $command -m "$work/nowhere"
     fails "$name: model by name" 1 'Some-Org/some-model: no such folder' $command -m Some-Org/some-model
@@ -395,6 +397,33 @@ works 'sweep: json' '"points":[{"side":"harmful"' $s --multipliers 0 --controls 
 fails 'sweep: answers in no folder' 1 'cannot be created' $s --answers "$work/no/answers.jsonl"
 printf '# kind: regex\n(\n' > "$work/patterns.txt"
 fails 'sweep: bad patterns' 1 'patterns.txt' $s --patterns "$work/patterns.txt"
+
+works 'bench: table' 'of bandwidth' bench -m "$model" --quick --threads 1
+check 'bench: table fits 120 columns' awk 'length > 120 { exit 1 }' "$out"
+check 'bench: every kind of work' sh -c 'for w in attribute, "prompt, 8 x 512" "decode, 1 seq" memory; do
+    grep -q "^$w" "$1" || exit 1; done' sh "$out"
+works 'bench: json' '"ceiling":{' bench -m "$model" --quick --threads 1 --json
+if command -v jq > /dev/null; then
+    check 'bench: one object with the keys promised' jq -e -s 'length == 1 and (.[0]
+        | (.machine | type == "object" and .n_threads == 1)
+        and (.ceiling | has("bf16_gflops") and .f32_gflops > 0 and .read_gbs > 0)
+        and (.attribute | has("gflops") and has("ceiling_share") and has("other_share"))
+        and ([.prompt[] | [.tokens, .batch]] == [[128, 1], [128, 8], [512, 1], [512, 8]])
+        and all(.prompt[]; .gflops > 0)
+        and .decode[0].batch == 1
+        and all(.decode[]; has("tokens_per_s") and has("bandwidth_share"))
+        and (.memory | has("planned_bytes") and has("peak_bytes")))' "$out"
+else
+    echo 'skip bench: keys: no jq'
+    skipped=$((skipped + 1))
+fi
+"$cna" bench -m "$model" -q > "$out" 2> "$err" < /dev/null &
+pid=$!
+sleep 1
+kill -TERM $pid
+wait $pid
+code=$?
+check_failure 'bench: a signal ends it' 143 'interrupted'
 
 # ------------------------------------------------------------------------- readers that leave, disks that are full
 { "$cna" $g --prompts "$work/pos.txt" --max-tokens 20 --json -q 2> "$err"; echo $? > "$work/code"; } | head -c 1 > /dev/null

@@ -7,6 +7,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "child.h"
 #include "numbers.h"
 #include "tensor/linear.h"
@@ -224,6 +225,33 @@ static void test_memory(void **state)
     cna_linear_context_free(NULL);
 }
 
+/* Time and operations add up, of rows that were asked for, whatever a kernel pads them to. */
+static void test_used(void **state)
+{
+    (void)state;
+    cna_error err;
+    cna_linear_context *context;
+    problem p = make_problem((shape){75, 80}, CNA_STORAGE_F32, false, 3);
+    cna_linear *linear = make_linear(&p, CNA_INPUT_F32, true);
+    float *y = new_array(ROWS_MAX * 75, sizeof *y);
+    double seconds, flops, before, start = cna_clock_seconds();
+    assert_ok(cna_linear_context_create(&context, &err));
+    cna_linear_context_used(context, &seconds, &flops);
+    assert_true(seconds == 0 && flops == 0);
+    assert_ok(cna_linear_apply(linear, context, p.x, 1, y, &err));
+    cna_linear_context_used(context, &before, &flops);
+    assert_true(before > 0 && flops == 2 * 75 * 80);
+    assert_ok(cna_linear_apply(linear, context, p.x, ROWS_MAX, y, &err));
+    assert_ok(cna_linear_apply(linear, context, p.x, 0, y, &err));
+    cna_linear_context_used(context, &seconds, &flops);
+    assert_true(seconds > before && seconds <= cna_clock_seconds() - start);
+    assert_true(flops == 2 * 75 * 80 * (1 + (double)ROWS_MAX));
+    cna_linear_context_free(context);
+    cna_linear_free(linear);
+    cna_free(y);
+    free_problem(&p);
+}
+
 static cna_status create_and_apply(void *user, cna_error *err)
 {
     const problem *p = user;
@@ -260,11 +288,12 @@ int main(int argc, char **argv)
     child_wait_passively(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes), cmocka_unit_test(test_every_row_count), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_memory), cmocka_unit_test(test_memory_failures), cmocka_unit_test(test_each_isa),
+        cmocka_unit_test(test_memory), cmocka_unit_test(test_used), cmocka_unit_test(test_memory_failures),
+        cmocka_unit_test(test_each_isa),
     };
     const struct CMUnitTest child_tests[] = {
         cmocka_unit_test(test_shapes), cmocka_unit_test(test_every_row_count), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_memory_failures),
+        cmocka_unit_test(test_used), cmocka_unit_test(test_memory_failures),
     };
     if (child_is_one()) return cmocka_run_group_tests_name("linear under one ISA", child_tests, NULL, NULL);
     return cmocka_run_group_tests_name("linear", tests, NULL, NULL);

@@ -67,15 +67,20 @@ static void note_lines(const char *text)
     }
 }
 
+cna_model_options cli_model_options(const cli_common *common, bool in_place)
+{
+    return (cna_model_options){.dtype = (cna_dtype)common->dtype, .memory_bytes = common->memory,
+                               .stream = (cna_stream_mode)common->stream, .n_threads = (int)common->threads,
+                               .in_place = in_place};
+}
+
 int cli_open_model(const cli_common *common, bool in_place, cna_model **out)
 {
     int code = cli_require(common->model, "-m DIR");
     if (code == CLI_DONE) code = cli_require_folder(common->model);
     if (code != CLI_DONE) return code;
     cna_error err;
-    cna_model_options options = {
-        .dtype = (cna_dtype)common->dtype, .memory_bytes = common->memory, .stream = (cna_stream_mode)common->stream,
-        .n_threads = (int)common->threads, .in_place = in_place};
+    const cna_model_options options = cli_model_options(common, in_place);
     if (cna_model_open(common->model, &options, out, &err) != CNA_OK) return cli_fail_error(&err);
     if (cli_get_verbosity() == CLI_VERBOSE) note_lines(cna_model_plan(*out));
     if (cna_model_notice(*out) != NULL) cli_note("%s", cna_model_notice(*out));

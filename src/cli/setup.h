@@ -14,7 +14,9 @@ int cli_require_folder(const char *path);
 bool cli_is_folder(const char *path);
 bool cli_is_file(const char *path);
 
-/* Open -m, say its plan under -v and its notice in any case. in_place as in cna_model_options. */
+/* How the common flags ask for a model to be opened. in_place as in cna_model_options. */
+cna_model_options cli_model_options(const cli_common *common, bool in_place);
+/* Open -m, say its plan under -v and its notice in any case. */
 int cli_open_model(const cli_common *common, bool in_place, cna_model **out);
 
 /* The format that --raw, --chat, --system and --date ask for. */

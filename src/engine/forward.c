@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "tensor/ops.h"
 
 static cna_row_kind kind_of(size_t position, size_t n_prompt)
@@ -335,7 +336,7 @@ static void count_usage(const cna_session *s, size_t n_rows, double start, const
 {
     double products[2];
     cna_linear_context_used(s->products, &products[0], &products[1]);
-    usage->seconds += omp_get_wtime() - start;
+    usage->seconds += cna_clock_seconds() - start;
     usage->product_seconds += products[0] - before[0];
     usage->product_flops += products[1] - before[1];
     usage->n_passes++;
@@ -346,7 +347,7 @@ cna_status cna_forward(cna_session *s, const cna_span *spans, size_t n_spans, co
                        cna_error *err)
 {
     size_t n_rows = 0;
-    double start = omp_get_wtime(), before[2];
+    double start = cna_clock_seconds(), before[2];
     cna_linear_context_used(s->products, &before[0], &before[1]);
     for (size_t i = 0; i < n_spans; i++) n_rows += spans[i].n_tokens;
     set_threads(threads_for(s->model, n_rows));

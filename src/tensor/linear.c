@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "tensor/onednn.h"
 
 enum {
@@ -207,6 +208,11 @@ const char *cna_linear_kernel(const cna_linear *linear)
     return linear->kernel;
 }
 
+void cna_linear_library(char *out, size_t n_out)
+{
+    cna_onednn_version(out, n_out);
+}
+
 /* One compiled product, which works on as many threads as it was compiled for. */
 typedef struct entry {
     cna_product product;
@@ -226,6 +232,7 @@ struct cna_linear_context {
     size_t n_entries, capacity;
     tile_scratch *scratch; /* [n_scratch] one for each thread */
     size_t n_scratch, scratch_capacity;
+    double seconds, flops; /* of all products so far */
 };
 
 cna_status cna_linear_context_create(cna_linear_context **out, cna_error *err)
@@ -245,6 +252,12 @@ void cna_linear_context_free(cna_linear_context *context)
     cna_free(context->scratch);
     cna_free(context->entries);
     cna_free(context);
+}
+
+void cna_linear_context_used(const cna_linear_context *context, double *seconds, double *flops)
+{
+    *seconds = context->seconds;
+    *flops = context->flops;
 }
 
 static bool same_product(const cna_product *a, const cna_product *b)
@@ -362,12 +375,10 @@ cna_status cna_linear_apply(const cna_linear *linear, cna_linear_context *contex
 {
     if (n_rows == 0) return CNA_OK;
     if (linear->weight == NULL) return cna_fail(err, CNA_ERR_INTERNAL, "a product of weights that were not staged");
-    if (linear->tiled) return apply_tiled(linear, context, x, n_rows, y, err);
-    return apply_whole(linear, context, x, n_rows, y, err);
-}
-
-void cna_linear_context_used(const cna_linear_context *context, double *seconds, double *flops)
-{
-    (void)context;
-    *seconds = *flops = 0;
+    double start = cna_clock_seconds();
+    cna_status status = linear->tiled ? apply_tiled(linear, context, x, n_rows, y, err)
+                                      : apply_whole(linear, context, x, n_rows, y, err);
+    context->seconds += cna_clock_seconds() - start;
+    context->flops += 2 * (double)n_rows * (double)linear->n_in * (double)linear->n_out;
+    return status;
 }

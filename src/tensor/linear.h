@@ -62,6 +62,8 @@ CNA_MUST_CHECK cna_status cna_linear_create_stage(cna_linear **out, cna_error *e
 void cna_linear_stage(const cna_linear *linear, void *memory, cna_linear *stage);
 /* The kernel that serves it, for example "brg:avx512_core_bf16" or "gemm:jit, tiles of 24 rows". */
 const char *cna_linear_kernel(const cna_linear *linear);
+/* Name and version of the library that does the products, for example "oneDNN 2.6.3". */
+void cna_linear_library(char *out, size_t n_out);
 
 /* Compiled products and scratch memory of one caller. Not for several threads at once. */
 typedef struct cna_linear_context cna_linear_context;

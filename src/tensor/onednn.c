@@ -101,6 +101,12 @@ cna_status cna_onednn_kernel(const cna_product *product, char *out, size_t n_out
     return status;
 }
 
+void cna_onednn_version(char *out, size_t n_out)
+{
+    const dnnl_version_t *version = dnnl_version();
+    snprintf(out, n_out, "oneDNN %d.%d.%d", version->major, version->minor, version->patch);
+}
+
 bool cna_onednn_is_brg(bool bf16)
 {
     cna_product ordinary = {.n_rows = 24, .n_in = 256, .n_out = 256, .bf16 = bf16};

@@ -18,6 +18,9 @@ typedef struct cna_onednn_primitive cna_onednn_primitive;
 /* Whether an f32 or bf16 product of an ordinary shape is served by a `brg` kernel here. */
 bool cna_onednn_is_brg(bool bf16);
 
+/* "oneDNN" and the version that the program runs with. */
+void cna_onednn_version(char *out, size_t n_out);
+
 /* Name of the kernel that oneDNN chooses for a product. */
 CNA_MUST_CHECK cna_status cna_onednn_kernel(const cna_product *product, char *out, size_t n_out, cna_error *err);
 

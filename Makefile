@@ -1,5 +1,7 @@
 # cna - `make help` lists the targets.
-BUILD   ?= build
+# What multiplies matrices: onednn, or reference (plain loops that need no library; for tests, not for speed).
+PRODUCTS ?= onednn
+BUILD   ?= build$(if $(filter reference,$(PRODUCTS)),/reference)
 ifeq ($(origin CC),default)
 CC       = gcc
 endif
@@ -11,11 +13,18 @@ FLAGS    = -std=c17 -ffp-contract=off -fopenmp -fvisibility=hidden -Iinclude -Is
 
 PACKAGES := jansson libpcre2-8 libutf8proc libcrypto
 CPPFLAGS += $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-# oneDNN ships no pkg-config file on Debian 12.
-LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -ldnnl -lm
+LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
+ifeq ($(PRODUCTS),onednn)
+LIBS     += -ldnnl # oneDNN ships no pkg-config file on Debian 12.
+OTHER_PRODUCTS = src/tensor/reference_products.c
+else ifeq ($(PRODUCTS),reference)
+OTHER_PRODUCTS = src/tensor/onednn.c
+else
+$(error PRODUCTS: expected onednn or reference, found '$(PRODUCTS)')
+endif
 
-LIB_SRC  := $(sort $(wildcard src/base/*.c src/tensor/*.c src/checkpoint/*.c src/text/*.c src/engine/*.c \
-                     src/method/*.c src/study/*.c))
+LIB_SRC  := $(sort $(filter-out $(OTHER_PRODUCTS),$(wildcard src/base/*.c src/tensor/*.c src/checkpoint/*.c \
+                     src/text/*.c src/engine/*.c src/method/*.c src/study/*.c)))
 CLI_SRC  := $(sort $(wildcard src/cli/*.c))
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TEST_AUX := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Attention against the formula in double precision; and that neither a shared prefix nor what lies around a row changes
- * a bit of it. */
+ * Attention against the formula in double precision; and that neither a shared prefix nor what lies around a row
+ * changes a bit of it. */
 #include "support.h"
 
 #include <math.h>
@@ -114,8 +114,8 @@ static void test_formula(void **state)
                 for (size_t i = 0; i < p.head_dim; i++) {
                     double found = (double)out[g * p.head_dim + i];
                     if (!(fabs(found - expected[i]) <= bound[i])) {
-                        fail_msg("head_dim %zu, %zu of %zu positions: found %.9g, expected %.9g within %.3g", p.head_dim,
-                                 n_visible, p.n_tokens, found, expected[i], bound[i]);
+                        fail_msg("head_dim %zu, %zu of %zu positions: found %.9g, expected %.9g within %.3g",
+                                 p.head_dim, n_visible, p.n_tokens, found, expected[i], bound[i]);
                     }
                 }
             }

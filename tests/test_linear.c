@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Products with weights: against double precision, and the same bits for every number of rows, row position and number of
- * threads, prepacked or not, also under each instruction set that oneDNN distinguishes. */
+ * Products with weights: against double precision, and the same bits for every number of rows, row position and number
+ * of threads, prepacked or not, also under each instruction set that oneDNN distinguishes. */
 #include "support.h"
 
 #include <math.h>
@@ -41,7 +41,8 @@ static void *new_array(size_t count, size_t size)
 /* Finite f16 of ordinary size: sign, exponents 8 .. 15, any fraction. */
 static uint16_t random_f16(numbers *random)
 {
-    return (uint16_t)(numbers_below(random, 2) << 15 | (8 + numbers_below(random, 8)) << 10 | numbers_below(random, 1024));
+    return (uint16_t)(numbers_below(random, 2) << 15 | (8 + numbers_below(random, 8)) << 10 |
+                      numbers_below(random, 1024));
 }
 
 /* misalign: begin at an odd address, as a tensor in a file may. */
@@ -84,22 +85,22 @@ static cna_linear *make_linear(const problem *p, cna_input input, bool pack)
     return linear;
 }
 
-/* The sum in double over what the product's input type leaves of x. Each product and each addition may round once; a sum of
- * n terms in any order therefore stays within n * eps * sum|..|, and in practice near its square root. */
+/* The sum in double over what the product's input type leaves of x. Each product and each addition may round once; a
+ * sum of n terms in any order therefore stays within n * eps * sum|..|, and in practice near its square root. */
 static void check_row(const problem *p, cna_input input, size_t row, const float *y)
 {
     double c = 4 * sqrt((double)p->s.n_in) + 8;
     for (size_t j = 0; j < p->s.n_out; j++) {
         double sum = 0, magnitude = 0;
         for (size_t i = 0; i < p->s.n_in; i++) {
-            float x = p->x[row * p->s.n_in + i];
-            double term = (double)(input == CNA_INPUT_F32 ? x : numbers_round_bf16(x)) * (double)p->values[j * p->s.n_in + i];
+            float x = p->x[row * p->s.n_in + i], used = input == CNA_INPUT_F32 ? x : numbers_round_bf16(x);
+            double term = (double)used * (double)p->values[j * p->s.n_in + i];
             sum += term;
             magnitude += fabs(term);
         }
         if (!(fabs((double)y[j] - sum) <= c * NUMBERS_EPS * magnitude)) {
-            fail_msg("%zux%zu, row %zu, column %zu: found %.9g, expected %.9g within %.3g", p->s.n_out, p->s.n_in, row, j,
-                     (double)y[j], sum, c * NUMBERS_EPS * magnitude);
+            fail_msg("%zux%zu, row %zu, column %zu: found %.9g, expected %.9g within %.3g",
+                     p->s.n_out, p->s.n_in, row, j, (double)y[j], sum, c * NUMBERS_EPS * magnitude);
         }
     }
 }

@@ -10,7 +10,8 @@
  * Page cache that can be dropped counts as available. */
 uint64_t cna_memory_available(void);
 
-/* Bytes of anonymous and shared memory that the process holds now: RssAnon + RssShmem. 0 where the system does not tell. */
+/* Bytes of anonymous and shared memory that the process holds now: RssAnon + RssShmem. 0 where the system does not
+ * tell. */
 uint64_t cna_memory_held(void);
 
 #endif

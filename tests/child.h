@@ -14,7 +14,7 @@ void child_wait_passively(char **argv);
 bool child_is_one(void);
 
 /* Run this program under DNNL_MAX_CPU_ISA = AVX512_CORE, AVX2 and SSE41 in turn; the running test fails, showing what
- * the child printed, where one exits with anything but 0. */
+ * the child printed, where one exits with anything but 0. Only under AVX2 where CNA_TEST_BRIEF is set. */
 void child_run_for_each_isa(void);
 
 #endif

@@ -287,12 +287,14 @@ static void check_fixture(size_t i, cna_dtype dtype)
 static void test_trained_bf16(void **state)
 {
     (void)state;
+    support_skip_if_brief();
     check_model("models/llama-planted-instruct", CNA_DTYPE_BF16);
 }
 
 static void test_trained_f32(void **state)
 {
     (void)state;
+    support_skip_if_brief();
     check_model("models/qwen2-base", CNA_DTYPE_F32);
 }
 

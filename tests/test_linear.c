@@ -182,12 +182,14 @@ static void test_shapes(void **state)
 static void test_every_row_count(void **state)
 {
     (void)state;
+    support_skip_if_brief();
     check_shape((shape){75, 80}, false, true);
 }
 
 static void test_large(void **state)
 {
     (void)state;
+    support_skip_if_brief();
     problem p = make_problem(large, CNA_STORAGE_BF16, false, 5);
     check_problem(&p, cna_input_for(CNA_DTYPE_BF16), false);
     check_problem(&p, CNA_INPUT_F32, false);

@@ -95,13 +95,14 @@ tsan: setup ## the suite and a short run of the program under ThreadSanitizer
 	$(MAKE) --no-print-directory $(JOBS) run-brief PRODUCTS=reference CC=clang BUILD=$(BUILD)/tsan CFLAGS='-O2 -g' \
 	SANITIZE=-fsanitize=thread RUN='$(BRIEF)'
 
-# On one thread, as valgrind runs them anyway.
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
+            --suppressions=tests/valgrind.supp
+# Two threads, which valgrind runs in turns.
 valgrind: setup ## the suite without its longest programs and a short run of the program under valgrind
 	@tools/setup.sh valgrind
 	@CNA_TEST_BRIEF=1 OMP_NUM_THREADS=2 $(MAKE) --no-print-directory $(JOBS) run-brief PRODUCTS=reference \
 	BUILD=$(BUILD)/valgrind CFLAGS='-O2 -g' RUN='$(filter-out $(LONG),$(BRIEF))' \
-	UNDER='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
-	--suppressions=tests/valgrind.supp'
+	UNDER='$(VALGRIND)'
 
 run-brief: tests
 	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' tests/run.sh $(RUN:%=$(BUILD)/tests/%) tests/short.sh

@@ -19,7 +19,7 @@ typedef struct shape {
 
 static const shape shapes[] = {{75, 75},  {333, 72}, {72, 515},  {16, 16}, {1, 7},    {7, 1},
                                {48, 128}, {512, 80}, {130, 257}, {97, 16}, {33, 1000},
-                               {600, 520}}; /* the last: several panels, so several threads, where the product is tiled */
+                               {600, 520}}; /* the last: several panels, so several threads, where tiled */
 static const shape large = {1536, 896};
 
 /* One weight matrix as stored, its values, and inputs for it. */

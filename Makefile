@@ -33,7 +33,7 @@ CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 AUX_OBJ  := $(TEST_AUX:%.c=$(BUILD)/obj/%.o)
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 BRIEF    := $(TEST_SRC:tests/%.c=%)
-LONG     := test_attribute test_engine_bits test_linear
+LONG     := test_attribute test_circuit test_engine_bits test_linear test_tokenizer
 
 # Quiet unless V=1.
 ifneq ($(V),1)
@@ -100,7 +100,7 @@ VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=
 # Two threads, which valgrind runs in turns.
 valgrind: setup ## the suite without its longest programs and a short run of the program under valgrind
 	@tools/setup.sh valgrind
-	@CNA_TEST_BRIEF=1 OMP_NUM_THREADS=2 $(MAKE) --no-print-directory $(JOBS) run-brief PRODUCTS=reference \
+	@CNA_TEST_BRIEF=1 OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive $(MAKE) --no-print-directory $(JOBS) run-brief PRODUCTS=reference \
 	BUILD=$(BUILD)/valgrind CFLAGS='-O2 -g' RUN='$(filter-out $(LONG),$(BRIEF))' \
 	UNDER='$(VALGRIND)'
 

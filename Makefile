@@ -1,5 +1,7 @@
 # cna - `make help` lists the targets.
-BUILD   ?= build
+# What multiplies matrices: onednn, or reference (plain loops that need no library; for tests, not for speed).
+PRODUCTS ?= onednn
+BUILD   ?= build$(if $(filter reference,$(PRODUCTS)),/reference)
 ifeq ($(origin CC),default)
 CC       = gcc
 endif
@@ -11,11 +13,18 @@ FLAGS    = -std=c17 -ffp-contract=off -fopenmp -fvisibility=hidden -Iinclude -Is
 
 PACKAGES := jansson libpcre2-8 libutf8proc libcrypto
 CPPFLAGS += $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-# oneDNN ships no pkg-config file on Debian 12.
-LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -ldnnl -lm
+LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
+ifeq ($(PRODUCTS),onednn)
+LIBS     += -ldnnl # oneDNN ships no pkg-config file on Debian 12.
+OTHER_PRODUCTS = src/tensor/reference_products.c
+else ifeq ($(PRODUCTS),reference)
+OTHER_PRODUCTS = src/tensor/onednn.c
+else
+$(error PRODUCTS: expected onednn or reference, found '$(PRODUCTS)')
+endif
 
-LIB_SRC  := $(sort $(wildcard src/base/*.c src/tensor/*.c src/checkpoint/*.c src/text/*.c src/engine/*.c \
-                     src/method/*.c src/study/*.c))
+LIB_SRC  := $(sort $(filter-out $(OTHER_PRODUCTS),$(wildcard src/base/*.c src/tensor/*.c src/checkpoint/*.c \
+                     src/text/*.c src/engine/*.c src/method/*.c src/study/*.c)))
 CLI_SRC  := $(sort $(wildcard src/cli/*.c))
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TEST_AUX := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
@@ -23,6 +32,8 @@ LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 AUX_OBJ  := $(TEST_AUX:%.c=$(BUILD)/obj/%.o)
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+BRIEF    := $(TEST_SRC:tests/%.c=%)
+LONG     := test_attribute test_circuit test_engine_bits test_linear test_tokenizer
 
 # Quiet unless V=1.
 ifneq ($(V),1)
@@ -65,7 +76,7 @@ test: setup ## build and run the whole suite; under 5 minutes
 	@$(MAKE) --no-print-directory $(JOBS) run-tests
 
 run-tests: tests
-	@CNA_BIN=$(BUILD)/cna tests/run.sh $(TESTS) tests/cli.sh
+	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) tests/cli.sh tests/install.sh
 
 oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
 	@$(MAKE) --no-print-directory $(JOBS) all
@@ -76,14 +87,38 @@ asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) --no-print-directory $(JOBS) test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
 	SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 
+# clang and its own OpenMP runtime: it tells ThreadSanitizer (through libarcher) where threads meet, which gcc's does not.
+# What libraries do that were built without it is not looked at.
+tsan: setup ## the suite and a short run of the program under ThreadSanitizer
+	@tools/setup.sh clang
+	@CNA_TEST_BRIEF=1 TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1 \
+	$(MAKE) --no-print-directory $(JOBS) run-brief PRODUCTS=reference CC=clang BUILD=$(BUILD)/tsan CFLAGS='-O2 -g' \
+	SANITIZE=-fsanitize=thread RUN='$(BRIEF)'
+
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
+            --suppressions=tests/valgrind.supp
+# Two threads, which valgrind runs in turns.
+valgrind: setup ## the suite without its longest programs and a short run of the program under valgrind
+	@tools/setup.sh valgrind
+	@CNA_TEST_BRIEF=1 OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive $(MAKE) --no-print-directory $(JOBS) run-brief PRODUCTS=reference \
+	BUILD=$(BUILD)/valgrind CFLAGS='-O2 -g' RUN='$(filter-out $(LONG),$(BRIEF))' \
+	UNDER='$(VALGRIND)'
+
+run-brief: tests
+	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' tests/run.sh $(RUN:%=$(BUILD)/tests/%) tests/short.sh
+
 lint: ## layers, sizes, banned calls, exported names
 	@CC=$(CC) BUILD=$(BUILD) tools/lint.sh
 
-install: all ## install program, header and library under PREFIX (/usr/local)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
+VERSION   = $(shell sed -n 's/^\#define CNA_VERSION "\(.*\)"/\1/p' include/cna.h)
+install: all ## install program, header, library and cna.pc under PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 755 $(BUILD)/cna $(DESTDIR)$(PREFIX)/bin/cna
 	install -m 644 include/cna.h $(DESTDIR)$(PREFIX)/include/cna.h
 	install -m 644 $(BUILD)/libcna.a $(DESTDIR)$(PREFIX)/lib/libcna.a
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PACKAGES@|$(PACKAGES)|' \
+	-e 's|@LIBS@|$(filter -ldnnl,$(LIBS)) -fopenmp -lm|' tools/cna.pc.in >$(BUILD)/cna.pc
+	install -m 644 $(BUILD)/cna.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/cna.pc
 
 clean: ## remove build/
 	rm -rf $(BUILD)
@@ -92,5 +127,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(AUX_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
-.PHONY: all tests setup demo test run-tests oracle asan lint install clean help
+.PHONY: all tests setup demo test run-tests oracle asan tsan valgrind run-brief lint install clean help
 .SECONDARY:

@@ -127,7 +127,8 @@ typedef struct cna_model_info {
     char architecture[64];  /* "llama" or "qwen2" */
     char storage_dtype[16]; /* "bf16", "f16" or "f32": what most parameters are stored as */
     char compute_dtype[16]; /* "bf16" or "f32" */
-    char fingerprint[65];   /* SHA-256, hexadecimal: shape keys; name, dtype, shape, first and last 4 KiB of each tensor */
+    char fingerprint[65];   /* SHA-256, hexadecimal: shape keys; name, dtype, shape, first and last 4 KiB of each
+                             * tensor */
     uint32_t n_layers, hidden_dim, mlp_dim, n_heads, n_kv_heads, head_dim;
     uint32_t vocab_size;    /* embedding rows; the tokenizer may know fewer ids */
     uint32_t n_tokenizer_ids;
@@ -298,7 +299,8 @@ typedef struct cna_circuit_info {
     double fraction; /* 0: k was given instead */
     uint32_t first_layer, last_layer;
     bool per_layer;
-    char universal_source[256]; /* "builtin", "none", "file:", SHA-256 over the prompts' hex hashes, name; or "" where not stated */
+    char universal_source[256]; /* "builtin", "none", "file:", SHA-256 over the prompts' hex hashes, name; or ""
+                                 * where not stated */
     double universal_threshold, universal_share;
     size_t n_universal;         /* neurons left out as universal */
     size_t n_positive, n_negative;
@@ -406,7 +408,8 @@ typedef struct cna_generation {
 
 /* Called once for each finished answer, in the order (prompt, sample); borrows everything. Return true to cancel. */
 typedef bool cna_generation_fn(void *user, const cna_generation *generation);
-/* Called with each new piece of text of the only answer (whole characters only); user is cna_generate's. Return true to cancel. */
+/* Called with each new piece of text of the only answer (whole characters only); user is cna_generate's. Return true
+ * to cancel. */
 typedef bool cna_text_fn(void *user, const char *text, size_t n_bytes);
 
 typedef struct cna_generate_options {
@@ -440,7 +443,8 @@ CNA_API CNA_MUST_CHECK cna_status cna_logits(const cna_model *model, const cna_p
 
 /* ------------------------------------------------------------------------------------------------- sweep */
 
-typedef enum cna_side { CNA_SIDE_HARMFUL, CNA_SIDE_BENIGN } cna_side; /* prompts that should and should not be refused */
+/* Prompts that should and should not be refused. */
+typedef enum cna_side { CNA_SIDE_HARMFUL, CNA_SIDE_BENIGN } cna_side;
 typedef enum cna_outcome { CNA_OUTCOME_INCOHERENT, CNA_OUTCOME_REFUSED, CNA_OUTCOME_COMPLIED } cna_outcome;
 typedef enum cna_control_kind { CNA_CONTROL_UNIFORM, CNA_CONTROL_MATCHED } cna_control_kind;
 

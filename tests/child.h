@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The running test program once more, in a process of its own: oneDNN and OpenMP read their environment variables once a
- * process. */
+ * The running test program once more, in a process of its own: oneDNN and OpenMP read their environment variables once
+ * a process. */
 #ifndef CNA_TESTS_CHILD_H
 #define CNA_TESTS_CHILD_H
 
@@ -13,8 +13,8 @@ void child_wait_passively(char **argv);
 /* Whether this process was started by child_run_for_each_isa; it then runs only what depends on the instruction set. */
 bool child_is_one(void);
 
-/* Run this program under DNNL_MAX_CPU_ISA = AVX512_CORE, AVX2 and SSE41 in turn; the running test fails, showing what the
- * child printed, where one exits with anything but 0. */
+/* Run this program under DNNL_MAX_CPU_ISA = AVX512_CORE, AVX2 and SSE41 in turn; the running test fails, showing what
+ * the child printed, where one exits with anything but 0. Only under AVX2 where CNA_TEST_BRIEF is set. */
 void child_run_for_each_isa(void);
 
 #endif

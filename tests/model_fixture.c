@@ -21,7 +21,8 @@ void tensor_file_add(tensor_file *file, const char *name, const char *dtype, con
                      size_t n_bytes)
 {
     cna_error err;
-    assert_ok(cna_buffer_printf(&file->header, &err, "%s\"%s\": {\"dtype\": \"%s\", \"shape\": %s, \"data_offsets\": [%zu, %zu]}",
+    assert_ok(cna_buffer_printf(&file->header, &err,
+                                "%s\"%s\": {\"dtype\": \"%s\", \"shape\": %s, \"data_offsets\": [%zu, %zu]}",
                                 file->header.size == 0 ? "{" : ", ", name, dtype, shape, file->data.size,
                                 file->data.size + n_bytes));
     assert_ok(cna_buffer_add(&file->data, bytes, n_bytes, &err));
@@ -76,8 +77,8 @@ static void add(writer *w, const char *name, size_t rows, size_t cols, double me
     size_t n = cols == 0 ? rows : rows * cols, file = w->fixture->sharded ? w->n_tensors++ % 2 : 0;
     for (size_t i = 0; i < n; i++) {
         float value = (float)(mean + deviation * numbers_normal(&w->random));
-        uint16_t half = w->fixture->storage == CNA_STORAGE_F16 ? to_f16((double)value)
-                                                               : (uint16_t)(cna_f32_bits(numbers_round_bf16(value)) >> 16);
+        uint32_t rounded = cna_f32_bits(numbers_round_bf16(value));
+        uint16_t half = w->fixture->storage == CNA_STORAGE_F16 ? to_f16((double)value) : (uint16_t)(rounded >> 16);
         if (w->fixture->storage == CNA_STORAGE_F32) assert_ok(cna_buffer_add(&bytes, (const char *)&value, 4, &err));
         else assert_ok(cna_buffer_add(&bytes, (const char *)&half, 2, &err));
     }
@@ -87,7 +88,8 @@ static void add(writer *w, const char *name, size_t rows, size_t cols, double me
         tensor_file_add(&w->files[file], name, dtypes[w->fixture->storage], shape, bytes.data, bytes.size);
     }
     if (w->index != NULL) {
-        assert_ok(cna_buffer_printf(w->index, &err, "%s\"%s\": \"%s\"", w->index->size == 0 ? "" : ", ", name, names[file]));
+        assert_ok(cna_buffer_printf(w->index, &err, "%s\"%s\": \"%s\"",
+                                    w->index->size == 0 ? "" : ", ", name, names[file]));
     }
     cna_buffer_free(&bytes);
 }

@@ -28,13 +28,14 @@ typedef struct model_fixture {
 enum { N_MODEL_FIXTURES = 4 };
 extern const model_fixture model_fixtures[N_MODEL_FIXTURES];
 
-/* config.json, weights and a tokenizer.json of 256 bytes in a new folder, which support_folder_remove removes. Logits have a
- * standard deviation of 1 or more; eos ids are 3, 5 and 8. */
+/* config.json, weights and a tokenizer.json of 256 bytes in a new folder, which support_folder_remove removes. Logits
+ * have a standard deviation of 1 or more; eos ids are 3, 5 and 8. */
 char *model_fixture_create(const model_fixture *fixture);
 
-/* Add every tensor of a fixture but the one of that name (? NULL: all) to files[0], or, sharded, by turns to both. index
- * (? NULL) receives the members of weight_map. */
-void model_fixture_add_tensors(const model_fixture *fixture, const char *leave_out, tensor_file files[2], cna_buffer *index);
+/* Add every tensor of a fixture but the one of that name (? NULL: all) to files[0], or, sharded, by turns to both.
+ * index (? NULL) receives the members of weight_map. */
+void model_fixture_add_tensors(const model_fixture *fixture, const char *leave_out,
+                               tensor_file files[2], cna_buffer *index);
 void model_fixture_write_config(const model_fixture *fixture, const char *folder);
 
 #endif

@@ -29,7 +29,8 @@ static double value_of(const cna_tensor *tensor, size_t i)
     bool bf16 = strcmp(tensor->dtype, "BF16") == 0;
     int bits = bf16 ? 7 : 10, bias = bf16 ? 127 : 15;
     int exponent = half >> bits & (bf16 ? 255 : 31), fraction = half & ((1 << bits) - 1);
-    double magnitude = exponent == 0 ? ldexp(fraction, 1 - bias - bits) : ldexp(fraction + (1 << bits), exponent - bias - bits);
+    double magnitude = exponent == 0 ? ldexp(fraction, 1 - bias - bits)
+                                     : ldexp(fraction + (1 << bits), exponent - bias - bits);
     return half >> 15 != 0 ? -magnitude : magnitude;
 }
 
@@ -81,7 +82,8 @@ static void normalise(const cna_config *c, const double *x, const double *w, dou
 {
     double squares = 0;
     for (size_t i = 0; i < c->hidden_dim; i++) squares += x[i] * x[i];
-    for (size_t i = 0; i < c->hidden_dim; i++) out[i] = w[i] * x[i] / sqrt(squares / c->hidden_dim + (double)c->rms_eps);
+    for (size_t i = 0; i < c->hidden_dim; i++)
+        out[i] = w[i] * x[i] / sqrt(squares / c->hidden_dim + (double)c->rms_eps);
 }
 
 /* Turn each head's pairs (i, i + head_dim/2) by position * frequency. */
@@ -99,8 +101,8 @@ static void rotate(const cna_config *c, const float *frequencies, size_t positio
 }
 
 /* One query head over keys and values [n, kv_dim] of one key head. */
-static void attend(const cna_config *c, const double *q, const double *keys, const double *values, size_t n, size_t kv_dim,
-                   double *out)
+static void attend(const cna_config *c, const double *q, const double *keys, const double *values,
+                   size_t n, size_t kv_dim, double *out)
 {
     double *p = new_doubles(n), max = -INFINITY, sum = 0;
     for (size_t t = 0; t < n; t++) {
@@ -133,9 +135,12 @@ static void run_layer(const reference_model *m, const float *frequencies, int la
     double *q = new_doubles(q_dim), *attended = new_doubles(q_dim), *up = new_doubles(c->mlp_dim);
     normalise(c, x, weight(m, layer, "input_layernorm.weight"), normed);
     double *key = keys + position * kv_dim, *value = values + position * kv_dim;
-    multiply(weight(m, layer, "self_attn.q_proj.weight"), weight(m, layer, "self_attn.q_proj.bias"), normed, q_dim, c->hidden_dim, q);
-    multiply(weight(m, layer, "self_attn.k_proj.weight"), weight(m, layer, "self_attn.k_proj.bias"), normed, kv_dim, c->hidden_dim, key);
-    multiply(weight(m, layer, "self_attn.v_proj.weight"), weight(m, layer, "self_attn.v_proj.bias"), normed, kv_dim, c->hidden_dim, value);
+    multiply(weight(m, layer, "self_attn.q_proj.weight"), weight(m, layer, "self_attn.q_proj.bias"),
+             normed, q_dim, c->hidden_dim, q);
+    multiply(weight(m, layer, "self_attn.k_proj.weight"), weight(m, layer, "self_attn.k_proj.bias"),
+             normed, kv_dim, c->hidden_dim, key);
+    multiply(weight(m, layer, "self_attn.v_proj.weight"), weight(m, layer, "self_attn.v_proj.bias"),
+             normed, kv_dim, c->hidden_dim, value);
     rotate(c, frequencies, position, q, c->n_heads);
     rotate(c, frequencies, position, key, c->n_kv_heads);
     for (size_t head = 0; head < c->n_heads; head++) {

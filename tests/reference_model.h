@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The model's formulas in double precision, one position at a time: what the engine is compared with. Shares with it only the
- * reading of config.json and of the tensor table. */
+ * The model's formulas in double precision, one position at a time: what the engine is compared with. Shares with it
+ * only the reading of config.json and of the tensor table. */
 #ifndef CNA_TESTS_REFERENCE_MODEL_H
 #define CNA_TESTS_REFERENCE_MODEL_H
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs test programs and scripts and adds up what they report.
 #   tests/run.sh PROGRAM...
+#   UNDER  a command that programs (not scripts) are run under, such as "valgrind -q"
 # Programs are cmocka's (they speak TAP here); tests/cli.sh prints "ok NAME", "not ok NAME" and "skip NAME" lines.
 # Ends with "N passed, N failed" on a line of its own; exit status 1 if anything failed.
 set -u
@@ -12,7 +13,10 @@ export CMOCKA_MESSAGE_OUTPUT=TAP
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-10000}
 
 for program in "$@"; do
-    "$program" >"$log" 2>&1
+    case $program in
+    *.sh) "$program" >"$log" 2>&1 ;;
+    *) ${UNDER:-} "$program" >"$log" 2>&1 ;;
+    esac
     status=$?
     grep -E 'skipped:' "$log" | sort -u
     # cmocka 1.1.7 writes "not ok N # SKIP NAME" for a skipped test.

@@ -116,6 +116,13 @@ char *support_testdata(const char *name)
     return path;
 }
 
+void support_skip_if_brief(void)
+{
+    if (getenv("CNA_TEST_BRIEF") == NULL) return;
+    print_message("skipped: too long where CNA_TEST_BRIEF is set\n");
+    skip();
+}
+
 void support_fail_allocations(support_fallible_fn *function, void *user)
 {
     for (size_t n = 1;; n++) {

@@ -44,6 +44,10 @@ void support_replay_malformed(const char *format, const char *input, support_par
  * says so and skips the running test. */
 char *support_testdata(const char *name);
 
+/* Where CNA_TEST_BRIEF is set, for tools that make programs tens of times slower: says so and skips the running
+ * test. */
+void support_skip_if_brief(void);
+
 /* Call function again and again, its first allocation failing, then its second, and so on, until it succeeds: each
  * earlier call must give ERR_MEMORY. Leaks are the sanitizer's to find. */
 typedef cna_status support_fallible_fn(void *user, cna_error *err);

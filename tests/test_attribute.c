@@ -110,6 +110,7 @@ static void test_info(void **state)
 
 static void test_presets_and_universal(void **state)
 {
+    support_skip_if_brief();
     const fixture *f = *state;
     const cna_attribute_options nous = {.preset = CNA_PRESET_NOUS};
     cna_circuit *circuit = attribute(f, f->positive, &nous);
@@ -258,6 +259,7 @@ static bool same_tap(const fixture *f, const cna_tap *a, const cna_tap *b)
  * excludes nothing it should not; it cannot show that it excludes one. */
 static void test_universal_controls(void **state)
 {
+    support_skip_if_brief();
     const fixture *f = *state;
     const cna_attribute_options options = {.k = 20};
     cna_circuit *circuit = attribute(f, f->positive, &options);

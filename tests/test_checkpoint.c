@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Model folders: one file and many, indexes that do not fit, tensors that are missing, misshapen, left over or quantised. */
+ * Model folders: one file and many, indexes that do not fit, tensors that are missing, misshapen, left over or
+ * quantised. */
 #include "support.h"
 
 #include <jansson.h>
@@ -60,7 +61,8 @@ static void test_tensors(void **state)
     (void)state;
     static const tensor_case cases[] = {
         {2, "model.layers.1.mlp.up_proj.weight", NULL, NULL, NULL, 0, CNA_ERR_MISMATCH,
-         ": tensor 'model.layers.1.mlp.up_proj.weight': expected [130,64], found none; is config.json from this model?"},
+         ": tensor 'model.layers.1.mlp.up_proj.weight': expected [130,64], found none; "
+         "is config.json from this model?"},
         {2, "model.embed_tokens.weight", NULL, NULL, NULL, 0, CNA_ERR_MISMATCH,
          ": tensor 'model.embed_tokens.weight': expected [288,64], found none; is config.json from this model?"},
         {2, "model.norm.weight", NULL, NULL, NULL, 0, CNA_ERR_MISMATCH,
@@ -71,32 +73,33 @@ static void test_tensors(void **state)
          ": tensor 'model.layers.0.self_attn.k_proj.bias': expected [72], found none; is config.json from this model?"},
         {2, "model.layers.0.mlp.down_proj.weight", "model.layers.0.mlp.down_proj.weight", "F16", "[130,64]", 16640,
          CNA_ERR_MISMATCH,
-         "model.safetensors: tensor 'model.layers.0.mlp.down_proj.weight': expected [64,130], found [130,64]; is config.json from "
-         "this model?"},
+         "model.safetensors: tensor 'model.layers.0.mlp.down_proj.weight': expected [64,130], found [130,64]; "
+         "is config.json from this model?"},
         {2, "model.norm.weight", "model.norm.weight", "F32", "[64,1]", 256, CNA_ERR_MISMATCH,
          "model.safetensors: tensor 'model.norm.weight': expected [64], found [64,1]; is config.json from this model?"},
-        {2, "model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.q_proj.weight", "F16", "[]", 2, CNA_ERR_MISMATCH,
-         "model.safetensors: tensor 'model.layers.0.self_attn.q_proj.weight': expected [72,64], found []; is config.json from this "
-         "model?"},
+        {2, "model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.q_proj.weight", "F16", "[]", 2,
+         CNA_ERR_MISMATCH,
+         "model.safetensors: tensor 'model.layers.0.self_attn.q_proj.weight': expected [72,64], found []; "
+         "is config.json from this model?"},
         {2, "model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.q_proj.weight", "I8", "[72,64]", 4608,
          CNA_ERR_UNSUPPORTED,
-         "model.safetensors: tensor 'model.layers.0.self_attn.q_proj.weight': expected dtype BF16, F16 or F32, found I8; quantised "
-         "re-saves are not supported, use the original checkpoint"},
+         "model.safetensors: tensor 'model.layers.0.self_attn.q_proj.weight': expected dtype BF16, F16 or F32, "
+         "found I8; quantised re-saves are not supported, use the original checkpoint"},
         {2, NULL, "model.layers.0.self_attn.q_proj.SCB", "F32", "[72]", 288, CNA_ERR_UNSUPPORTED,
-         "model.safetensors: tensor 'model.layers.0.self_attn.q_proj.SCB': expected only tensors of a llama with 2 layers, found "
-         "this one; quantised re-saves and other variants are not supported"},
+         "model.safetensors: tensor 'model.layers.0.self_attn.q_proj.SCB': expected only tensors of a llama with "
+         "2 layers, found this one; quantised re-saves and other variants are not supported"},
         {2, NULL, "model.layers.2.mlp.up_proj.weight", "F16", "[130,64]", 16640, CNA_ERR_UNSUPPORTED,
-         "model.safetensors: tensor 'model.layers.2.mlp.up_proj.weight': expected only tensors of a llama with 2 layers, found this "
-         "one; quantised re-saves and other variants are not supported"},
+         "model.safetensors: tensor 'model.layers.2.mlp.up_proj.weight': expected only tensors of a llama with "
+         "2 layers, found this one; quantised re-saves and other variants are not supported"},
         {2, NULL, "model.layers.4294967296.mlp.up_proj.weight", "F16", "[130,64]", 16640, CNA_ERR_UNSUPPORTED,
-         "model.safetensors: tensor 'model.layers.4294967296.mlp.up_proj.weight': expected only tensors of a llama with 2 layers, "
-         "found this one; quantised re-saves and other variants are not supported"},
+         "model.safetensors: tensor 'model.layers.4294967296.mlp.up_proj.weight': expected only tensors of a llama "
+         "with 2 layers, found this one; quantised re-saves and other variants are not supported"},
         {2, NULL, "model.layers.01.mlp.up_proj.weight", "F16", "[130,64]", 16640, CNA_ERR_UNSUPPORTED,
-         "model.safetensors: tensor 'model.layers.01.mlp.up_proj.weight': expected only tensors of a llama with 2 layers, found "
-         "this one; quantised re-saves and other variants are not supported"},
+         "model.safetensors: tensor 'model.layers.01.mlp.up_proj.weight': expected only tensors of a llama with "
+         "2 layers, found this one; quantised re-saves and other variants are not supported"},
         {2, NULL, "model.layers.0.self_attn.q_proj.bias", "F16", "[72]", 144, CNA_ERR_UNSUPPORTED,
-         "model.safetensors: tensor 'model.layers.0.self_attn.q_proj.bias': expected only tensors of a llama with 2 layers, found "
-         "this one; quantised re-saves and other variants are not supported"},
+         "model.safetensors: tensor 'model.layers.0.self_attn.q_proj.bias': expected only tensors of a llama with "
+         "2 layers, found this one; quantised re-saves and other variants are not supported"},
     };
     static const char zeros[16640];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -171,7 +174,8 @@ static void test_indexes(void **state)
         {"{\"weight_map\": {\"a\": \"two.safetensors\", \"b\": \"one.safetensors\"}}", CNA_ERR_MISMATCH,
          "model.safetensors.index.json: tensor 'a': expected in two.safetensors, found in one.safetensors"},
         {"{\"weight_map\": {\"a\": \"../one.safetensors\"}}", CNA_ERR_FORMAT,
-         "model.safetensors.index.json: tensor 'a': expected the name of a file in the same folder, found ../one.safetensors"},
+         "model.safetensors.index.json: tensor 'a': expected the name of a file in the same folder, "
+         "found ../one.safetensors"},
         {"{\"weight_map\": {\"a\": \"/etc/passwd\"}}", CNA_ERR_FORMAT,
          "model.safetensors.index.json: tensor 'a': expected the name of a file in the same folder, found /etc/passwd"},
         {"{\"weight_map\": {\"a\": \"..\"}}", CNA_ERR_FORMAT,
@@ -190,7 +194,8 @@ static void test_indexes(void **state)
         {"{\"weight_map\": {\"a\": \"one.safetensors\", \"c\": \"both.safetensors\"}}", CNA_ERR_MISMATCH,
          "one.safetensors: tensor 'a': expected once, found in FOLDER/both.safetensors as well"},
         {"{\"weight_map\": {\"a\": \"one.safetensors\"}", CNA_ERR_FORMAT,
-         "model.safetensors.index.json: line 1, column 39: expected JSON, found an error: '}' expected near end of file"},
+         "model.safetensors.index.json: line 1, column 39: expected JSON, found an error: "
+         "'}' expected near end of file"},
     };
     char *folder = support_folder_create();
     model_fixture_write_config(&model_fixtures[0], folder);
@@ -229,16 +234,17 @@ static void test_quantised_names(void **state)
     assert_non_null(root);
     char *folder = support_folder_create();
     write_text(folder, "config.json", "{\"model_type\": \"llama\", \"num_hidden_layers\": 32, \"hidden_size\": 4096, "
-                                      "\"intermediate_size\": 14336, \"num_attention_heads\": 32, \"num_key_value_heads\": 8, "
-                                      "\"vocab_size\": 128256}");
+                                      "\"intermediate_size\": 14336, \"num_attention_heads\": 32, "
+                                      "\"num_key_value_heads\": 8, \"vocab_size\": 128256}");
     tensor_file out = {{0}, {0}};
     const char *name;
-    json_object_foreach(json_object_get(root, "weight_map"), name, file) tensor_file_add(&out, name, "I8", "[1]", "", 1);
+    json_object_foreach(json_object_get(root, "weight_map"), name, file)
+        tensor_file_add(&out, name, "I8", "[1]", "", 1);
     tensor_file_write(&out, folder, "model.safetensors");
     json_decref(root);
     assert_refused(folder, CNA_ERR_UNSUPPORTED,
-                   "model.safetensors: tensor 'model.layers.0.mlp.down_proj.SCB': expected only tensors of a llama with 32 layers, "
-                   "found this one; quantised re-saves and other variants are not supported");
+                   "model.safetensors: tensor 'model.layers.0.mlp.down_proj.SCB': expected only tensors of a llama "
+                   "with 32 layers, found this one; quantised re-saves and other variants are not supported");
     support_folder_remove(folder);
 }
 
@@ -287,8 +293,9 @@ static void test_memory_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tensors),         cmocka_unit_test(test_good_folders),    cmocka_unit_test(test_harmless_left_over),
-        cmocka_unit_test(test_indexes),         cmocka_unit_test(test_quantised_names), cmocka_unit_test(test_fingerprint),
+        cmocka_unit_test(test_tensors),            cmocka_unit_test(test_good_folders),
+        cmocka_unit_test(test_harmless_left_over), cmocka_unit_test(test_indexes),
+        cmocka_unit_test(test_quantised_names),    cmocka_unit_test(test_fingerprint),
         cmocka_unit_test(test_memory_failures),
     };
     return cmocka_run_group_tests_name("checkpoint", tests, NULL, NULL);

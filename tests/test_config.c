@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * config.json and generation_config.json: shapes of the real models, both styles, malformed files, rotary frequencies. */
+ * config.json and generation_config.json: shapes of the real models, both styles, malformed files, rotary
+ * frequencies. */
 #include "support.h"
 
 #include <math.h>
@@ -9,8 +10,10 @@
 #include "base/file.h"
 #include "checkpoint/config.h"
 
-/* Put texts as config.json and generation_config.json (? NULL) into a new folder and read it. Messages lose the folder. */
-static cna_status read_texts(const char *config, size_t n_bytes, const char *generation, cna_config *out, cna_error *err)
+/* Put texts as config.json and generation_config.json (? NULL) into a new folder and read it. Messages lose the
+ * folder. */
+static cna_status read_texts(const char *config, size_t n_bytes, const char *generation,
+                             cna_config *out, cna_error *err)
 {
     char *folder = support_folder_create();
     char *path = support_path(folder, "config.json");
@@ -23,7 +26,9 @@ static cna_status read_texts(const char *config, size_t n_bytes, const char *gen
     }
     cna_status status = cna_config_read(folder, out, err);
     size_t n = strlen(folder) + 1;
-    if (status != CNA_OK && strncmp(err->text, folder, n - 1) == 0) memmove(err->text, err->text + n, strlen(err->text + n) + 1);
+    if (status != CNA_OK && strncmp(err->text, folder, n - 1) == 0) {
+        memmove(err->text, err->text + n, strlen(err->text + n) + 1);
+    }
     support_folder_remove(folder);
     return status;
 }
@@ -53,8 +58,9 @@ static void test_missing(void **state)
     assert_non_null(strstr(err.text, "tests/no-such-folder/config.json"));
 }
 
-#define SHAPE                                                                                                              \
-    "\"hidden_size\": 64, \"intermediate_size\": 96, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"vocab_size\": 300"
+#define SHAPE                                                                                                \
+    "\"hidden_size\": 64, \"intermediate_size\": 96, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, "   \
+    "\"vocab_size\": 300"
 
 static cna_config read_ok(const char *config, const char *generation)
 {
@@ -95,7 +101,8 @@ static void test_defaults(void **state)
     assert_false(c.tied_embeddings || c.qkv_bias);
     assert_int_equal(c.n_stop_ids, 0);
     assert_string_equal(cna_architecture_name(c.architecture), "llama");
-    c = read_ok("{\"model_type\": \"qwen2\", \"head_dim\": 40, \"num_key_value_heads\": 1, \"rope_scaling\": null, " SHAPE "}", NULL);
+    c = read_ok("{\"model_type\": \"qwen2\", \"head_dim\": 40, \"num_key_value_heads\": 1, "
+                "\"rope_scaling\": null, " SHAPE "}", NULL);
     assert_true(c.qkv_bias);
     assert_int_equal(c.head_dim, 40); /* explicit, not hidden_size / heads */
     assert_int_equal(c.n_kv_heads, 1);
@@ -105,25 +112,30 @@ static void test_defaults(void **state)
 static void test_old_and_new_style(void **state)
 {
     (void)state;
-    cna_config old = read_ok("{\"model_type\": \"llama\", \"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"llama3\", "
-                             "\"factor\": 8, \"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, "
-                             "\"original_max_position_embeddings\": 8192}, \"torch_dtype\": \"bfloat16\", " SHAPE "}", NULL);
-    cna_config new = read_ok("{\"model_type\": \"llama\", \"rope_parameters\": {\"rope_type\": \"llama3\", \"rope_theta\": 5e5, "
-                             "\"factor\": 8.0, \"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, "
+    cna_config old = read_ok("{\"model_type\": \"llama\", \"rope_theta\": 500000.0, "
+                             "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
+                             "\"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, "
+                             "\"original_max_position_embeddings\": 8192}, "
+                             "\"torch_dtype\": \"bfloat16\", " SHAPE "}", NULL);
+    cna_config new = read_ok("{\"model_type\": \"llama\", \"rope_parameters\": {\"rope_type\": \"llama3\", "
+                             "\"rope_theta\": 5e5, \"factor\": 8.0, \"low_freq_factor\": 1.0, "
+                             "\"high_freq_factor\": 4.0, "
                              "\"original_max_position_embeddings\": 8192}, \"dtype\": \"bfloat16\", " SHAPE "}", NULL);
     assert_same_shape(&old, &new);
     assert_int_equal(new.rope_type, CNA_ROPE_LLAMA3);
     assert_true(new.rope_theta == 500000 && new.rope_original_positions == 8192);
     old = read_ok("{\"model_type\": \"qwen2\", \"rope_theta\": 1000000.0, " SHAPE "}", NULL);
-    new = read_ok("{\"model_type\": \"qwen2\", \"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 1000000.0, "
-                  "\"partial_rotary_factor\": 1.0}, \"layer_types\": [\"full_attention\", \"full_attention\"], " SHAPE "}", NULL);
+    new = read_ok("{\"model_type\": \"qwen2\", \"rope_parameters\": {\"rope_type\": \"default\", "
+                  "\"rope_theta\": 1000000.0, \"partial_rotary_factor\": 1.0}, "
+                  "\"layer_types\": [\"full_attention\", \"full_attention\"], " SHAPE "}", NULL);
     assert_same_shape(&old, &new);
 }
 
 static void test_stop_ids(void **state)
 {
     (void)state;
-    cna_config c = read_ok("{\"model_type\": \"llama\", \"eos_token_id\": [7, 9], " SHAPE "}", "{\"eos_token_id\": [3, 9, 3]}");
+    cna_config c = read_ok("{\"model_type\": \"llama\", \"eos_token_id\": [7, 9], " SHAPE "}",
+                           "{\"eos_token_id\": [3, 9, 3]}");
     static const int32_t expected[] = {3, 9, 7};
     assert_int_equal(c.n_stop_ids, 3);
     assert_memory_equal(c.stop_ids, expected, sizeof expected);
@@ -135,7 +147,8 @@ static void test_stop_ids(void **state)
         {"{\"eos_token_id\": \"x\"}",
          "generation_config.json: key 'eos_token_id': expected token ids, found a string"},
         {"[]", "generation_config.json: expected an object, found an array"},
-        {"{", "generation_config.json: line 1, column 1: expected JSON, found an error: string or '}' expected near end of file"},
+        {"{", "generation_config.json: line 1, column 1: expected JSON, "
+              "found an error: string or '}' expected near end of file"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cna_error err;
@@ -154,7 +167,8 @@ static double expected_frequency(const cna_config *c, uint32_t i)
     const double pi = 3.14159265358979323846;
     double frequency = pow((double)c->rope_theta, -2.0 * i / c->head_dim), wavelength = 2 * pi / frequency;
     if (c->rope_type != CNA_ROPE_LLAMA3) return frequency;
-    double old = (double)c->rope_original_positions, low = (double)c->rope_low_frequency, high = (double)c->rope_high_frequency;
+    double old = (double)c->rope_original_positions, low = (double)c->rope_low_frequency,
+           high = (double)c->rope_high_frequency;
     if (wavelength < old / high) return frequency;
     if (wavelength > old / low) return frequency / (double)c->rope_factor;
     double smooth = (old / wavelength - low) / (high - low);
@@ -169,8 +183,8 @@ static void check_frequencies(const cna_config *c)
     for (uint32_t i = 0; i < c->head_dim / 2; i++) {
         double expected = expected_frequency(c, i);
         if (!(fabs((double)found[i] - expected) <= 1e-6 * expected))
-            fail_msg("theta %g, frequency %u of %u: found %.9g, expected %.9g", (double)c->rope_theta, i, c->head_dim / 2,
-                     (double)found[i], expected);
+            fail_msg("theta %g, frequency %u of %u: found %.9g, expected %.9g",
+                     (double)c->rope_theta, i, c->head_dim / 2, (double)found[i], expected);
     }
 }
 
@@ -183,8 +197,9 @@ static void test_frequencies(void **state)
         for (size_t j = 0; j < sizeof thetas / sizeof *thetas; j++) {
             cna_config c = {.head_dim = head_dims[i], .rope_theta = thetas[j]};
             check_frequencies(&c);
-            c = (cna_config){.head_dim = head_dims[i], .rope_theta = thetas[j], .rope_type = CNA_ROPE_LLAMA3, .rope_factor = 8,
-                             .rope_low_frequency = 1, .rope_high_frequency = 4, .rope_original_positions = 8192};
+            c = (cna_config){.head_dim = head_dims[i], .rope_theta = thetas[j], .rope_type = CNA_ROPE_LLAMA3,
+                             .rope_factor = 8, .rope_low_frequency = 1, .rope_high_frequency = 4,
+                             .rope_original_positions = 8192};
             check_frequencies(&c);
             c.rope_factor = 32;
             c.rope_original_positions = 128;
@@ -248,15 +263,16 @@ static void test_real_models(void **state)
             .rms_eps = qwen ? 1e-6f : 1e-5f, .tied_embeddings = r->tied, .qkv_bias = qwen,
             .rope_theta = qwen ? 1e6f : 5e5f, .rope_type = r->rope_factor > 0 ? CNA_ROPE_LLAMA3 : CNA_ROPE_DEFAULT,
             .rope_factor = r->rope_factor, .rope_low_frequency = r->rope_factor > 0 ? 1 : 0,
-            .rope_high_frequency = r->rope_factor > 0 ? 4 : 0, .rope_original_positions = r->rope_factor > 0 ? 8192 : 0};
+            .rope_high_frequency = r->rope_factor > 0 ? 4 : 0,
+            .rope_original_positions = r->rope_factor > 0 ? 8192 : 0};
         assert_same_shape(&found, &expected);
         assert_true(found.n_stop_ids >= 1);
         check_frequencies(&found);
     }
     cna_config quantised;
     assert_int_equal(read_real("Llama-3.1-8B-Instruct.8bit-finetune", &quantised, &err), CNA_ERR_UNSUPPORTED);
-    assert_string_equal(err.text, "config.json: key 'quantization_config': expected none, found quantised weights; use the "
-                                  "bf16, f16 or f32 checkpoint");
+    assert_string_equal(err.text, "config.json: key 'quantization_config': expected none, "
+                                  "found quantised weights; use the bf16, f16 or f32 checkpoint");
 }
 
 static cna_status read_small(void *user, cna_error *err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The engine against the model's formulas in double precision, and what it refuses. tests/test_engine_bits.c holds what must
- * not change a bit. */
+ * The engine against the model's formulas in double precision, and what it refuses. tests/test_engine_bits.c holds what
+ * must not change a bit. */
 #include "support.h"
 
 #include <math.h>
@@ -84,12 +84,14 @@ static void random_scales(numbers *random, const cna_config *c, cna_scale scales
 {
     static const float multipliers[] = {0, 2, -1, 0.5f, 3};
     for (size_t i = 0; i < SCALES; i++) {
-        scales[i] = (cna_scale){(uint32_t)numbers_below(random, c->n_layers), (uint32_t)numbers_below(random, c->mlp_dim),
+        scales[i] = (cna_scale){(uint32_t)numbers_below(random, c->n_layers),
+                                (uint32_t)numbers_below(random, c->mlp_dim),
                                 multipliers[numbers_below(random, 5)], (cna_positions)numbers_below(random, 4)};
     }
 }
 
-/* tolerance: of logits; h is allowed as much. rough: bf16, whose rounding is part of the contract and not of the formulas. */
+/* tolerance: of logits; h is allowed as much. rough: bf16, whose rounding is part of the contract and not of the
+ * formulas. */
 static void check_model(const char *folder, cna_dtype dtype, double tolerance)
 {
     cna_error err;
@@ -117,7 +119,8 @@ static void check_model(const char *folder, cna_dtype dtype, double tolerance)
         assert_ok(cna_engine_logits(model, &job, 1, NULL, keep_logits, &f, &err));
         reference_model_run(&reference, ids, n_ids, n_ids, &taps, logits, h);
         double deviation = compare(f.logits, logits, n_ids * c->vocab_size, tolerance, "logits");
-        if (deviation < 1) fail_msg("%s: logits have a standard deviation of %.3g: the comparison says little", folder, deviation);
+        if (deviation < 1)
+            fail_msg("%s: logits have a standard deviation of %.3g: the comparison says little", folder, deviation);
         if (n_scales == 0) {
             const cna_token_list list = {ids, n_ids};
             assert_ok(cna_engine_capture(model, &list, 1, NULL, NULL, keep_h, &f, &err));
@@ -175,7 +178,8 @@ static void test_down_norms(void **state)
         }
         for (size_t j = 0; j < c->mlp_dim; j++) {
             double squares = 0;
-            for (size_t row = 0; row < c->hidden_dim; row++) squares += down[row * c->mlp_dim + j] * down[row * c->mlp_dim + j];
+            for (size_t row = 0; row < c->hidden_dim; row++)
+                squares += down[row * c->mlp_dim + j] * down[row * c->mlp_dim + j];
             assert_true(fabs(out[j] - sqrt(squares)) <= 1e-12 * sqrt(squares));
         }
         free(out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What must not change a bit of any result: the batch and its order, the number of threads, a shared prefix, multipliers of 1,
- * weights that are packed, used in place or read layer by layer;
- * also under each instruction set that oneDNN distinguishes. */
+ * What must not change a bit of any result: the batch and its order, the number of threads, sharing prompts' tokens,
+ * forking them where an intervention begins, multipliers of 1, weights that are packed, used in place or read layer by
+ * layer; also under each instruction set that oneDNN distinguishes. */
 #include "support.h"
 
 #include <stdlib.h>
@@ -43,7 +43,8 @@ static void make_work(const cna_model_info *info, uint64_t seed, work *w)
         cna_scale scales[SCALES];
         for (size_t i = 0; i < SCALES; i++) {
             scales[i] = (cna_scale){(uint32_t)numbers_below(&random, info->n_layers),
-                                    (uint32_t)numbers_below(&random, info->mlp_dim), multipliers[numbers_below(&random, 4)],
+                                    (uint32_t)numbers_below(&random, info->mlp_dim),
+                                    multipliers[numbers_below(&random, 4)],
                                     (cna_positions)(t == 0 ? CNA_POSITIONS_ALL : numbers_below(&random, 4))};
         }
         assert_ok(cna_tap_create(scales, SCALES, info->n_layers, info->mlp_dim, &w->taps[t], &err));
@@ -132,7 +133,8 @@ static void shuffle(numbers *random, size_t order[JOBS])
     }
 }
 
-static void check_generation(const cna_model *const models[3], const work *w, cna_run_options options, answer base[JOBS])
+static void check_generation(const cna_model *const models[3], const work *w, cna_run_options options,
+                             answer base[JOBS])
 {
     static const size_t batches[] = {3, 7};
     static answer found[JOBS];
@@ -214,7 +216,8 @@ static void check_multiplier_one(const cna_model *model, const work *w)
     cna_scale scales[SCALES];
     work copy = *w;
     size_t order[JOBS], n_changed = 0;
-    for (size_t i = 0; i < SCALES; i++) scales[i] = (cna_scale){(uint32_t)i % info->n_layers, (uint32_t)(7 * i), 1, CNA_POSITIONS_ALL};
+    for (size_t i = 0; i < SCALES; i++)
+        scales[i] = (cna_scale){(uint32_t)i % info->n_layers, (uint32_t)(7 * i), 1, CNA_POSITIONS_ALL};
     assert_ok(cna_tap_create(NULL, 0, info->n_layers, info->mlp_dim, &empty, &err));
     assert_ok(cna_tap_create(scales, SCALES, info->n_layers, info->mlp_dim, &ones, &err));
     const cna_tap *const taps[] = {NULL, empty, ones, w->taps[0]};
@@ -224,7 +227,8 @@ static void check_multiplier_one(const cna_model *model, const work *w)
         generate(model, &copy, order, JOBS / 4, (cna_run_options){0}, t == 0 ? none : other);
         if (t == 1 || t == 2) assert_same(none, other, order, JOBS / 4, "a tap that multiplies by 1");
     }
-    for (size_t i = 0; i < JOBS / 4; i++) n_changed += memcmp(none[i].logprobs, other[i].logprobs, sizeof none[i].logprobs) != 0;
+    for (size_t i = 0; i < JOBS / 4; i++)
+        n_changed += memcmp(none[i].logprobs, other[i].logprobs, sizeof none[i].logprobs) != 0;
     assert_true(n_changed > 0);
     cna_tap_free(empty);
     cna_tap_free(ones);
@@ -324,12 +328,14 @@ static void check_fixture(size_t i, cna_dtype dtype)
 static void test_trained_bf16(void **state)
 {
     (void)state;
+    support_skip_if_brief();
     check_model("models/llama-planted-instruct", CNA_DTYPE_BF16);
 }
 
 static void test_trained_f32(void **state)
 {
     (void)state;
+    support_skip_if_brief();
     check_model("models/qwen2-base", CNA_DTYPE_F32);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Products with weights: against double precision, and the same bits for every number of rows, row position and number of
- * threads, prepacked or not, also under each instruction set that oneDNN distinguishes. */
+ * Products with weights: against double precision, and the same bits for every number of rows, row position and number
+ * of threads, prepacked or not, also under each instruction set that oneDNN distinguishes. */
 #include "support.h"
 
 #include <math.h>
@@ -19,7 +19,8 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {{75, 75},  {333, 72}, {72, 515},  {16, 16}, {1, 7},    {7, 1},
-                               {48, 128}, {512, 80}, {130, 257}, {97, 16}, {33, 1000}};
+                               {48, 128}, {512, 80}, {130, 257}, {97, 16}, {33, 1000},
+                               {600, 520}}; /* the last: several panels, so several threads, where tiled */
 static const shape large = {1536, 896};
 
 /* One weight matrix as stored, its values, and inputs for it. */
@@ -42,7 +43,8 @@ static void *new_array(size_t count, size_t size)
 /* Finite f16 of ordinary size: sign, exponents 8 .. 15, any fraction. */
 static uint16_t random_f16(numbers *random)
 {
-    return (uint16_t)(numbers_below(random, 2) << 15 | (8 + numbers_below(random, 8)) << 10 | numbers_below(random, 1024));
+    return (uint16_t)(numbers_below(random, 2) << 15 | (8 + numbers_below(random, 8)) << 10 |
+                      numbers_below(random, 1024));
 }
 
 /* misalign: begin at an odd address, as a tensor in a file may. */
@@ -85,22 +87,22 @@ static cna_linear *make_linear(const problem *p, cna_input input, bool pack)
     return linear;
 }
 
-/* The sum in double over what the product's input type leaves of x. Each product and each addition may round once; a sum of
- * n terms in any order therefore stays within n * eps * sum|..|, and in practice near its square root. */
+/* The sum in double over what the product's input type leaves of x. Each product and each addition may round once; a
+ * sum of n terms in any order therefore stays within n * eps * sum|..|, and in practice near its square root. */
 static void check_row(const problem *p, cna_input input, size_t row, const float *y)
 {
     double c = 4 * sqrt((double)p->s.n_in) + 8;
     for (size_t j = 0; j < p->s.n_out; j++) {
         double sum = 0, magnitude = 0;
         for (size_t i = 0; i < p->s.n_in; i++) {
-            float x = p->x[row * p->s.n_in + i];
-            double term = (double)(input == CNA_INPUT_F32 ? x : numbers_round_bf16(x)) * (double)p->values[j * p->s.n_in + i];
+            float x = p->x[row * p->s.n_in + i], used = input == CNA_INPUT_F32 ? x : numbers_round_bf16(x);
+            double term = (double)used * (double)p->values[j * p->s.n_in + i];
             sum += term;
             magnitude += fabs(term);
         }
         if (!(fabs((double)y[j] - sum) <= c * NUMBERS_EPS * magnitude)) {
-            fail_msg("%zux%zu, row %zu, column %zu: found %.9g, expected %.9g within %.3g", p->s.n_out, p->s.n_in, row, j,
-                     (double)y[j], sum, c * NUMBERS_EPS * magnitude);
+            fail_msg("%zux%zu, row %zu, column %zu: found %.9g, expected %.9g within %.3g",
+                     p->s.n_out, p->s.n_in, row, j, (double)y[j], sum, c * NUMBERS_EPS * magnitude);
         }
     }
 }
@@ -182,12 +184,14 @@ static void test_shapes(void **state)
 static void test_every_row_count(void **state)
 {
     (void)state;
+    support_skip_if_brief();
     check_shape((shape){75, 80}, false, true);
 }
 
 static void test_large(void **state)
 {
     (void)state;
+    support_skip_if_brief();
     problem p = make_problem(large, CNA_STORAGE_BF16, false, 5);
     check_problem(&p, cna_input_for(CNA_DTYPE_BF16), false);
     check_problem(&p, CNA_INPUT_F32, false);

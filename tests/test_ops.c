@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Number formats and elementwise operations against plain formulas in double precision, with bounds made of the number of
- * roundings: c * eps * sum of magnitudes. */
+ * Number formats and elementwise operations against plain formulas in double precision, with bounds made of the number
+ * of roundings: c * eps * sum of magnitudes. */
 #include "support.h"
 
 #include <math.h>

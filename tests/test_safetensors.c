@@ -38,7 +38,9 @@ static cna_status open_bytes(const void *bytes, size_t n_bytes, cna_safetensors 
     assert_int_equal(fclose(written), 0);
     cna_status status = cna_safetensors_open(path, out, err);
     size_t n = strlen(folder) + 1;
-    if (status != CNA_OK && strncmp(err->text, folder, n - 1) == 0) memmove(err->text, err->text + n, strlen(err->text + n) + 1);
+    if (status != CNA_OK && strncmp(err->text, folder, n - 1) == 0) {
+        memmove(err->text, err->text + n, strlen(err->text + n) + 1);
+    }
     return status;
 }
 
@@ -76,8 +78,10 @@ static const char good[] = "{\"__metadata__\": {\"format\": \"pt\"}, "
                            "\"b\": {\"dtype\": \"BF16\", \"shape\": [2, 3], \"data_offsets\": [8, 20]}, "
                            "\"a\": {\"dtype\": \"F64\", \"shape\": [], \"data_offsets\": [0, 8]}, "
                            "\"none\": {\"dtype\": \"F32\", \"shape\": [0, 7], \"data_offsets\": [20, 20]}, "
-                           "\"none too\": {\"dtype\": \"F32\", \"shape\": [1099511627776, 7, 0], \"data_offsets\": [0, 0]}, "
-                           "\"rest\": {\"dtype\": \"I8\", \"shape\": [1, 1, 44, 1, 1, 1, 1, 1], \"data_offsets\": [20, 64]}}   ";
+                           "\"none too\": {\"dtype\": \"F32\", \"shape\": [1099511627776, 7, 0], "
+                           "\"data_offsets\": [0, 0]}, "
+                           "\"rest\": {\"dtype\": \"I8\", \"shape\": [1, 1, 44, 1, 1, 1, 1, 1], "
+                           "\"data_offsets\": [20, 64]}}   ";
 
 static const cna_tensor *find(const cna_safetensors *file, const char *name)
 {
@@ -127,8 +131,8 @@ static void test_truncated_anywhere(void **state)
         assert_null(file.tensors);
         if (cut == 7) assert_string_equal(err.text, "model.safetensors: expected a safetensors header, found 7 bytes");
         if (cut == n - 1)
-            assert_string_equal(err.text, "model.safetensors: tensor 'rest': expected data up to byte 64, found a file with 63; "
-                                          "is it complete?");
+            assert_string_equal(err.text, "model.safetensors: tensor 'rest': expected data up to byte 64, "
+                                          "found a file with 63; is it complete?");
     }
 }
 
@@ -139,14 +143,16 @@ static void test_header_lengths(void **state)
         uint64_t length;
         const char *error;
     } cases[] = {
-        {11, "model.safetensors: expected a header of at most 10 bytes, found a length of 11; is it a complete safetensors file?"},
-        {100000001, "model.safetensors: expected a header of at most 10 bytes, found a length of 100000001; is it a complete "
-                    "safetensors file?"},
-        {UINT64_MAX, "model.safetensors: expected a header of at most 10 bytes, found a length of 18446744073709551615; is it a "
-                     "complete safetensors file?"},
-        {UINT64_MAX - 7, "model.safetensors: expected a header of at most 10 bytes, found a length of 18446744073709551608; is it "
-                         "a complete safetensors file?"},
-        {1, "model.safetensors: line 1, column 1: expected JSON, found an error: string or '}' expected near end of file"},
+        {11, "model.safetensors: expected a header of at most 10 bytes, found a length of 11; "
+             "is it a complete safetensors file?"},
+        {100000001, "model.safetensors: expected a header of at most 10 bytes, found a length of 100000001; "
+                    "is it a complete safetensors file?"},
+        {UINT64_MAX, "model.safetensors: expected a header of at most 10 bytes, found a length of "
+                     "18446744073709551615; is it a complete safetensors file?"},
+        {UINT64_MAX - 7, "model.safetensors: expected a header of at most 10 bytes, found a length of "
+                         "18446744073709551608; is it a complete safetensors file?"},
+        {1, "model.safetensors: line 1, column 1: expected JSON, found an error: "
+            "string or '}' expected near end of file"},
         {0, "model.safetensors: line 1, column 0: expected JSON, found an error: unexpected token near end of file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -183,7 +189,8 @@ static void test_random_changes(void **state)
         cna_safetensors file;
         memcpy(changed, bytes, n);
         for (size_t i = 0; i < 1 + numbers_below(&random, 3); i++) {
-            changed[8 + numbers_below(&random, strlen(good))] = (unsigned char)alphabet[numbers_below(&random, sizeof alphabet - 1)];
+            changed[8 + numbers_below(&random, strlen(good))] =
+                (unsigned char)alphabet[numbers_below(&random, sizeof alphabet - 1)];
         }
         if (open_bytes(changed, n, &file, &err) != CNA_OK) continue;
         n_accepted++;

@@ -80,7 +80,8 @@ static double chi_square_limit(double degrees)
 }
 
 /* Draw many times over positions and samples; compare counts with probabilities[i], 0 meaning never. */
-static void check_frequencies(const float *logits, size_t n, double temperature, double top_p, const double *probabilities)
+static void check_frequencies(const float *logits, size_t n, double temperature, double top_p,
+                              const double *probabilities)
 {
     enum { DRAWS = 20000 };
     double counts[32] = {0}, statistic = 0, degrees = -1, all = 0;
@@ -164,12 +165,14 @@ static void test_keys(void **state)
     enum { CELLS = 64, DRAWS = 64000 };
     double counts[CELLS] = {0}, statistic = 0;
     for (size_t i = 0; i < DRAWS; i++) {
-        const cna_sample_key key = {.seed = i % 10, .prompt_hash = i / 1000, .sample = i / 100 % 10, .position = i / 10 % 10};
+        const cna_sample_key key = {.seed = i % 10, .prompt_hash = i / 1000,
+                                    .sample = i / 100 % 10, .position = i / 10 % 10};
         double u = cna_sample_uniform(&key);
         assert_true(u >= 0 && u < 1);
         counts[(size_t)(u * CELLS)]++;
     }
-    for (size_t i = 0; i < CELLS; i++) statistic += (counts[i] - DRAWS / CELLS) * (counts[i] - DRAWS / CELLS) * CELLS / DRAWS;
+    for (size_t i = 0; i < CELLS; i++)
+        statistic += (counts[i] - DRAWS / CELLS) * (counts[i] - DRAWS / CELLS) * CELLS / DRAWS;
     assert_true(statistic < chi_square_limit(CELLS - 1));
 }
 

@@ -35,6 +35,11 @@ for file in $(git ls-files '*.c' '*.h' '*.py' '*.sh'); do
     [ "$n" -le 800 ] || say "$file has $n lines; 800 is the limit"
 done
 
+for file in $(git ls-files 'include/*.h' 'src/*.[ch]' 'tests/*.[ch]' | grep -vE '^src/(engine|tensor)/'); do
+    awk -v file="$file" 'length > 120 { print file ":" FNR ": " length " columns"; n++ } END { exit n > 0 }' "$file" ||
+        say "lines over 120 columns above"
+done
+
 # 3. Calls that the library must not make, and ones that nobody should.
 grep -nE '\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atof|system|popen)\(' src/*/*.[ch] && say "banned calls above"
 grep -nE '\b(printf|puts|putchar|perror|exit|abort|malloc|calloc|realloc|free)\(' src/base/*.c src/tensor/*.c \

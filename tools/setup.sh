@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what building and testing need and this machine lacks, through apt, and prints what it does.
 # Used by `make demo` and `make test`; does nothing where all is there.
+#   tools/setup.sh [clang] [valgrind]   these tools too
 set -eu
 
 missing=""
@@ -21,6 +22,20 @@ need libpcre2-dev sh -c 'echo "#define PCRE2_CODE_UNIT_WIDTH 8
 need libutf8proc-dev header utf8proc.h
 need libssl-dev header openssl/evp.h
 need libcmocka-dev sh -c 'printf "#include <stdarg.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <setjmp.h>\n#include <cmocka.h>\n" | gcc -E -x c -'
+for tool in "$@"; do
+    case $tool in
+    clang)
+        need clang command -v clang
+        need libomp-dev sh -c 'echo "#include <omp.h>" | clang -fopenmp -E -x c -'
+        # The sanitizers' runtimes; 14 is Debian 12's version.
+        version=$(clang -dumpversion 2>/dev/null | cut -d . -f 1)
+        need "libclang-rt-${version:-14}-dev" sh -c 'test -e "$(clang -print-file-name=libclang_rt.tsan-x86_64.a)" ||
+            test -e "$(clang -print-resource-dir)/lib/linux/libclang_rt.tsan-$(uname -m).a"'
+        ;;
+    valgrind) need valgrind command -v valgrind ;;
+    *) echo "setup: expected clang or valgrind, found '$tool'" >&2; exit 2 ;;
+    esac
+done
 
 [ -z "$missing" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

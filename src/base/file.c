@@ -258,7 +258,8 @@ cna_status cna_path_join(const char *folder, const char *name, char **out, cna_e
     *out = NULL;
     cna_buffer path = {0};
     size_t n = strlen(folder);
-    cna_status status = cna_buffer_printf(&path, err, "%s%s%s", folder, n != 0 && folder[n - 1] == '/' ? "" : "/", name);
+    cna_status status = cna_buffer_printf(&path, err, "%s%s%s", folder,
+                                          n != 0 && folder[n - 1] == '/' ? "" : "/", name);
     if (status == CNA_OK) status = cna_buffer_take(&path, out, NULL, err);
     cna_buffer_free(&path);
     return status;

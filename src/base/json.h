@@ -14,8 +14,8 @@ CNA_MUST_CHECK cna_status cna_json_parse(const char *bytes, size_t n_bytes, cons
 /* The same for a file of at most max_bytes. */
 CNA_MUST_CHECK cna_status cna_json_load(const char *path, size_t max_bytes, json_t **out, cna_error *err);
 
-/* Members of an object, with errors "SOURCE: key 'KEY': expected a string, found 3". The `find` forms set *out to NULL or
- * leave it untouched (so that it keeps its default) where the key is absent or null; the `get` forms fail. */
+/* Members of an object, with errors "SOURCE: key 'KEY': expected a string, found 3". The `find` forms set *out to NULL
+ * or leave it untouched (so that it keeps its default) where the key is absent or null; the `get` forms fail. */
 CNA_MUST_CHECK cna_status cna_json_get_string(const json_t *object, const char *key, const char *source,
                                               const char **out, cna_error *err);
 CNA_MUST_CHECK cna_status cna_json_find_string(const json_t *object, const char *key, const char *source,

@@ -10,7 +10,8 @@
  * plus what it holds already. Page cache that can be dropped counts as available. UINT64_MAX where nothing is known. */
 uint64_t cna_memory_available(void);
 
-/* Bytes of anonymous and shared memory that the process holds now: RssAnon + RssShmem. 0 where the system does not tell. */
+/* Bytes of anonymous and shared memory that the process holds now: RssAnon + RssShmem. 0 where the system does not
+ * tell. */
 uint64_t cna_memory_held(void);
 
 /* Bytes that the system and the cgroups still leave, to the process and to the page cache for its files. UINT64_MAX where

@@ -28,7 +28,8 @@ static cna_status list_files(const json_t *weight_map, const char *source, json_
     json_object_foreach(object, tensor, file) {
         const char *name = json_string_value(file);
         if (name == NULL || strchr(name, '/') != NULL || name[0] == '.' || name[0] == '\0') {
-            return cna_fail(err, CNA_ERR_FORMAT, "%s: tensor '%s': expected the name of a file in the same folder, found %s",
+            return cna_fail(err, CNA_ERR_FORMAT,
+                            "%s: tensor '%s': expected the name of a file in the same folder, found %s",
                             source, tensor, name == NULL ? cna_json_type_name(file) : name);
         }
         if (json_object_set(names, name, json_null()) != 0) return cna_fail_memory(err, "list of weight files", 0);
@@ -78,7 +79,8 @@ static cna_status sort_tensors(cna_checkpoint *checkpoint, cna_error *err)
     for (size_t i = 1; i < n; i++) {
         if (compare_names(&checkpoint->tensors[i - 1], &checkpoint->tensors[i]) == 0) {
             return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected once, found in %s as well",
-                            checkpoint->tensors[i - 1]->path, checkpoint->tensors[i]->name, checkpoint->tensors[i]->path);
+                            checkpoint->tensors[i - 1]->path, checkpoint->tensors[i]->name,
+                            checkpoint->tensors[i]->path);
         }
     }
     return CNA_OK;
@@ -92,7 +94,8 @@ static cna_status open_indexed(cna_checkpoint *checkpoint, const char *index_pat
     CNA_TRY_CLEANUP(cna_json_load(index_path, INDEX_BYTES_MAX, &root, err));
     CNA_TRY_CLEANUP(cna_json_get_object(root, "weight_map", index_path, &weight_map, err));
     CNA_TRY_CLEANUP(list_files(weight_map, index_path, names, err));
-    CNA_TRY_CLEANUP(cna_alloc(&checkpoint->files, json_object_size(names), sizeof *checkpoint->files, "file table", err));
+    CNA_TRY_CLEANUP(cna_alloc(&checkpoint->files, json_object_size(names), sizeof *checkpoint->files,
+                              "file table", err));
     const char *name;
     json_t *unused;
     json_object_foreach(names, name, unused) {
@@ -119,7 +122,8 @@ static cna_status open_weights(cna_checkpoint *checkpoint, cna_error *err)
     } else if (cna_file_exists(index)) {
         CNA_TRY_CLEANUP(open_indexed(checkpoint, index, err));
     } else {
-        status = cna_fail(err, CNA_ERR_IO, "%s: expected model.safetensors or model.safetensors.index.json, found neither",
+        status = cna_fail(err, CNA_ERR_IO,
+                          "%s: expected model.safetensors or model.safetensors.index.json, found neither",
                           checkpoint->folder);
     }
 cleanup:

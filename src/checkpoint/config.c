@@ -61,7 +61,8 @@ static cna_status refuse_other_variants(const json_t *root, const char *source, 
     const char *activation;
     CNA_TRY(cna_json_find_string(root, "hidden_act", source, &activation, err));
     if (activation != NULL && strcmp(activation, "silu") != 0) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'hidden_act': expected silu, found '%s'", source, activation);
+        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'hidden_act': expected silu, found '%s'",
+                        source, activation);
     }
     const json_t *layer_types = json_object_get(root, "layer_types");
     if (layer_types != NULL && !json_is_null(layer_types) && !json_is_array(layer_types)) {
@@ -127,7 +128,8 @@ static cna_status get_positive(const json_t *object, const char *key, const char
 {
     double value = 0;
     if (json_object_get(object, key) == NULL) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: rope key '%s': expected a positive number, found nothing", source, key);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: rope key '%s': expected a positive number, found nothing",
+                        source, key);
     }
     CNA_TRY(cna_json_find_number(object, key, source, &value, err));
     if (!(value > 0 && value < 1e12)) {
@@ -149,7 +151,8 @@ static cna_status read_rope(const json_t *root, const char *source, cna_config *
     CNA_TRY(cna_json_find_number(root, "rope_theta", source, &theta, err));
     if (scaling != NULL) CNA_TRY(cna_json_find_number(scaling, "rope_theta", source, &theta, err));
     if (!(theta > 0 && theta < 1e15)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'rope_theta': expected a positive number, found %g", source, theta);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'rope_theta': expected a positive number, found %g",
+                        source, theta);
     }
     out->rope_theta = (float)theta;
     out->rope_type = CNA_ROPE_DEFAULT;
@@ -169,7 +172,8 @@ static cna_status read_rope(const json_t *root, const char *source, cna_config *
     CNA_TRY(get_positive(scaling, "high_freq_factor", source, &out->rope_high_frequency, err));
     CNA_TRY(get_positive(scaling, "original_max_position_embeddings", source, &out->rope_original_positions, err));
     if (out->rope_high_frequency <= out->rope_low_frequency) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: rope key 'high_freq_factor': expected more than low_freq_factor (%g), "
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: rope key 'high_freq_factor': expected more than low_freq_factor (%g), "
                         "found %g", source, (double)out->rope_low_frequency, (double)out->rope_high_frequency);
     }
     return CNA_OK;

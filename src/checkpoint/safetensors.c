@@ -14,8 +14,9 @@ static size_t dtype_bytes(const char *dtype)
     static const struct {
         const char *name;
         size_t n_bytes;
-    } known[] = {{"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4},     {"I32", 4},     {"U32", 4}, {"F16", 2}, {"BF16", 2},
-                 {"I16", 2}, {"U16", 2}, {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"U8", 1},  {"BOOL", 1}};
+    } known[] = {{"F64", 8},  {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4},     {"U32", 4},     {"F16", 2},
+                 {"BF16", 2}, {"I16", 2}, {"U16", 2}, {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"U8", 1},
+                 {"BOOL", 1}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(known[i].name, dtype) == 0) return known[i].n_bytes;
     }
@@ -55,7 +56,8 @@ static cna_status read_offsets(const json_t *entry, const char *where, uint64_t 
     *begin = (uint64_t)json_integer_value(first);
     *end = (uint64_t)json_integer_value(second);
     if (*end > n_data) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected data up to byte %llu, found a file with %llu; is it complete?",
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: expected data up to byte %llu, found a file with %llu; is it complete?",
                         where, (unsigned long long)*end, (unsigned long long)n_data);
     }
     return CNA_OK;
@@ -72,7 +74,9 @@ static cna_status read_tensor(const cna_safetensors *file, const char *name, con
     const char *dtype;
     CNA_TRY(cna_json_get_string(entry, "dtype", where, &dtype, err));
     size_t unit = dtype_bytes(dtype);
-    if (unit == 0) return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'dtype': expected a known one, found '%s'", where, dtype);
+    if (unit == 0) {
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'dtype': expected a known one, found '%s'", where, dtype);
+    }
     snprintf(out->dtype, sizeof out->dtype, "%s", dtype);
     CNA_TRY(read_shape(entry, where, out, err));
     uint64_t begin = 0, end = 0;
@@ -82,7 +86,8 @@ static cna_status read_tensor(const cna_safetensors *file, const char *name, con
     for (size_t i = 0; i < out->rank; i++) n_units = out->shape[i] == 0 ? 0 : n_units;
     for (size_t i = 0; i < out->rank; i++) {
         if (out->shape[i] != 0 && n_units > limit / out->shape[i]) {
-            return cna_fail(err, CNA_ERR_FORMAT, "%s: expected %llu bytes or fewer for its shape, found more values", where,
+            return cna_fail(err, CNA_ERR_FORMAT,
+                            "%s: expected %llu bytes or fewer for its shape, found more values", where,
                             (unsigned long long)(end - begin));
         }
         n_units *= out->shape[i];
@@ -125,13 +130,15 @@ cna_status cna_safetensors_open(const char *path, cna_safetensors *out, cna_erro
     json_t *root = NULL;
     uint64_t n_header = 0;
     if (out->map.size < 8) {
-        status = cna_fail(err, CNA_ERR_FORMAT, "%s: expected a safetensors header, found %zu bytes", path, out->map.size);
+        status = cna_fail(err, CNA_ERR_FORMAT,
+                          "%s: expected a safetensors header, found %zu bytes", path, out->map.size);
         goto cleanup;
     }
     for (size_t i = 0; i < 8; i++) n_header |= (uint64_t)out->map.data[i] << (8 * i);
     if (n_header > HEADER_BYTES_MAX || n_header > out->map.size - 8) {
-        status = cna_fail(err, CNA_ERR_FORMAT, "%s: expected a header of at most %zu bytes, found a length of %llu; is it "
-                          "a complete safetensors file?", path, out->map.size - 8, (unsigned long long)n_header);
+        status = cna_fail(err, CNA_ERR_FORMAT,
+                          "%s: expected a header of at most %zu bytes, found a length of %llu; is it a complete "
+                          "safetensors file?", path, out->map.size - 8, (unsigned long long)n_header);
         goto cleanup;
     }
     const unsigned char *header = out->map.data + 8, *data = header + n_header;

@@ -251,8 +251,9 @@ static cna_status check_difference(const cna_circuit *circuit, cna_score score, 
     const cna_neuron *first = &circuit->neurons[0];
     double largest = score == CNA_SCORE_D ? first->d : score == CNA_SCORE_WRITE ? first->write : first->delta;
     if (largest != 0) return CNA_OK;
-    return cna_fail(err, CNA_ERR_MISMATCH, "positive and negative prompts: expected some difference in activations, found "
-                    "none; are the two files the same?");
+    return cna_fail(err, CNA_ERR_MISMATCH,
+                    "positive and negative prompts: expected some difference in activations, "
+                    "found none; are the two files the same?");
 }
 
 static cna_status fill_circuit(const work *w, const cna_prompts *positive, const cna_prompts *negative,

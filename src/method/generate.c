@@ -43,13 +43,14 @@ static cna_status prepare(const cna_model *model, const cna_prompts *prompts, co
     size_t n_scales = 0;
     cna_status status;
     CNA_TRY(check_options(options, err));
-    CNA_TRY_CLEANUP(cna_prompts_tokenize(prompts, cna_model_tokenizer(model), &options->format, info->vocab_size, &w->lists,
-                                         err));
-    CNA_TRY_CLEANUP(cna_intervene_scales(options->interventions, options->n_interventions, info->n_layers, info->mlp_dim,
-                                         &scales, &n_scales, err));
+    CNA_TRY_CLEANUP(cna_prompts_tokenize(prompts, cna_model_tokenizer(model), &options->format,
+                                         info->vocab_size, &w->lists, err));
+    CNA_TRY_CLEANUP(cna_intervene_scales(options->interventions, options->n_interventions,
+                                         info->n_layers, info->mlp_dim, &scales, &n_scales, err));
     CNA_TRY_CLEANUP(cna_tap_create(scales, n_scales, info->n_layers, info->mlp_dim, &w->tap, err));
     if (n_samples > SIZE_MAX / w->lists.n) {
-        status = cna_fail(err, CNA_ERR_ARG, "n_samples: expected at most %zu, found %zu", SIZE_MAX / w->lists.n, n_samples);
+        status = cna_fail(err, CNA_ERR_ARG,
+                          "n_samples: expected at most %zu, found %zu", SIZE_MAX / w->lists.n, n_samples);
         goto cleanup;
     }
     w->n_samples = n_samples;
@@ -57,7 +58,8 @@ static cna_status prepare(const cna_model *model, const cna_prompts *prompts, co
     CNA_TRY_CLEANUP(cna_alloc(&w->jobs, w->n_jobs, sizeof *w->jobs, "answers", err));
     for (size_t i = 0; i < w->n_jobs; i++) {
         const cna_token_list *list = &w->lists.items[i / n_samples];
-        w->jobs[i] = (cna_job){.prompt_ids = list->ids, .n_prompt_ids = list->n, .tap = w->tap, .sample = i % n_samples};
+        w->jobs[i] = (cna_job){.prompt_ids = list->ids, .n_prompt_ids = list->n,
+                               .tap = w->tap, .sample = i % n_samples};
     }
 cleanup:
     cna_free(scales);
@@ -94,7 +96,8 @@ static cna_status deliver(answer_run *g, size_t job, cna_error *err)
     CNA_TRY(cna_tokenizer_decode(cna_model_tokenizer(g->model), a->ids, a->n_ids, true, &text, &n_bytes, err));
     const cna_generation finished = {.prompt = job / g->work->n_samples, .sample = job % g->work->n_samples,
                                        .prompt_ids = g->work->jobs[job].prompt_ids,
-                                       .n_prompt_ids = g->work->jobs[job].n_prompt_ids, .ids = a->ids, .n_ids = a->n_ids,
+                                       .n_prompt_ids = g->work->jobs[job].n_prompt_ids,
+                                       .ids = a->ids, .n_ids = a->n_ids,
                                        .logprobs = a->logprobs, .text = text, .n_bytes = n_bytes, .stop = a->stop};
     bool cancel = g->on_generation != NULL && g->on_generation(g->user, &finished);
     cna_free(text);
@@ -154,8 +157,9 @@ cna_status cna_generate(const cna_model *model, const cna_prompts *prompts, cons
     cna_status status;
     CNA_TRY_CLEANUP(prepare(model, prompts, options, options->n_samples == 0 ? 1 : options->n_samples, &w, err));
     CNA_TRY_CLEANUP(cna_alloc(&g.answers, w.n_jobs, sizeof *g.answers, "answers", err));
-    cna_run_options run = {.max_tokens = options->max_tokens, .temperature = options->temperature, .top_p = options->top_p,
-                           .seed = options->seed, .batch = options->batch, .progress = options->progress};
+    cna_run_options run = {.max_tokens = options->max_tokens, .temperature = options->temperature,
+                           .top_p = options->top_p, .seed = options->seed, .batch = options->batch,
+                           .progress = options->progress};
     bool streams = options->on_piece != NULL && w.n_jobs == 1;
     if (streams) {
         run.on_token = on_token;
@@ -204,7 +208,8 @@ cna_status cna_logits(const cna_model *model, const cna_prompts *prompts, const 
     const cna_generate_options defaults = {0};
     if (options == NULL) options = &defaults;
     work w = {0};
-    logits_run r = {.work = &w, .vocab_size = cna_model_get_info(model)->vocab_size, .on_logits = on_logits, .user = user};
+    logits_run r = {.work = &w, .vocab_size = cna_model_get_info(model)->vocab_size,
+                    .on_logits = on_logits, .user = user};
     cna_status status;
     size_t longest = 0;
     CNA_TRY_CLEANUP(prepare(model, prompts, options, 1, &w, err));

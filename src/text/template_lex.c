@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 #include "text/template_parts.h"
 
-bool cna_span_is(cna_span span, const char *text)
+bool cna_slice_is(cna_slice span, const char *text)
 {
     return strlen(text) == span.n && memcmp(span.text, text, span.n) == 0;
 }
@@ -20,30 +20,30 @@ static bool is_space(uint32_t c)
 }
 
 /* Length of the white-space character that a span begins with, or 0. */
-static size_t space_at_left(cna_span span)
+static size_t space_at_left(cna_slice span)
 {
     uint32_t c;
     int n = span.n == 0 ? -1 : cna_utf8_next(span.text, span.n, &c);
     return n > 0 && is_space(c) ? (size_t)n : 0;
 }
 
-static size_t space_at_right(cna_span span)
+static size_t space_at_right(cna_slice span)
 {
     size_t n = span.n == 0 ? 0 : 1;
     while (n != 0 && n < span.n && n < 4 && ((unsigned char)span.text[span.n - n] & 0xC0) == 0x80) n++;
-    return n != 0 && space_at_left((cna_span){span.text + span.n - n, n}) == n ? n : 0;
+    return n != 0 && space_at_left((cna_slice){span.text + span.n - n, n}) == n ? n : 0;
 }
 
-cna_span cna_span_strip(cna_span span, bool left, bool right)
+cna_slice cna_slice_strip(cna_slice span, bool left, bool right)
 {
     size_t n;
-    while (left && (n = space_at_left(span)) != 0) span = (cna_span){span.text + n, span.n - n};
+    while (left && (n = space_at_left(span)) != 0) span = (cna_slice){span.text + n, span.n - n};
     while (right && (n = space_at_right(span)) != 0) span.n -= n;
     return span;
 }
 
 cna_status cna_template_refuse(cna_error *err, const char *where, size_t line, const char *found,
-                               cna_span shown)
+                               cna_slice shown)
 {
     int n = shown.n > 40 ? 40 : (int)shown.n;
     return cna_fail(
@@ -65,7 +65,7 @@ typedef struct lexer {
     cna_error *err;
 } lexer;
 
-static cna_status add(lexer *lex, cna_token_kind kind, cna_span span)
+static cna_status add(lexer *lex, cna_token_kind kind, cna_slice span)
 {
     for (; lex->line_at < lex->at; lex->line_at++) lex->line += lex->source[lex->line_at] == '\n';
     CNA_TRY(
@@ -74,7 +74,7 @@ static cna_status add(lexer *lex, cna_token_kind kind, cna_span span)
     return CNA_OK;
 }
 
-static cna_status refuse(const lexer *lex, const char *found, cna_span shown)
+static cna_status refuse(const lexer *lex, const char *found, cna_slice shown)
 {
     size_t line = lex->line;
     for (size_t i = lex->line_at; i < lex->at; i++) line += lex->source[i] == '\n';
@@ -90,7 +90,7 @@ static bool looking_at(const lexer *lex, const char *text)
 static void skip_space(lexer *lex)
 {
     lex->at +=
-        (size_t)(cna_span_strip((cna_span){lex->source + lex->at, lex->n - lex->at}, true, false).text -
+        (size_t)(cna_slice_strip((cna_slice){lex->source + lex->at, lex->n - lex->at}, true, false).text -
                  (lex->source + lex->at));
 }
 
@@ -116,14 +116,14 @@ static bool close_tag(lexer *lex, const char *close, bool takes_newline)
 
 /* The text before a tag: {%- takes all white space before it; {% and {# alone on their line take their
  * indentation. */
-static cna_span before_tag(const lexer *lex, cna_span text, char sign, bool is_output)
+static cna_slice before_tag(const lexer *lex, cna_slice text, char sign, bool is_output)
 {
-    if (sign == '-') return cna_span_strip(text, false, true);
+    if (sign == '-') return cna_slice_strip(text, false, true);
     if (sign == '+' || is_output) return text;
     size_t line = text.n;
     while (line != 0 && text.text[line - 1] != '\n') line--;
     if (line == 0 && !lex->starts_line) return text;
-    if (cna_span_strip((cna_span){text.text + line, text.n - line}, true, false).n == 0) text.n = line;
+    if (cna_slice_strip((cna_slice){text.text + line, text.n - line}, true, false).n == 0) text.n = line;
     return text;
 }
 
@@ -145,15 +145,15 @@ static cna_status lex_string(lexer *lex)
             static const char meanings[] = "\n\r\t\\'\"";
             const char *escape =
                 lex->at < lex->n ? memchr(escapes, lex->source[lex->at], sizeof escapes - 1) : NULL;
-            if (escape == NULL) return refuse(lex, "an escape in a string", (cna_span){0});
+            if (escape == NULL) return refuse(lex, "an escape in a string", (cna_slice){0});
             c = meanings[escape - escapes];
             lex->at++;
         }
         *to++ = c;
     }
-    if (lex->at >= lex->n) return refuse(lex, "a string without an end", (cna_span){0});
+    if (lex->at >= lex->n) return refuse(lex, "a string without an end", (cna_slice){0});
     lex->at++;
-    return add(lex, CNA_TOKEN_STRING, (cna_span){begin, (size_t)(to - begin)});
+    return add(lex, CNA_TOKEN_STRING, (cna_slice){begin, (size_t)(to - begin)});
 }
 
 static cna_status lex_operator(lexer *lex)
@@ -163,12 +163,12 @@ static cna_status lex_operator(lexer *lex)
                                             "]",  "{",  "}",  ",",  ".",  ":",  "|"};
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
         if (!looking_at(lex, operators[i])) continue;
-        cna_span span = {lex->source + lex->at, strlen(operators[i])};
+        cna_slice span = {lex->source + lex->at, strlen(operators[i])};
         CNA_TRY(add(lex, CNA_TOKEN_OPERATOR, span));
         lex->at += span.n;
         return CNA_OK;
     }
-    return refuse(lex, "the character", (cna_span){lex->source + lex->at, 1});
+    return refuse(lex, "the character", (cna_slice){lex->source + lex->at, 1});
 }
 
 static cna_status lex_word(lexer *lex)
@@ -176,7 +176,7 @@ static cna_status lex_word(lexer *lex)
     size_t begin = lex->at;
     bool number = lex->source[begin] >= '0' && lex->source[begin] <= '9';
     while (is_name_byte(lex->source[lex->at])) lex->at++;
-    cna_span span = {lex->source + begin, lex->at - begin};
+    cna_slice span = {lex->source + begin, lex->at - begin};
     if (number && (strspn(span.text, "0123456789") != span.n || span.n > 9 || lex->source[lex->at] == '.')) {
         return refuse(lex, "the number", span);
     }
@@ -189,9 +189,9 @@ static cna_status lex_tag(lexer *lex, bool is_output)
     size_t depth = 0; /* of brackets: inside of them }} closes two of them */
     for (;;) {
         skip_space(lex);
-        if (lex->at >= lex->n) return refuse(lex, "a tag without an end", (cna_span){0});
+        if (lex->at >= lex->n) return refuse(lex, "a tag without an end", (cna_slice){0});
         if (depth == 0 && close_tag(lex, is_output ? "}}" : "%}", !is_output)) {
-            return add(lex, CNA_TOKEN_CLOSE, (cna_span){0});
+            return add(lex, CNA_TOKEN_CLOSE, (cna_slice){0});
         }
         char c = lex->source[lex->at];
         if (strchr("([{", c) != NULL) depth++;
@@ -207,7 +207,7 @@ static cna_status lex_comment(lexer *lex)
     for (; lex->at < lex->n; lex->at++) {
         if (close_tag(lex, "#}", true)) return CNA_OK;
     }
-    return refuse(lex, "a comment without an end", (cna_span){0});
+    return refuse(lex, "a comment without an end", (cna_slice){0});
 }
 
 static cna_status lex_all(lexer *lex)
@@ -216,7 +216,7 @@ static cna_status lex_all(lexer *lex)
         size_t begin = lex->at;
         while (lex->at < lex->n && !looking_at(lex, "{{") && !looking_at(lex, "{%") && !looking_at(lex, "{#"))
             lex->at++;
-        cna_span text = {lex->source + begin, lex->at - begin};
+        cna_slice text = {lex->source + begin, lex->at - begin};
         if (lex->at >= lex->n) return add(lex, CNA_TOKEN_TEXT, text);
         char kind = lex->source[lex->at + 1];
         char sign = lex->source[lex->at + 2];
@@ -227,7 +227,7 @@ static cna_status lex_all(lexer *lex)
             CNA_TRY(lex_comment(lex));
             continue;
         }
-        CNA_TRY(add(lex, kind == '{' ? CNA_TOKEN_OUTPUT : CNA_TOKEN_BLOCK, (cna_span){0}));
+        CNA_TRY(add(lex, kind == '{' ? CNA_TOKEN_OUTPUT : CNA_TOKEN_BLOCK, (cna_slice){0}));
         CNA_TRY(lex_tag(lex, kind == '{'));
     }
     return CNA_OK;
@@ -251,10 +251,10 @@ cna_status cna_template_lex(char *source, size_t n_bytes, const char *where, cna
 {
     lexer lex = {.where = where, .source = source, .line = 1, .starts_line = true, .err = err};
     *out = NULL;
-    if (memchr(source, '\0', n_bytes) != NULL) return refuse(&lex, "a NUL", (cna_span){0});
+    if (memchr(source, '\0', n_bytes) != NULL) return refuse(&lex, "a NUL", (cna_slice){0});
     lex.n = normalize_newlines(source, n_bytes);
     cna_status status = lex_all(&lex);
-    if (status == CNA_OK) status = add(&lex, CNA_TOKEN_END, (cna_span){0});
+    if (status == CNA_OK) status = add(&lex, CNA_TOKEN_END, (cna_slice){0});
     if (status == CNA_OK)
         *out = lex.tokens;
     else

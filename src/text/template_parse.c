@@ -46,7 +46,7 @@ static cna_status add(parser *p, cna_node node, uint32_t *out)
     node.line = p->token->line;
     if (node.depth > DEPTH_MAX || parsed->n_nodes > UINT32_MAX - 2) {
         return cna_template_refuse(p->err, parsed->where, node.line, "an expression that is too long",
-                                   (cna_span){0});
+                                   (cna_slice){0});
     }
     CNA_TRY(
         cna_grow(&parsed->nodes, &parsed->capacity, parsed->n_nodes + 1, sizeof node, "template", p->err));
@@ -68,12 +68,12 @@ static void append(parser *p, uint32_t *first, uint32_t *last, uint32_t node)
 
 static bool is_operator(const parser *p, const char *text)
 {
-    return p->token->kind == CNA_TOKEN_OPERATOR && cna_span_is(p->token->span, text);
+    return p->token->kind == CNA_TOKEN_OPERATOR && cna_slice_is(p->token->span, text);
 }
 
 static bool is_name(const parser *p, const char *text)
 {
-    return p->token->kind == CNA_TOKEN_NAME && cna_span_is(p->token->span, text);
+    return p->token->kind == CNA_TOKEN_NAME && cna_slice_is(p->token->span, text);
 }
 
 static bool accept_operator(parser *p, const char *text)
@@ -102,7 +102,7 @@ static cna_status expect_close(parser *p)
     return CNA_OK;
 }
 
-static cna_status take_name(parser *p, cna_span *out)
+static cna_status take_name(parser *p, cna_slice *out)
 {
     if (p->token->kind != CNA_TOKEN_NAME) return refuse_token(p);
     *out = (p->token++)->span;
@@ -123,9 +123,9 @@ static cna_status parse_list(parser *p, const char *close, uint32_t *out)
     *out = 0;
     while (!accept_operator(p, close)) {
         uint32_t item;
-        cna_span name = p->token->span;
+        cna_slice name = p->token->span;
         if (p->token->kind == CNA_TOKEN_NAME && p->token[1].kind == CNA_TOKEN_OPERATOR &&
-            cna_span_is(p->token[1].span, "=")) {
+            cna_slice_is(p->token[1].span, "=")) {
             p->token += 2;
             CNA_TRY(parse_expression(p, &item));
             CNA_TRY(add(p, (cna_node){.kind = CNA_NODE_ARGUMENT, .a = item, .span = name}, &item));
@@ -293,10 +293,10 @@ static cna_status parse_sum(parser *p, uint32_t *out)
     return parse_row(p, names, parse_joined, out);
 }
 
-static bool accept_comparison(parser *p, cna_span *name, bool *negated)
+static bool accept_comparison(parser *p, cna_slice *name, bool *negated)
 {
     static const char *const names[] = {"==", "!=", "<", ">", "<=", ">=", NULL};
-    *negated = is_name(p, "not") && p->token[1].kind == CNA_TOKEN_NAME && cna_span_is(p->token[1].span, "in");
+    *negated = is_name(p, "not") && p->token[1].kind == CNA_TOKEN_NAME && cna_slice_is(p->token[1].span, "in");
     if (*negated) p->token++;
     const char *const *found = names;
     while (*found != NULL && !is_operator(p, *found)) found++;
@@ -314,7 +314,7 @@ static cna_status parse_comparison(parser *p, uint32_t *out)
     CNA_TRY(parse_sum(p, &node.b));
     CNA_TRY(add(p, node, out));
     if (negated) CNA_TRY(add(p, (cna_node){.kind = CNA_NODE_NOT, .a = *out}, out));
-    cna_span second;
+    cna_slice second;
     /* a < b < c is one comparison to Python. */
     return accept_comparison(p, &second, &negated) ? refuse_token(p) : CNA_OK;
 }
@@ -393,7 +393,7 @@ static cna_status parse_for(parser *p, uint32_t *out)
     cna_node node = {.kind = CNA_NODE_FOR};
     CNA_TRY(take_name(p, &node.span));
     while (accept_operator(p, ",")) {
-        cna_span second;
+        cna_slice second;
         node.number = 1;
         CNA_TRY(take_name(p, &second));
     }
@@ -443,7 +443,7 @@ static cna_status parse_statements(parser *p, uint32_t *out)
     while (p->token->kind != CNA_TOKEN_END) {
         if (p->token->kind == CNA_TOKEN_BLOCK && p->token[1].kind == CNA_TOKEN_NAME) {
             for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-                if (!cna_span_is(p->token[1].span, ends[i])) continue;
+                if (!cna_slice_is(p->token[1].span, ends[i])) continue;
                 p->token++;
                 p->nesting--;
                 return CNA_OK;

@@ -7,15 +7,15 @@
 #include "text/template.h"
 
 /* A part of the template's own copy of its source; string literals are decoded in place. */
-typedef struct cna_span {
+typedef struct cna_slice {
     const char *text;
     size_t n;
-} cna_span;
+} cna_slice;
 
-bool cna_span_is(cna_span span, const char *text);
+bool cna_slice_is(cna_slice span, const char *text);
 
 /* Without white space at its left or right end, as Python's str.strip counts it. */
-cna_span cna_span_strip(cna_span span, bool left, bool right);
+cna_slice cna_slice_strip(cna_slice span, bool left, bool right);
 
 typedef enum cna_token_kind {
     CNA_TOKEN_TEXT,   /* outside of tags */
@@ -31,7 +31,7 @@ typedef enum cna_token_kind {
 
 typedef struct cna_token {
     cna_token_kind kind;
-    cna_span span;
+    cna_slice span;
     size_t line;
 } cna_token;
 
@@ -72,7 +72,7 @@ typedef struct cna_node {
     uint32_t a, b, c; /* nodes; 0: none */
     uint32_t next;    /* the next node of the list that this one is in */
     uint32_t depth;   /* of the tree below; for the first of a list, of all of it */
-    cna_span span;
+    cna_slice span;
     int64_t number;
     size_t line;
 } cna_node;
@@ -91,6 +91,6 @@ CNA_MUST_CHECK cna_status cna_template_lex(char *source, size_t n_bytes, const c
 
 /* ERR_UNSUPPORTED: "WHERE, line N: expected ..., found FOUND; ...". */
 cna_status cna_template_refuse(cna_error *err, const char *where, size_t line, const char *found,
-                               cna_span shown);
+                               cna_slice shown);
 
 #endif

@@ -17,7 +17,7 @@ static const cna_node *node_at(const cna_rendering *r, uint32_t node)
 
 static cna_status fail_text(const cna_rendering *r, const cna_node *node, const char *reason)
 {
-    return cna_rendering_fail(r, node, (cna_span){reason, strlen(reason)});
+    return cna_rendering_fail(r, node, (cna_slice){reason, strlen(reason)});
 }
 
 /* --------------------------------------------------------------------------------------- names and members
@@ -36,55 +36,55 @@ static cna_status evaluate_name(cna_rendering *r, const cna_node *node, cna_valu
     }
     for (size_t i = 0; i < r->input->n_variables; i++) {
         const cna_template_variable *given = &r->input->variables[i];
-        if (!cna_span_is(node->span, given->name)) continue;
+        if (!cna_slice_is(node->span, given->name)) continue;
         *out = cna_value_text(given->value, strlen(given->value));
         return CNA_OK;
     }
     for (size_t i = 0; i < sizeof globals / sizeof *globals; i++) {
-        if (!cna_span_is(node->span, globals[i])) continue;
+        if (!cna_slice_is(node->span, globals[i])) continue;
         *out = (cna_value){.kind = CNA_VALUE_FUNCTION};
         return CNA_OK;
     }
     *out = (cna_value){.kind = CNA_VALUE_UNDEFINED};
-    if (cna_span_is(node->span, "messages")) {
+    if (cna_slice_is(node->span, "messages")) {
         *out = (cna_value){.kind = CNA_VALUE_MESSAGES, .end = (int64_t)r->input->n_messages};
-    } else if (cna_span_is(node->span, "add_generation_prompt")) {
+    } else if (cna_slice_is(node->span, "add_generation_prompt")) {
         *out = cna_value_bool(true);
-    } else if (cna_span_is(node->span, "tools") || cna_span_is(node->span, "documents")) {
+    } else if (cna_slice_is(node->span, "tools") || cna_slice_is(node->span, "documents")) {
         *out = (cna_value){.kind = CNA_VALUE_NONE};
     }
     return CNA_OK;
 }
 
 /* message.name, message['name']: an absent key is undefined, but dict has methods. */
-static cna_status message_member(cna_rendering *r, const cna_value *object, cna_span name,
+static cna_status message_member(cna_rendering *r, const cna_value *object, cna_slice name,
                                  const cna_node *node, cna_value *out)
 {
     static const char *const methods[] = {"clear", "copy",    "fromkeys",   "get",    "items", "keys",
                                           "pop",   "popitem", "setdefault", "update", "values"};
     const cna_message *message = &r->input->messages[object->number];
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (cna_span_is(name, methods[i])) return cna_rendering_refuse(r, node, "a method of a message");
+        if (cna_slice_is(name, methods[i])) return cna_rendering_refuse(r, node, "a method of a message");
     }
     *out = (cna_value){.kind = CNA_VALUE_UNDEFINED};
     if (name.n >= 2 && memcmp(name.text, "__", 2) == 0) return cna_rendering_refuse(r, node, "a member");
-    if (cna_span_is(name, "role")) *out = cna_value_text(message->role, strlen(message->role));
-    if (cna_span_is(name, "content")) *out = cna_value_text(message->content, message->n_bytes);
+    if (cna_slice_is(name, "role")) *out = cna_value_text(message->role, strlen(message->role));
+    if (cna_slice_is(name, "content")) *out = cna_value_text(message->content, message->n_bytes);
     return CNA_OK;
 }
 
 static cna_status loop_member(const cna_rendering *r, const cna_value *loop, const cna_node *node,
                               cna_value *out)
 {
-    if (cna_span_is(node->span, "index"))
+    if (cna_slice_is(node->span, "index"))
         *out = cna_value_int(loop->number + 1);
-    else if (cna_span_is(node->span, "index0"))
+    else if (cna_slice_is(node->span, "index0"))
         *out = cna_value_int(loop->number);
-    else if (cna_span_is(node->span, "length"))
+    else if (cna_slice_is(node->span, "length"))
         *out = cna_value_int(loop->end);
-    else if (cna_span_is(node->span, "first"))
+    else if (cna_slice_is(node->span, "first"))
         *out = cna_value_bool(loop->number == 0);
-    else if (cna_span_is(node->span, "last"))
+    else if (cna_slice_is(node->span, "last"))
         *out = cna_value_bool(loop->number + 1 == loop->end);
     else
         return cna_rendering_refuse(r, node, "a member of loop");
@@ -171,18 +171,18 @@ static cna_status evaluate_call(cna_rendering *r, const cna_node *node, cna_valu
 {
     const cna_node *function = node_at(r, node->a);
     const cna_node *argument = node_at(r, node->b);
-    if (function->kind == CNA_NODE_MEMBER && cna_span_is(function->span, "strip") && node->b == 0) {
+    if (function->kind == CNA_NODE_MEMBER && cna_slice_is(function->span, "strip") && node->b == 0) {
         cna_value text;
         CNA_TRY(evaluate(r, function->a, &text));
         if (text.kind != CNA_VALUE_STRING) return cna_rendering_refuse(r, function, "the method");
-        cna_span stripped = cna_span_strip(text.text, true, true);
+        cna_slice stripped = cna_slice_strip(text.text, true, true);
         *out = cna_value_text(stripped.text, stripped.n);
         return CNA_OK;
     }
-    bool raises = cna_span_is(function->span, "raise_exception");
+    bool raises = cna_slice_is(function->span, "raise_exception");
     bool one_text = function->kind == CNA_NODE_NAME && node->b != 0 && argument->next == 0 &&
                     argument->kind != CNA_NODE_ARGUMENT;
-    if (!one_text || (!raises && !cna_span_is(function->span, "strftime_now"))) {
+    if (!one_text || (!raises && !cna_slice_is(function->span, "strftime_now"))) {
         return cna_rendering_refuse(r, function, "the function");
     }
     cna_value text;
@@ -199,23 +199,23 @@ static cna_status evaluate_operation(cna_rendering *r, const cna_node *node, cna
     cna_value a, b;
     CNA_TRY(evaluate(r, node->a, &a));
     CNA_TRY(evaluate(r, node->b, &b));
-    if (cna_span_is(node->span, "~")) {
-        cna_span left, right;
+    if (cna_slice_is(node->span, "~")) {
+        cna_slice left, right;
         CNA_TRY(cna_value_to_text(r, &a, node, &left));
         CNA_TRY(cna_value_to_text(r, &b, node, &right));
         return cna_value_join(r, left, right, node, out);
     }
-    bool plus = cna_span_is(node->span, "+");
+    bool plus = cna_slice_is(node->span, "+");
     if (plus && a.kind == CNA_VALUE_STRING && b.kind == CNA_VALUE_STRING)
         return cna_value_join(r, a.text, b.text, node, out);
     if (cna_value_is_number(&a) && cna_value_is_number(&b)) {
         if (imaxabs(a.number) > NUMBER_MAX || imaxabs(b.number) > NUMBER_MAX)
             return cna_rendering_refuse(r, node, "a huge number,");
-        if (plus || cna_span_is(node->span, "-")) {
+        if (plus || cna_slice_is(node->span, "-")) {
             *out = cna_value_int(plus ? a.number + b.number : a.number - b.number);
             return CNA_OK;
         }
-        if (cna_span_is(node->span, "%") && a.number >= 0 && b.number > 0) {
+        if (cna_slice_is(node->span, "%") && a.number >= 0 && b.number > 0) {
             *out = cna_value_int(a.number % b.number);
             return CNA_OK;
         }
@@ -248,14 +248,14 @@ static cna_status evaluate_in(cna_rendering *r, const cna_node *node, cna_value 
 
 static cna_status evaluate_comparison(cna_rendering *r, const cna_node *node, cna_value *out)
 {
-    if (cna_span_is(node->span, "in")) return evaluate_in(r, node, out);
+    if (cna_slice_is(node->span, "in")) return evaluate_in(r, node, out);
     cna_value a, b;
     CNA_TRY(evaluate(r, node->a, &a));
     CNA_TRY(evaluate(r, node->b, &b));
     bool truth = false;
-    if (cna_span_is(node->span, "==") || cna_span_is(node->span, "!=")) {
+    if (cna_slice_is(node->span, "==") || cna_slice_is(node->span, "!=")) {
         CNA_TRY(cna_value_equal(r, &a, &b, node, &truth));
-        if (cna_span_is(node->span, "!=")) truth = !truth;
+        if (cna_slice_is(node->span, "!=")) truth = !truth;
     } else if (!cna_value_is_number(&a) || !cna_value_is_number(&b)) {
         return cna_rendering_refuse(r, node, "an order of other things than numbers,");
     } else if (node->span.text[0] == '<') {
@@ -340,7 +340,7 @@ static cna_status evaluate(cna_rendering *r, uint32_t index, cna_value *out)
 
 static cna_status execute(cna_rendering *r, uint32_t list);
 
-static cna_status set_variable(cna_rendering *r, cna_span name, cna_value assigned)
+static cna_status set_variable(cna_rendering *r, cna_slice name, cna_value assigned)
 {
     for (size_t i = r->scope; i < r->n_variables; i++) {
         cna_variable *known = &r->variables[i];
@@ -367,7 +367,7 @@ static cna_status execute_for(cna_rendering *r, const cna_node *node)
     for (int64_t i = list.number; i < list.end; i++) {
         r->scope = r->n_variables;
         cna_value loop = {.kind = CNA_VALUE_LOOP, .number = i - list.number, .end = list.end - list.number};
-        CNA_TRY(set_variable(r, (cna_span){"loop", 4}, loop));
+        CNA_TRY(set_variable(r, (cna_slice){"loop", 4}, loop));
         CNA_TRY(set_variable(r, node->span, (cna_value){.kind = CNA_VALUE_MESSAGE, .number = i}));
         CNA_TRY(execute(r, node->b));
         r->scope = outer;
@@ -381,7 +381,7 @@ static cna_status execute(cna_rendering *r, uint32_t list)
     for (uint32_t i = list; i != 0; i = node_at(r, i)->next) {
         const cna_node *node = node_at(r, i);
         cna_value v = {.kind = CNA_VALUE_UNDEFINED};
-        cna_span text = node->span;
+        cna_slice text = node->span;
         if (node->kind != CNA_NODE_TEXT && node->kind != CNA_NODE_FOR) CNA_TRY(evaluate(r, node->a, &v));
         switch (node->kind) {
         case CNA_NODE_IF:

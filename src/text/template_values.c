@@ -13,7 +13,7 @@ cna_status cna_rendering_refuse(const cna_rendering *r, const cna_node *node, co
     return cna_template_refuse(r->err, r->parsed->where, node->line, found, node->span);
 }
 
-cna_status cna_rendering_fail(const cna_rendering *r, const cna_node *node, cna_span reason)
+cna_status cna_rendering_fail(const cna_rendering *r, const cna_node *node, cna_slice reason)
 {
     return cna_fail(r->err, CNA_ERR_ARG,
                     "%s, line %zu: expected messages that the chat template takes, found ones that it "
@@ -49,7 +49,7 @@ bool cna_value_is_number(const cna_value *v)
     return v->kind == CNA_VALUE_BOOL || v->kind == CNA_VALUE_INT;
 }
 
-cna_status cna_value_join(cna_rendering *r, cna_span a, cna_span b, const cna_node *node, cna_value *out)
+cna_status cna_value_join(cna_rendering *r, cna_slice a, cna_slice b, const cna_node *node, cna_value *out)
 {
     if (a.n > JOINED_BYTES_MAX - r->n_joined_bytes || b.n > JOINED_BYTES_MAX - r->n_joined_bytes - a.n) {
         return cna_rendering_refuse(r, node, "more joined text than can be meant");
@@ -65,23 +65,23 @@ cna_status cna_value_join(cna_rendering *r, cna_span a, cna_span b, const cna_no
     return CNA_OK;
 }
 
-cna_status cna_value_to_text(cna_rendering *r, const cna_value *v, const cna_node *node, cna_span *out)
+cna_status cna_value_to_text(cna_rendering *r, const cna_value *v, const cna_node *node, cna_slice *out)
 {
     char digits[24];
     cna_value made;
     switch (v->kind) {
     case CNA_VALUE_UNDEFINED:
-        *out = (cna_span){"", 0};
+        *out = (cna_slice){"", 0};
         return CNA_OK;
     case CNA_VALUE_NONE:
-        *out = (cna_span){"None", 4};
+        *out = (cna_slice){"None", 4};
         return CNA_OK;
     case CNA_VALUE_BOOL:
-        *out = v->number != 0 ? (cna_span){"True", 4} : (cna_span){"False", 5};
+        *out = v->number != 0 ? (cna_slice){"True", 4} : (cna_slice){"False", 5};
         return CNA_OK;
     case CNA_VALUE_INT:
         snprintf(digits, sizeof digits, "%lld", (long long)v->number);
-        CNA_TRY(cna_value_join(r, (cna_span){digits, strlen(digits)}, (cna_span){"", 0}, node, &made));
+        CNA_TRY(cna_value_join(r, (cna_slice){digits, strlen(digits)}, (cna_slice){"", 0}, node, &made));
         *out = made.text;
         return CNA_OK;
     case CNA_VALUE_STRING:
@@ -108,7 +108,7 @@ cna_status cna_value_equal(cna_rendering *r, const cna_value *a, const cna_value
     return CNA_OK;
 }
 
-static bool contains(cna_span whole, cna_span part)
+static bool contains(cna_slice whole, cna_slice part)
 {
     for (size_t i = 0; i + part.n <= whole.n; i++) {
         if (memcmp(whole.text + i, part.text, part.n) == 0) return true;
@@ -122,7 +122,7 @@ cna_status cna_value_in(cna_rendering *r, const cna_value *a, const cna_value *b
     *out = false;
     if (a->kind != CNA_VALUE_STRING) return cna_rendering_refuse(r, node, "the operator");
     if (b->kind == CNA_VALUE_MESSAGE)
-        *out = cna_span_is(a->text, "role") || cna_span_is(a->text, "content");
+        *out = cna_slice_is(a->text, "role") || cna_slice_is(a->text, "content");
     else if (b->kind == CNA_VALUE_STRING)
         *out = contains(b->text, a->text);
     else if (b->kind != CNA_VALUE_UNDEFINED)
@@ -132,15 +132,15 @@ cna_status cna_value_in(cna_rendering *r, const cna_value *a, const cna_value *b
 
 cna_status cna_value_filter(cna_rendering *r, const cna_value *v, const cna_node *node, cna_value *out)
 {
-    bool trim = cna_span_is(node->span, "trim");
-    if (!trim && !cna_span_is(node->span, "length") && !cna_span_is(node->span, "count")) {
+    bool trim = cna_slice_is(node->span, "trim");
+    if (!trim && !cna_slice_is(node->span, "length") && !cna_slice_is(node->span, "count")) {
         return cna_rendering_refuse(r, node, "the filter");
     }
     if (node->b != 0) return cna_rendering_refuse(r, node, "arguments of the filter");
     if (trim) {
-        cna_span text;
+        cna_slice text;
         CNA_TRY(cna_value_to_text(r, v, node, &text));
-        text = cna_span_strip(text, true, true);
+        text = cna_slice_strip(text, true, true);
         *out = cna_value_text(text.text, text.n);
         return CNA_OK;
     }
@@ -161,17 +161,17 @@ cna_status cna_value_filter(cna_rendering *r, const cna_value *v, const cna_node
 cna_status cna_value_test(cna_rendering *r, const cna_value *v, const cna_node *node, bool *out)
 {
     cna_value_kind kind = v->kind;
-    if (cna_span_is(node->span, "defined"))
+    if (cna_slice_is(node->span, "defined"))
         *out = kind != CNA_VALUE_UNDEFINED;
-    else if (cna_span_is(node->span, "undefined"))
+    else if (cna_slice_is(node->span, "undefined"))
         *out = kind == CNA_VALUE_UNDEFINED;
-    else if (cna_span_is(node->span, "none"))
+    else if (cna_slice_is(node->span, "none"))
         *out = kind == CNA_VALUE_NONE;
-    else if (cna_span_is(node->span, "string"))
+    else if (cna_slice_is(node->span, "string"))
         *out = kind == CNA_VALUE_STRING;
-    else if (cna_span_is(node->span, "mapping"))
+    else if (cna_slice_is(node->span, "mapping"))
         *out = kind == CNA_VALUE_MESSAGE;
-    else if (cna_span_is(node->span, "iterable"))
+    else if (cna_slice_is(node->span, "iterable"))
         *out = kind != CNA_VALUE_NONE && kind != CNA_VALUE_FUNCTION && !cna_value_is_number(v);
     else
         return cna_rendering_refuse(r, node, "the test");
@@ -179,7 +179,7 @@ cna_status cna_value_test(cna_rendering *r, const cna_value *v, const cna_node *
 }
 
 /* The fields that templates use. */
-cna_status cna_value_format_date(cna_rendering *r, cna_span format, const cna_node *node, cna_value *out)
+cna_status cna_value_format_date(cna_rendering *r, cna_slice format, const cna_node *node, cna_value *out)
 {
     static const char *const months[] = {"January",   "February", "March",    "April",
                                          "May",       "June",     "July",     "August",
@@ -211,7 +211,7 @@ cna_status cna_value_format_date(cna_rendering *r, cna_span format, const cna_no
         default:
             return cna_rendering_refuse(r, node, "a date format");
         }
-        CNA_TRY(cna_value_join(r, out->text, (cna_span){field, strlen(field)}, node, out));
+        CNA_TRY(cna_value_join(r, out->text, (cna_slice){field, strlen(field)}, node, out));
     }
     return CNA_OK;
 }

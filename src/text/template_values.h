@@ -19,12 +19,12 @@ typedef enum cna_value_kind {
 
 typedef struct cna_value {
     cna_value_kind kind;
-    cna_span text;
+    cna_slice text;
     int64_t number, end;
 } cna_value;
 
 typedef struct cna_variable {
-    cna_span name;
+    cna_slice name;
     cna_value value;
 } cna_variable;
 
@@ -44,7 +44,7 @@ typedef struct cna_rendering {
 /* ERR_UNSUPPORTED at a node: something that is not known, or not for such values. */
 cna_status cna_rendering_refuse(const cna_rendering *r, const cna_node *node, const char *found);
 /* ERR_ARG at a node: what jinja2 raises an exception for. */
-cna_status cna_rendering_fail(const cna_rendering *r, const cna_node *node, cna_span reason);
+cna_status cna_rendering_fail(const cna_rendering *r, const cna_node *node, cna_slice reason);
 
 cna_value cna_value_bool(bool truth);
 cna_value cna_value_int(int64_t number);
@@ -55,9 +55,9 @@ bool cna_value_is_number(const cna_value *v);
 
 /* Python's str() of a value, of the kinds that templates write. */
 CNA_MUST_CHECK cna_status cna_value_to_text(cna_rendering *r, const cna_value *v, const cna_node *node,
-                                            cna_span *out);
+                                            cna_slice *out);
 /* A new text of two parts, kept until the rendering ends. */
-CNA_MUST_CHECK cna_status cna_value_join(cna_rendering *r, cna_span a, cna_span b, const cna_node *node,
+CNA_MUST_CHECK cna_status cna_value_join(cna_rendering *r, cna_slice a, cna_slice b, const cna_node *node,
                                          cna_value *out);
 /* Python's ==. */
 CNA_MUST_CHECK cna_status cna_value_equal(cna_rendering *r, const cna_value *a, const cna_value *b,
@@ -72,7 +72,7 @@ CNA_MUST_CHECK cna_status cna_value_filter(cna_rendering *r, const cna_value *v,
 CNA_MUST_CHECK cna_status cna_value_test(cna_rendering *r, const cna_value *v, const cna_node *node,
                                          bool *out);
 /* strftime of the C locale for the date of the rendering. */
-CNA_MUST_CHECK cna_status cna_value_format_date(cna_rendering *r, cna_span format, const cna_node *node,
+CNA_MUST_CHECK cna_status cna_value_format_date(cna_rendering *r, cna_slice format, const cna_node *node,
                                                 cna_value *out);
 
 #endif

@@ -115,8 +115,7 @@ static cna_status write_plan(cna_model *model, cna_linear_keep keep, cna_error *
         model->info.storage_dtype, model->info.compute_dtype, cna_linear_kernel(first->gate),
         cna_linear_kernel(model->weights.head), how[keep], bytes_text(model->weights.packed_bytes, held));
     if (status == CNA_OK && model->streams && model->weights.stage_bytes != 0) {
-        status = cna_buffer_printf(&text, err, " and %s for copies of a layer",
-                                   bytes_text(model->weights.stage_bytes, stage));
+        status = cna_buffer_printf(&text, err, " and %s for copies of a layer", bytes_text(model->weights.stage_bytes, stage));
     }
     if (status == CNA_OK) {
         status = cna_buffer_printf(&text, err, " beside %s mapped; at most %s of memory; %d threads",

@@ -133,5 +133,5 @@ uint64_t cna_session_bytes(const cna_model *model, size_t n_rows, size_t n_posit
     uint64_t rows = (uint64_t)n_rows * (c->hidden_dim * sizeof(float) + 2 * sizeof(cna_row));
     uint64_t table = (uint64_t)n_positions * c->head_dim * sizeof(float);
     uint64_t out = logits ? (uint64_t)CNA_LOGIT_ROWS * c->vocab_size * sizeof(float) : 0;
-    return CNA_BLOCK_ROWS * width + scores + rows + table + out + cna_stream_bytes(model);
+    return CNA_BLOCK_ROWS * width + scores + rows + table + out + cna_stream_bytes(model, logits);
 }

@@ -14,14 +14,17 @@ struct cna_stream {
     cna_readahead *readahead;
     size_t current;           /* the unit that is ready, or CNA_NO_UNIT */
     bool wants_head;          /* the last pass asked for the head, so the next will */
-    unsigned char *memory;    /* ? [cna_stream_bytes] copies of one layer, or of the head */
+    unsigned char *memory;    /* ? [memory_bytes] copies of one layer, or of the head */
+    uint64_t memory_bytes;
     cna_linear *stages[CNA_LAYER_MATRICES], *head_stage; /* over memory */
     cna_layer_weights layer;  /* the current layer: the model's vectors, and its linears or stages */
 };
 
-uint64_t cna_stream_bytes(const cna_model *model)
+uint64_t cna_stream_bytes(const cna_model *model, bool head)
 {
-    return model->streams ? model->weights.stage_bytes : 0;
+    if (!model->streams) return 0;
+    uint64_t of_layer = model->weights.stage_bytes, of_head = cna_linear_stage_bytes(model->weights.head);
+    return head && of_head > of_layer ? of_head : of_layer;
 }
 
 static void add_extent(const cna_model *model, const cna_linear *linear, cna_unit *unit)
@@ -74,11 +77,8 @@ static cna_status prepare(cna_stream *stream, cna_error *err)
     }
     add_extent(model, model->weights.head, &stream->units[n_layers]);
     choose_cached(model, stream->units, n_layers + 1u);
-    if (model->weights.stage_bytes != 0) {
-        CNA_TRY(cna_alloc(&stream->memory, model->weights.stage_bytes, 1, "copies of a layer's weights", err));
-        CNA_TRY(cna_linear_create_stage(&stream->head_stage, err));
-        for (size_t i = 0; i < CNA_LAYER_MATRICES; i++) CNA_TRY(cna_linear_create_stage(&stream->stages[i], err));
-    }
+    CNA_TRY(cna_linear_create_stage(&stream->head_stage, err));
+    for (size_t i = 0; i < CNA_LAYER_MATRICES; i++) CNA_TRY(cna_linear_create_stage(&stream->stages[i], err));
     return cna_readahead_create(stream->units, n_layers + 1u, &stream->readahead, err);
 }
 
@@ -127,6 +127,18 @@ static cna_status move_to(cna_stream *stream, size_t unit, bool more, bool *chan
     return CNA_OK;
 }
 
+/* Memory for copies. What it held is lost where it has to be larger than before. */
+static cna_status reserve(cna_stream *stream, uint64_t n_bytes, cna_error *err)
+{
+    if (n_bytes <= stream->memory_bytes) return CNA_OK;
+    cna_free(stream->memory);
+    stream->memory = NULL;
+    stream->memory_bytes = 0;
+    CNA_TRY(cna_alloc(&stream->memory, n_bytes, 1, "copies of a layer's weights", err));
+    stream->memory_bytes = n_bytes;
+    return CNA_OK;
+}
+
 cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool more, const cna_layer_weights **out,
                             cna_error *err)
 {
@@ -137,9 +149,11 @@ cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool more, const
     if (layer == 0 && stream->current != 0) stream->wants_head = stream->current == weights->n_layers;
     bool changed;
     CNA_TRY(move_to(stream, layer, more, &changed, err));
-    if (stream->memory == NULL) return CNA_OK;
+    if (weights->stage_bytes == 0) return CNA_OK;
     *out = &stream->layer;
     if (!changed) return CNA_OK;
+    stream->current = CNA_NO_UNIT; /* until its copies are made */
+    CNA_TRY(reserve(stream, weights->stage_bytes, err));
     stream->layer = weights->layers[layer];
     cna_linear **matrices[CNA_LAYER_MATRICES];
     cna_layer_matrices(&stream->layer, matrices);
@@ -150,6 +164,7 @@ cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool more, const
         *matrices[i] = stream->stages[i];
         at += n_bytes;
     }
+    stream->current = layer;
     return CNA_OK;
 }
 
@@ -161,8 +176,13 @@ cna_status cna_stream_head(cna_stream *stream, bool more, const cna_linear **out
     stream->wants_head = true;
     bool changed;
     CNA_TRY(move_to(stream, weights->n_layers, more, &changed, err));
-    if (cna_linear_stage_bytes(weights->head) == 0) return CNA_OK;
-    if (changed) cna_linear_stage(weights->head, stream->memory, stream->head_stage);
+    uint64_t n_bytes = cna_linear_stage_bytes(weights->head);
+    if (n_bytes == 0) return CNA_OK;
     *out = stream->head_stage;
+    if (!changed) return CNA_OK;
+    stream->current = CNA_NO_UNIT;
+    CNA_TRY(reserve(stream, n_bytes, err));
+    cna_linear_stage(weights->head, stream->memory, stream->head_stage);
+    stream->current = weights->n_layers;
     return CNA_OK;
 }

@@ -26,7 +26,8 @@ CNA_MUST_CHECK cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, b
 /* The same for the vocabulary projection, which is asked for behind the last layer or not at all. */
 CNA_MUST_CHECK cna_status cna_stream_head(cna_stream *stream, bool more, const cna_linear **out, cna_error *err);
 
-/* Bytes that a walk holds of its own (copies of a layer where it cannot be used in place), for plans. */
-uint64_t cna_stream_bytes(const struct cna_model *model);
+/* Bytes that a walk holds of its own (copies of a layer where it cannot be used in place), for plans.
+ *   head  whether it asks for the vocabulary projection, whose copy takes the layer's place */
+uint64_t cna_stream_bytes(const struct cna_model *model, bool head);
 
 #endif

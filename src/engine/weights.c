@@ -201,7 +201,8 @@ cna_status cna_weights_measure(const cna_checkpoint *checkpoint, cna_input input
     cna_matrix_view view;
     *out = (cna_weights_need){0};
     CNA_TRY(find(checkpoint, head, config->vocab_size, config->hidden_dim, &view, err));
-    CNA_TRY(measure_matrix(&view, input, out, &out->stage, err));
+    uint64_t head_stage = 0; /* not counted: attribution never asks for it */
+    CNA_TRY(measure_matrix(&view, input, out, &head_stage, err));
     uint64_t vectors = (uint64_t)config->hidden_dim * sizeof(float);
     for (uint32_t layer = 0; layer < config->n_layers; layer++) {
         uint64_t stage = 0;
@@ -298,7 +299,6 @@ cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, c
     const char *head = config->tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
     CNA_TRY_CLEANUP(find(checkpoint, head, config->vocab_size, config->hidden_dim, &view, err));
     CNA_TRY_CLEANUP(bind_matrix(checkpoint, &view, input, keep, out, &out->head, err));
-    out->stage_bytes = cna_linear_stage_bytes(out->head);
     for (uint32_t i = 0; i < config->n_layers; i++) {
         CNA_TRY_CLEANUP(bind_layer(checkpoint, i, input, keep, out, err));
     }

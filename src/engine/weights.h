@@ -29,7 +29,7 @@ typedef struct cna_weights {
     float *final_norm;          /* [hidden_dim] */
     cna_linear *head;           /* [vocab_size, hidden_dim] */
     uint64_t packed_bytes;      /* held in memory: copies of matrices, and vectors */
-    uint64_t stage_bytes;       /* most that one layer, or the head, needs of cna_linear_stage's memory */
+    uint64_t stage_bytes;       /* most that one layer needs of cna_linear_stage's memory */
 } cna_weights;
 
 /* Check that a checkpoint holds every tensor that its config calls for, with that shape and one of f32, bf16 and f16, and no
@@ -42,7 +42,7 @@ CNA_MUST_CHECK cna_status cna_weights_check(const cna_checkpoint *checkpoint, cn
 /* Bytes that cna_weights_bind would hold in memory (packed_bytes), with each way of keeping matrices. */
 typedef struct cna_weights_need {
     uint64_t packed, in_place, staged;
-    uint64_t stage; /* stage_bytes for staged matrices */
+    uint64_t stage; /* stage_bytes where matrices are staged */
 } cna_weights_need;
 CNA_MUST_CHECK cna_status cna_weights_measure(const cna_checkpoint *checkpoint, cna_input input, cna_weights_need *out,
                                               cna_error *err);

@@ -23,7 +23,8 @@ struct cna_linear {
     bool blocked;                   /* packed is in oneDNN's own layout */
     bool readable;                  /* the kernel can read W where the caller has it */
     cna_matrix_view source;         /* W as given */
-    const void *weight;             /* ? what the products read: packed or the caller's memory */
+    const void *weight;             /* what the products read, packed or the caller's memory; NULL: tiles convert source,
+                                     * other products wait for cna_linear_stage */
     void *packed;                   /* ? owned */
     size_t packed_bytes;
     char kernel[96];
@@ -127,11 +128,12 @@ static size_t row_major_bytes(const cna_linear *linear)
 }
 
 /* Bytes of the copy of W that this way of keeping it makes. Tiles read f32 in rows, so there is nothing to gain from a copy of
- * what already is that. */
+ * what already is that; and they convert anything else as they go. */
 static cna_status copy_bytes(const cna_linear *linear, cna_linear_keep keep, size_t *out, cna_error *err)
 {
     *out = 0;
-    if (linear->readable && (linear->tiled || keep != CNA_LINEAR_PACKED)) return CNA_OK;
+    if ((linear->readable || linear->tiled) && keep != CNA_LINEAR_PACKED) return CNA_OK;
+    if (linear->readable && linear->tiled) return CNA_OK;
     *out = row_major_bytes(linear);
     if (linear->tiled || keep == CNA_LINEAR_STAGED) return CNA_OK;
     return cna_onednn_packed_bytes(linear->n_in, linear->n_out, linear->input == CNA_INPUT_BF16, out, err);
@@ -171,7 +173,7 @@ cleanup:
 
 size_t cna_linear_stage_bytes(const cna_linear *linear)
 {
-    return linear->weight != NULL ? 0 : row_major_bytes(linear);
+    return linear->weight != NULL || linear->tiled ? 0 : row_major_bytes(linear);
 }
 
 cna_status cna_linear_create_stage(cna_linear **out, cna_error *err)
@@ -223,8 +225,9 @@ typedef struct entry {
 /* x and y of a tile that hangs over the end of the batch. */
 typedef struct tile_scratch {
     float *x, *y; /* [TILE_ROWS, n_in], [TILE_ROWS, PANEL_COLUMNS_MAX] */
+    float *panel; /* [PANEL_COLUMNS_MAX, n_in] of W, converted */
     void *work;   /* what the kernel asks for */
-    size_t x_capacity, y_capacity, work_capacity;
+    size_t x_capacity, y_capacity, panel_capacity, work_capacity;
 } tile_scratch;
 
 struct cna_linear_context {
@@ -247,6 +250,7 @@ void cna_linear_context_free(cna_linear_context *context)
     for (size_t i = 0; i < context->n_scratch; i++) {
         cna_free(context->scratch[i].x);
         cna_free(context->scratch[i].y);
+        cna_free(context->scratch[i].panel);
         cna_free(context->scratch[i].work);
     }
     cna_free(context->scratch);
@@ -287,8 +291,10 @@ static cna_status find_primitive(cna_linear_context *context, const cna_product 
     return CNA_OK;
 }
 
+/* Scratch memory of n_threads threads.
+ *   n_panel  values of W that each converts at a time */
 static cna_status reserve_scratch(cna_linear_context *context, size_t n_threads, size_t n_in, size_t n_columns,
-                                  size_t work_bytes, cna_error *err)
+                                  size_t n_panel, size_t work_bytes, cna_error *err)
 {
     CNA_TRY(cna_grow(&context->scratch, &context->scratch_capacity, n_threads, sizeof *context->scratch,
                      "product scratch", err));
@@ -297,6 +303,7 @@ static cna_status reserve_scratch(cna_linear_context *context, size_t n_threads,
         tile_scratch *s = &context->scratch[i];
         CNA_TRY(cna_grow(&s->x, &s->x_capacity, TILE_ROWS * n_in, sizeof *s->x, "product scratch", err));
         CNA_TRY(cna_grow(&s->y, &s->y_capacity, TILE_ROWS * n_columns, sizeof *s->y, "product scratch", err));
+        CNA_TRY(cna_grow(&s->panel, &s->panel_capacity, n_panel, sizeof *s->panel, "product scratch", err));
         CNA_TRY(cna_grow(&s->work, &s->work_capacity, work_bytes, 1, "product scratch", err));
     }
     return CNA_OK;
@@ -310,14 +317,15 @@ static cna_status apply_whole(const cna_linear *linear, cna_linear_context *cont
                            .y_stride = linear->n_out};
     const cna_onednn_primitive *primitive;
     CNA_TRY(find_primitive(context, &product, &primitive, err));
-    CNA_TRY(reserve_scratch(context, 1, 1, 1, cna_onednn_primitive_scratch_bytes(primitive), err));
+    CNA_TRY(reserve_scratch(context, 1, 1, 1, 0, cna_onednn_primitive_scratch_bytes(primitive), err));
     return cna_onednn_primitive_execute(primitive, x, linear->weight, y, context->scratch[0].work, err);
 }
 
-/* One tile: rows [row, row + TILE_ROWS) by columns [column, column + n_columns), cut at n_rows. */
+/* One tile: rows [row, row + TILE_ROWS) by columns [column, column + n_columns), cut at n_rows.
+ *   panel  the rows of W for these columns */
 static cna_status apply_tile(const cna_linear *linear, const cna_onednn_primitive *primitive, tile_scratch *scratch,
-                             const float *x, size_t n_rows, size_t row, size_t column, size_t n_columns, float *y,
-                             cna_error *err)
+                             const float *panel, const float *x, size_t n_rows, size_t row, size_t column,
+                             size_t n_columns, float *y, cna_error *err)
 {
     size_t n_in = linear->n_in, n_here = n_rows - row < TILE_ROWS ? n_rows - row : TILE_ROWS;
     const float *tile_x = x + row * n_in;
@@ -326,7 +334,6 @@ static cna_status apply_tile(const cna_linear *linear, const cna_onednn_primitiv
         memset(scratch->x + n_here * n_in, 0, (TILE_ROWS - n_here) * n_in * sizeof *x);
         tile_x = scratch->x;
     }
-    const float *panel = (const float *)linear->weight + column * n_in;
     CNA_TRY(cna_onednn_primitive_execute(primitive, tile_x, panel, scratch->y, scratch->work, err));
     for (size_t t = 0; t < n_here; t++) {
         memcpy(y + (row + t) * linear->n_out + column, scratch->y + t * n_columns, n_columns * sizeof *y);
@@ -348,16 +355,20 @@ static cna_status apply_tiled(const cna_linear *linear, cna_linear_context *cont
     CNA_TRY(find_primitive(context, &last_product, &last, err));
     size_t work = cna_onednn_primitive_scratch_bytes(full), last_work = cna_onednn_primitive_scratch_bytes(last);
     size_t n_threads = (size_t)omp_get_max_threads();
-    CNA_TRY(reserve_scratch(context, n_threads, linear->n_in, columns, work > last_work ? work : last_work, err));
+    CNA_TRY(reserve_scratch(context, n_threads, linear->n_in, columns, linear->weight == NULL ? columns * linear->n_in : 0,
+                            work > last_work ? work : last_work, err));
     cna_status status = CNA_OK;
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t panel = 0; panel < n_panels; panel++) {
         tile_scratch *scratch = &context->scratch[omp_get_thread_num()];
         bool is_last = panel + 1 == n_panels;
+        size_t column = panel * columns, n_columns = is_last ? last_columns : columns;
+        const float *weight = linear->weight == NULL ? scratch->panel : (const float *)linear->weight + column * linear->n_in;
+        if (linear->weight == NULL) convert_rows(linear, column, n_columns, scratch->panel);
         for (size_t row = 0; row < n_rows; row += TILE_ROWS) {
             cna_error local;
-            cna_status tile = apply_tile(linear, is_last ? last : full, scratch, x, n_rows, row, panel * columns,
-                                         is_last ? last_columns : columns, y, &local);
+            cna_status tile = apply_tile(linear, is_last ? last : full, scratch, weight, x, n_rows, row, column, n_columns, y,
+                                         &local);
             if (tile != CNA_OK) {
 #pragma omp critical(cna_linear_failure)
                 {
@@ -374,7 +385,9 @@ cna_status cna_linear_apply(const cna_linear *linear, cna_linear_context *contex
                             float *y, cna_error *err)
 {
     if (n_rows == 0) return CNA_OK;
-    if (linear->weight == NULL) return cna_fail(err, CNA_ERR_INTERNAL, "a product of weights that were not staged");
+    if (!linear->tiled && linear->weight == NULL) {
+        return cna_fail(err, CNA_ERR_INTERNAL, "a product of weights that were not staged");
+    }
     double start = cna_clock_seconds();
     cna_status status = linear->tiled ? apply_tiled(linear, context, x, n_rows, y, err)
                                       : apply_whole(linear, context, x, n_rows, y, err);

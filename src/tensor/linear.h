@@ -32,11 +32,13 @@ cna_input cna_input_for(cna_dtype compute);
 typedef struct cna_linear cna_linear;
 
 /* Where W is kept. The products have the same bits each way. A kernel can read W in place where W is stored as the
- * input's type at an address that is a multiple of its size. */
+ * input's type at an address that is a multiple of its size; tiles can read it in any case, as they convert their columns. */
 typedef enum cna_linear_keep {
-    CNA_LINEAR_IN_PLACE, /* in place where the kernel can read it there, else copied */
-    CNA_LINEAR_PACKED,   /* copied into the layout that oneDNN likes best, where it has one */
-    CNA_LINEAR_STAGED,   /* in place where the kernel can read it there, else nowhere: cna_linear_stage makes copies */
+    CNA_LINEAR_IN_PLACE, /* in place where it can be read there, else copied */
+    CNA_LINEAR_PACKED,   /* copied into the layout that oneDNN likes best, or for tiles into f32 */
+    CNA_LINEAR_STAGED,   /* in place where it can be read there, else nowhere: cna_linear_stage makes copies. (Converting
+                          * some columns at a time does not give the same bits: what a `brg` kernel does with one row depends
+                          * on their number) */
 } cna_linear_keep;
 
 /* Prepare W.
@@ -53,7 +55,7 @@ size_t cna_linear_packed_bytes(const cna_linear *linear);
 /* W as it was given. */
 const cna_matrix_view *cna_linear_source(const cna_linear *linear);
 
-/* Bytes of memory that cna_linear_stage needs: 0 unless the linear is staged and cannot read W in place. */
+/* Bytes of memory that cna_linear_stage needs: 0 unless W is staged and cannot be read in place. */
 size_t cna_linear_stage_bytes(const cna_linear *linear);
 /* A linear to be given weights by cna_linear_stage. */
 CNA_MUST_CHECK cna_status cna_linear_create_stage(cna_linear **out, cna_error *err);

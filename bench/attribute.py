@@ -39,15 +39,6 @@ class Bench:
         return np.corrcoef(delta.ravel(), reference.ravel())[0, 1], len(tops[0] & tops[1]), k
 
 
-def needed_flops(shape, n_prompts, mean_tokens, mean_unshared):
-    """Operations that must be done: the opening once, every other token through all layers but the last, there keys
-    and values for all and the rest for last tokens, without down projection. Attention is not counted."""
-    rows = mean_tokens - mean_unshared + n_prompts * mean_unshared
-    q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    last = 2 * rows * 2 * kv * shape.hidden + n_prompts * 2 * shape.hidden * (2 * q + 2 * shape.mlp)
-    return rows * (shape.layers - 1) * 2 * shapes.layer_weights(shape) + last
-
-
 def main():
     arguments = parser("attribution beside the reference method")
     arguments.add_argument("--prompts", type=Path, required=True, help="a folder of prompts.py")
@@ -67,7 +58,8 @@ def main():
     report = reports[0]
     n_prompts = sum(len((args.prompts / name).read_text().splitlines()) for name in ("positive.txt", "negative.txt"))
     unshared = report["mean_unshared"]
-    gflops = needed_flops(cna.shape, n_prompts, report["mean_tokens"], unshared) / whole.wall / 1e9
+    flops = shapes.attribution_flops(cna.shape, n_prompts, report["mean_tokens"] - unshared, unshared)
+    gflops = flops / whole.wall / 1e9
     ratio = theirs.wall / whole.wall
     print(f"{args.checkpoint.name}, bf16, {n_prompts} prompts of {report['mean_tokens']:.1f} tokens, "
           f"{unshared:.1f} of them behind the shared opening; best of {args.rounds}")

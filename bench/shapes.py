@@ -107,11 +107,28 @@ def layer_weights(shape):
     return sum(math.prod(dims) for _, dims in layer_tensors(shape, 0) if len(dims) == 2)
 
 
-def token_flops(shape, logits=True):
-    """Operations of the matrix products behind one token; without logits for prompts. Attention is not counted."""
-    return 2 * (shape.layers * layer_weights(shape) + (shape.vocab * shape.hidden if logits else 0))
+def token_flops(shape):
+    """Operations of the matrix products behind one decoded token. Attention is not counted, here and below."""
+    return 2 * (shape.layers * layer_weights(shape) + shape.vocab * shape.hidden)
 
 
 def token_bytes(shape):
-    """bf16 weights that one token alone must read: every matrix once, of the embeddings only a tied one."""
-    return token_flops(shape)
+    """bf16 weights that a token decoded alone must read: every matrix once, of the embeddings only a tied one."""
+    return 2 * (shape.layers * layer_weights(shape) + shape.vocab * shape.hidden)
+
+
+def prompt_flops(shape, n_tokens):
+    """Operations that a prompt needs for the logits behind it: the last layer's keys and values for all tokens, the
+    rest of it and the output for the last token alone."""
+    q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    last = n_tokens * 2 * kv * shape.hidden + 2 * q * shape.hidden + 3 * shape.mlp * shape.hidden
+    return 2 * (n_tokens * (shape.layers - 1) * layer_weights(shape) + last + shape.vocab * shape.hidden)
+
+
+def attribution_flops(shape, n_prompts, n_shared, mean_unshared):
+    """Operations that an attribution needs: what all prompts share once; the last layer as above, without its down
+    projection and the output."""
+    rows = n_shared + n_prompts * mean_unshared
+    q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    last = rows * 2 * kv * shape.hidden + n_prompts * (2 * q + 2 * shape.mlp) * shape.hidden
+    return 2 * (rows * (shape.layers - 1) * layer_weights(shape) + last)

@@ -15,6 +15,7 @@
 #   THREADS            of both sides (all cores). With 1, processor seconds mean something on a machine that is not
 #                      quiet: with more, threads that wait for one another are counted as working.
 #   ROUNDS             how often each side runs, in turn; the best of each counts (2)
+#   QUICK              when set, `cna bench` and llama.cpp measure little: to see that all works, not for numbers
 
 work=${BENCH_DIR:-build/bench}
 checkpoints=${BENCH_CHECKPOINTS:-$work}
@@ -97,5 +98,5 @@ compare() {
     script=$1
     shift
     "$python" "bench/$script" --program "$program" --checkpoint "$checkpoint" --work "$work" --threads "$threads" \
-        --rounds "$rounds" "$@"
+        --rounds "$rounds" ${QUICK:+--quick} "$@"
 }

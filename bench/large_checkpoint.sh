@@ -64,7 +64,8 @@ make)
     [ -d "$checkpoint" ] || "$python" bench/large_checkpoint.py "$shape" "$checkpoint" --tokenizer "$tokenizer" \
         ${template:+--template "$template"}
     sync -f "$checkpoint"
-    echo "$checkpoint: $(du -sh --apparent-size "$checkpoint" | cut -f 1) of files, $(du -h "$image" | cut -f 1) on disk"
+    echo "$checkpoint: $(du -sh --apparent-size "$checkpoint" | cut -f 1) of files," \
+        "$(du -h "$image" | cut -f 1) on disk"
     "$python" bench/read_rate.py "$checkpoint"
     ;;
 mount) mount_image ;;

@@ -27,12 +27,20 @@ def settings(report):
 
 
 def rates(report, shape):
-    """Our tokens a second by the names of reference_llama.py's results."""
-    found = {f"decode {entry['batch']}": entry["tokens_per_s"] for entry in report["decode"]}
+    """Our tokens a second by the names of reference_llama.py's results; what was left out or failed is not there."""
+    found = {f"decode {entry['batch']}": entry["tokens_per_s"] for entry in report["decode"] if entry["tokens_per_s"]}
     for entry in report["prompt"]:
-        if entry["tokens"] == 512:
-            flops_per_token = shapes.prompt_flops(shape, 512) / 512
-            found[f"prompt {entry['batch']}"] = entry["gflops"] * 1e9 / flops_per_token
+        if entry["tokens"] == 512 and entry["gflops"]:
+            found[f"prompt {entry['batch']}"] = entry["gflops"] * 1e9 / (shapes.prompt_flops(shape, 512) / 512)
+    return found
+
+
+def best_rates(reports, shape):
+    """The highest of each name over all reports."""
+    found = {}
+    for report in reports:
+        for name, rate in rates(report, shape).items():
+            found[name] = max(rate, found.get(name, 0))
     return found
 
 
@@ -52,11 +60,10 @@ def rows(shape, ours, theirs, read_gbs):
 def main():
     arguments = parser("prompt and decode speed beside llama.cpp")
     arguments.add_argument("--gguf", type=Path, required=True)
-    arguments.add_argument("--quick", action="store_true", help="see that it works; the numbers mean nothing")
     args = arguments.parse_args()
     cna = setting(args)
-    command = [sys.executable, HERE / "reference_llama.py", args.gguf, "--threads", args.threads,
-               *(["--quick"] if args.quick else [])]
+    quick = ["--quick"] if cna.quick else []
+    command = [sys.executable, HERE / "reference_llama.py", args.gguf, "--threads", args.threads, *quick]
     logits = cna.work / "llama-logits.f32"
     reports, measured = [], []
     for number in cna.turns():
@@ -71,21 +78,22 @@ def main():
                for name in reports[0]["results"]}
     theirs = {name: result["tokens_per_s"] for name, result in results.items()}
     measured = [report for report in measured if report]
-    ours = {name: max(rates(report, cna.shape)[name] for report in measured)
-            for name in (rates(measured[0], cna.shape) if measured else [])}
+    ours = best_rates(measured, cna.shape)
     read_gbs = ceilings(measured)[1]
     print(f"{args.checkpoint.name}, bf16, llama-cpp-python {reports[0]['version']}, {args.threads} threads; "
           f"best of {args.rounds}")
     print(f"  {reports[0]['system']}")
     for name, result in results.items():
-        flops = shapes.prompt_flops(cna.shape, 512) / 512 if name.startswith("prompt") else shapes.token_flops(cna.shape)
+        flops = shapes.token_flops(cna.shape)
+        if name.startswith("prompt"):
+            flops = shapes.prompt_flops(cna.shape, result["tokens"]) / result["tokens"]
         line = f"  {name:10} llama.cpp {theirs[name]:8.1f} tokens/s, {theirs[name] * flops / 1e9:6.1f} GFLOP/s"
         if name in ours:
             line += f"; ours {ours[name]:8.1f}, {ours[name] * flops / 1e9:6.1f}: {ours[name] / theirs[name]:.2f}x"
         print(f"{line}  {result['settings']}")
     print(f"  agreement: logits correlate {correlation:.5f}")
     cna.record("llama.cpp", list(rows(cna.shape, ours, theirs, read_gbs)), results=results, ours=measured,
-               correlation=correlation, system=reports[0]["system"], version=reports[0]["version"], quick=args.quick)
+               correlation=correlation, system=reports[0]["system"], version=reports[0]["version"])
     if correlation < 0.99:
         sys.exit("bench: the two models differ by more than bf16 rounding")
 

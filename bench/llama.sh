@@ -3,11 +3,10 @@
 # decoding 1 and 64 sequences, ours by `cna bench`. llama.cpp gets the better of its settings; the first round tries
 # them all.
 #
-#   bench/llama.sh [SHAPE]    SHAPE as in bench/shapes.py (Llama-3.2-1B); ten minutes on two cores, and twice as long for
-#                             the first, which compiles llama.cpp unless BENCH_VENV has it
+#   bench/llama.sh [SHAPE]    SHAPE as in bench/shapes.py (Llama-3.2-1B); ten minutes on two cores, the first time 25:
+#                             llama.cpp is compiled unless BENCH_VENV has it
 #
 # Environment, beside common.sh's:
-#   QUICK                     when set: short prompts, few steps; the numbers mean nothing
 #   CEILING_GFLOPS, READ_GBS  the machine's ceilings; then `cna bench` is not run, and llama.cpp's side stands alone
 set -eu
 
@@ -19,4 +18,4 @@ use_llama_cpp
 use_checkpoint "${1:-Llama-3.2-1B}"
 gguf=$checkpoint.gguf
 [ -e "$gguf" ] || "$python" bench/make_gguf.py "$checkpoint" "$gguf"
-compare llama.py --gguf "$gguf" ${QUICK:+--quick}
+compare llama.py --gguf "$gguf"

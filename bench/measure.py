@@ -56,6 +56,7 @@ class Setting:
     work: Path
     threads: int
     rounds: int
+    quick: bool
     shape: shapes.Shape
 
     def cna(self, command, *flags):
@@ -71,7 +72,7 @@ class Setting:
 
     def bench(self):
         """Our own report on this machine and shape, or None where CEILING_GFLOPS and READ_GBS stand for it."""
-        return None if GIVEN_CEILINGS else json_of(self.cna("bench", "--json"))
+        return None if GIVEN_CEILINGS else json_of(self.cna("bench", "--json", *(["--quick"] if self.quick else [])))
 
     def turns(self):
         """Numbers the rounds, and says what else the machine does."""
@@ -84,7 +85,8 @@ class Setting:
         path = self.work / "results.json"
         parts = json.loads(path.read_text()) if path.exists() else {}
         parts[part] = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "checkpoint": self.checkpoint.name,
-                       "threads": self.threads, "rounds": self.rounds, "rows": rows, **details}
+                       "threads": self.threads, "rounds": self.rounds, "quick": self.quick, "rows": rows,
+                       **details}
         unfinished = path.with_name(path.name + ".unfinished")
         unfinished.write_text(json.dumps(parts, indent=1) + "\n")
         os.replace(unfinished, path)
@@ -112,11 +114,13 @@ def parser(description):
     result.add_argument("--work", type=Path, required=True, help="where circuits, answers and results.json go")
     result.add_argument("--threads", type=int, required=True)
     result.add_argument("--rounds", type=int, required=True)
+    result.add_argument("--quick", action="store_true", help="see that it works; the numbers mean nothing")
     return result
 
 
 def setting(args):
-    return Setting(args.program, args.checkpoint, args.work, args.threads, args.rounds, shape_of(args.checkpoint))
+    return Setting(args.program, args.checkpoint, args.work, args.threads, args.rounds, args.quick,
+                   shape_of(args.checkpoint))
 
 
 def ceilings(reports):

@@ -23,7 +23,8 @@ def main():
             print(f"| {row['what']} | {number(row['ours'])} | {number(row['theirs'])} | {row['unit']} | {ratio} | "
                   f"{row['aim']} |")
     for name, part in parts.items():
-        print(f"{name}: {part['checkpoint']}, {part['threads']} threads, best of {part['rounds']}, {part['when']}")
+        print(f"{name}: {part['checkpoint']}, {part['threads']} threads, best of {part['rounds']}, {part['when']}"
+              + (", QUICK: numbers mean nothing" if part["quick"] else ""))
 
 
 if __name__ == "__main__":

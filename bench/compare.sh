@@ -2,7 +2,7 @@
 # Everything that is measured beside others, in turn on this machine, and one table of ratios: attribution and a sweep
 # beside transformers, prompts and decoding beside llama.cpp. Numbers and details go to build/bench/results.json.
 #
-#   bench/compare.sh [SHAPE]    SHAPE as in bench/shapes.py (Llama-3.2-1B); 45 minutes on two cores with ROUNDS=2
+#   bench/compare.sh [SHAPE]    SHAPE as in bench/shapes.py (Llama-3.2-1B); about an hour on two cores with ROUNDS=2
 #
 # Each part also runs alone, by its own script. Environment, beside theirs and common.sh's:
 #   PARTS   which to run, in this order ("attribute-short attribute-long sweep llama"); what other parts left in

@@ -1,10 +1,12 @@
 """Writes two sets of short everyday requests, one about the kitchen and one about the garden, 9 +- 3 words each.
 
-    python bench/prompts.py FOLDER [N]      writes N (100) lines each to FOLDER/positive.txt and FOLDER/negative.txt
+    python bench/prompts.py FOLDER [--lines 100] [--words 9]      writes FOLDER/positive.txt and FOLDER/negative.txt
+
+No line has fewer than six words, which raises a small mean.
 """
 
+import argparse
 import random
-import sys
 from pathlib import Path
 
 OPENINGS = ["How do I", "Please explain how to", "What helps to", "Tell me how to", "When should I", "Is it wise to"]
@@ -19,8 +21,8 @@ TAILS = [["today", "quickly", "properly", "together", "outdoors"],
          ["on a budget", "with my children", "for the neighbours", "during cold weather", "in small amounts"]]
 
 
-def line(side, generator):
-    n_words = max(6, round(generator.gauss(9, 3)))
+def line(side, mean, generator):
+    n_words = max(6, round(generator.gauss(mean, 3)))
     verbs, things = TASKS[side]
     words = f"{generator.choice(OPENINGS)} {generator.choice(verbs)} {generator.choice(things)}".split()
     while len(words) < n_words:
@@ -29,20 +31,25 @@ def line(side, generator):
     return " ".join(words) + "?"
 
 
-def distinct(side, n, generator):
+def distinct(side, n, mean, generator):
     """n different lines, in the order drawn."""
     lines = {}
     while len(lines) < n:
-        lines[line(side, generator)] = None
+        lines[line(side, mean, generator)] = None
     return list(lines)
 
 
 def main():
-    folder = Path(sys.argv[1])
-    n = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    parser = argparse.ArgumentParser(description="two sets of short requests")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--lines", type=int, default=100, help="of each set")
+    parser.add_argument("--words", type=float, default=9, help="of a line, on average; the deviation is 3")
+    args = parser.parse_args()
     generator = random.Random(0)
+    args.folder.mkdir(parents=True, exist_ok=True)
     for side in TASKS:
-        (folder / f"{side}.txt").write_text("\n".join(distinct(side, n, generator)) + "\n")
+        lines = distinct(side, args.lines, args.words, generator)
+        (args.folder / f"{side}.txt").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

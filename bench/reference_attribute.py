@@ -3,11 +3,9 @@
     python bench/reference_attribute.py CHECKPOINT POSITIVE NEGATIVE [-o DELTAS.npy]
 
 Prints a JSON object with the wall and processor seconds of the pass over all prompts, without imports, loading the
-model and tokenization. Everything is the default of transformers for a bf16 checkpoint: its attention, KV cache and
-logits.
+model and tokenization.
 """
 
-import argparse
 import json
 import os
 import time
@@ -15,15 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-
-def tokenize(tokenizer, path):
-    """Every line of a file as one user turn."""
-    lines = Path(path).read_text().splitlines()
-    return [tokenizer.apply_chat_template([{"role": "user", "content": line}], add_generation_prompt=True,
-                                          return_tensors="pt", return_dict=True) for line in lines]
+import reference
 
 
 def hook_last_token(model, record):
@@ -54,17 +45,13 @@ def lengths(prompts):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="attribution one prompt at a time with transformers")
-    parser.add_argument("checkpoint")
+    parser = reference.parser("attribution one prompt at a time with transformers")
     parser.add_argument("positive")
     parser.add_argument("negative")
     parser.add_argument("-o", "--output", type=Path, help="write all neurons' deltas here")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    tokenizer = AutoTokenizer.from_pretrained(args.checkpoint)
-    model = AutoModelForCausalLM.from_pretrained(args.checkpoint, dtype=torch.bfloat16).eval()
-    positive, negative = tokenize(tokenizer, args.positive), tokenize(tokenizer, args.negative)
+    model, tokenizer = reference.load(args)
+    positive, negative = (reference.tokenize(tokenizer, path) for path in (args.positive, args.negative))
     record = {}
     hook_last_token(model, record)
     mean_activations(model, record, positive[:2])  # pages in the weights, compiles oneDNN's kernels
@@ -75,8 +62,7 @@ def main():
         np.save(args.output, delta.numpy())
     mean_tokens, mean_unshared = lengths(positive + negative)
     print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "mean_tokens": mean_tokens,
-                      "mean_unshared": mean_unshared, "torch": torch.__version__,
-                      "transformers": transformers.__version__, "threads": torch.get_num_threads()}))
+                      "mean_unshared": mean_unshared, **reference.versions()}))
 
 
 if __name__ == "__main__":

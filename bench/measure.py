@@ -42,6 +42,22 @@ def measure(command, output=subprocess.DEVNULL):
     return Cost(wall, usage.ru_utime + usage.ru_stime)
 
 
+def phases(command):
+    """Cost of a whole process, and the seconds from each plan that it announces under -v to the next, or to its end."""
+    start, marks = time.perf_counter(), []
+    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               text=True)
+    for line in process.stderr:
+        if line.startswith("cna: plan:"):
+            marks.append(time.perf_counter())
+    _, status, usage = os.wait4(process.pid, 0)
+    end = time.perf_counter()
+    if status != 0:
+        sys.exit(f"bench: failed: {' '.join(map(str, command))}")
+    ends = marks[1:] + [end]
+    return Cost(end - start, usage.ru_utime + usage.ru_stime), [b - a for a, b in zip(marks, ends)]
+
+
 def json_of(command):
     """What a program prints, one JSON object."""
     return json.loads(subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE).stdout)
@@ -61,10 +77,10 @@ class Setting:
 
     def cna(self, command, *flags):
         """A command line of ours."""
-        return [self.program, command, "-q", "-m", self.checkpoint, "--threads", self.threads, *flags]
+        return [self.program, command, "-m", self.checkpoint, "--threads", self.threads, *flags]
 
     def attribute(self, prompts, circuit, *flags):
-        return self.cna("attribute", "--positive", prompts / "positive.txt", "--negative", prompts / "negative.txt",
+        return self.cna("attribute", "-q", "--positive", prompts / "positive.txt", "--negative", prompts / "negative.txt",
                         "--universal", "none", *flags, "-o", circuit)
 
     def reference(self, script, *arguments):
@@ -72,7 +88,7 @@ class Setting:
 
     def bench(self):
         """Our own report on this machine and shape, or None where CEILING_GFLOPS and READ_GBS stand for it."""
-        return None if GIVEN_CEILINGS else json_of(self.cna("bench", "--json", *(["--quick"] if self.quick else [])))
+        return None if GIVEN_CEILINGS else json_of(self.cna("bench", "-q", "--json", *(["--quick"] if self.quick else [])))
 
     def turns(self):
         """Numbers the rounds, and says what else the machine does."""

@@ -5,8 +5,8 @@
 #
 #   bench/sweep.sh [SHAPE]    SHAPE as in bench/shapes.py (Llama-3.2-1B); ten minutes a round on two cores
 #
-# Ours is the whole process: opening, the prompts' strengths, generating, scoring answers, counting. Theirs is
-# generate() alone, in a process that has loaded and warmed up.
+# Ours is the time of generating, prompts included; the whole process, which scores every changed answer under the
+# untouched model as well, is printed beside it. Theirs is generate() alone, in a process that has loaded and warmed up.
 #
 # Environment, beside common.sh's:
 #   SWEEP_PROMPTS, SWEEP_TOKENS  less of it, for a quick look (100, 150)

@@ -421,7 +421,7 @@ typedef struct cna_generate_options {
     double top_p;       /* 0 or 1: all tokens; else the smallest set of at least this probability */
     uint64_t seed;      /* of sampling; the draw is keyed by (seed, prompt ids, sample, position) */
     size_t n_samples;   /* answers a prompt; 0: 1 */
-    size_t batch;       /* most sequences decoded together; 0: 64. Changes no bit of any answer */
+    size_t batch;       /* most sequences decoded together; 0: up to 256, as memory allows. Changes no bit of any answer */
     cna_text_fn *on_piece; /* ? used when there is one prompt and one sample */
     cna_progress progress;
 } cna_generate_options;
@@ -514,7 +514,7 @@ typedef struct cna_sweep_options {
     bool no_logprob_limit;    /* true: the log-probability of an answer does not make it incoherent */
     cna_format format;
     size_t max_tokens;        /* 0: 150 */
-    size_t batch;             /* 0: 64 */
+    size_t batch;             /* 0: as many as memory has room for, up to 256 */
     uint64_t seed;            /* of the controls */
     cna_progress progress;
 } cna_sweep_options;

@@ -311,13 +311,14 @@ static cna_status run_layers(cna_session *s, const cna_span *spans, size_t n_spa
     return sinks->on_logits == NULL ? CNA_OK : project(s, sinks, s->x, n_projected, err);
 }
 
-/* A small pass is over before a second thread has woken up, and on a busy machine each of the some twenty places a
- * layer where threads meet can cost a time slice: measured 12 times slower with two threads than with one, decoding
- * 64 sequences of a 2.7 M parameter model beside two other busy processes. */
+/* A small pass over weights that a cache can hold is over before a second thread has woken up, and on a busy machine each of
+ * the some twenty places a layer where threads meet can cost a time slice: measured 12 times slower with two threads than
+ * with one, decoding 64 sequences of a 2.7 M parameter model beside two other busy processes. */
 static int threads_for(const cna_model *model, size_t n_rows)
 {
-    const double small = 2e9; /* floating point operations */
-    return 2.0 * (double)n_rows * (double)model->info.n_parameters < small ? 1 : model->n_threads;
+    const double small = 2e9, cached = 5e7; /* floating point operations; parameters */
+    double n_parameters = (double)model->info.n_parameters;
+    return n_parameters < cached && 2.0 * (double)n_rows * n_parameters < small ? 1 : model->n_threads;
 }
 
 /* Ask OpenMP for a team that it will grant in full: oneDNN compiles a product for the number asked for, and with fewer

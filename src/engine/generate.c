@@ -244,18 +244,18 @@ static cna_status share_prompts(run *r, cna_error *err)
     return CNA_OK;
 }
 
-/* Count the first n_slots jobs of the order, as far as keys and values have room: they stand for all, but for one that
- * needs more by itself. A batch holds its jobs' own tokens and the runs that they share.
+/* Count the first n_slots jobs of the order, and their rows, as far as keys and values have room: they stand for all,
+ * but for one that needs more by itself. A batch holds its jobs' own tokens and the runs that they share.
  *   answer_bytes  results of one sequence */
 static cna_status count_batch(run *r, uint64_t answer_bytes, cna_plan *plan, cna_error *err)
 {
-    size_t n_rows = 0, rows;
+    size_t rows;
     for (; plan->n_sequences < r->n_slots; plan->n_sequences++) {
         uint64_t bytes = need_of(r, r->tree.order[plan->n_sequences], &rows);
         if (plan->n_sequences > 0 && plan->kv + plan->results + bytes + answer_bytes > r->kv_room) break;
         plan->kv += bytes;
         plan->results += answer_bytes;
-        n_rows += rows;
+        plan->n_rows += rows;
         CNA_TRY(cna_pass_want(&r->pass, r->tree.order[plan->n_sequences], err));
     }
     cna_pass_forget(&r->pass);
@@ -263,8 +263,6 @@ static cna_status count_batch(run *r, uint64_t answer_bytes, cna_plan *plan, cna
         uint64_t bytes = need_of(r, job, &rows);
         if (bytes > plan->kv) plan->kv = bytes;
     }
-    /* Unless all begin in one pass, later ones bring prompts beside a token for each other sequence. */
-    if (plan->n_sequences < r->n_jobs || n_rows > CNA_PASS_ROWS) plan->n_rows += plan->n_sequences;
     return CNA_OK;
 }
 
@@ -278,13 +276,15 @@ static cna_status plan_batch(run *r, cna_error *err)
         n_own += r->jobs[i].n_prompt_ids - r->tree.n_before[i];
     }
     size_t n_positions = longest + r->max_tokens;
-    plan.n_rows = cna_pass_rows_most(&r->pass, n_own, longest, r->n_slots);
-    uint64_t room = cna_plan_room(r->model);
-    uint64_t fixed = cna_session_bytes(r->model, plan.n_rows + r->n_slots, n_positions, true);
+    size_t most_rows = cna_pass_rows_most(&r->pass, n_own, longest, r->n_slots) + r->n_slots;
+    uint64_t room = cna_plan_room(r->model), fixed = cna_session_bytes(r->model, most_rows, n_positions, true);
     r->kv_room = room > fixed ? room - fixed : 0;
     CNA_TRY(count_batch(r, (r->max_tokens + 1) * (sizeof(int32_t) + sizeof(float)), &plan, err));
     r->kv_room -= r->kv_room < plan.results ? r->kv_room : plan.results;
     r->pool.room = r->kv_room;
+    /* Unless all begin in one pass, later ones bring prompts beside a token for each other sequence. */
+    bool one_pass = plan.n_sequences == r->n_jobs && plan.n_rows <= CNA_PASS_ROWS;
+    plan.n_rows = cna_pass_rows_most(&r->pass, n_own, longest, plan.n_sequences) + (one_pass ? 0 : plan.n_sequences);
     plan.session = cna_session_bytes(r->model, plan.n_rows, n_positions, true);
     r->n_slots = plan.n_sequences;
     if (r->options->usage != NULL) r->options->usage->batch = r->n_slots;

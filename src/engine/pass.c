@@ -143,7 +143,7 @@ size_t cna_pass_rows_most(const cna_pass *pass, size_t n_own, size_t longest, si
         n_all += node->n_tokens * node->n_variants;
         forks = forks || node->n_variants > 2;
     }
-    if (forks) most += most / 2; /* an untouched run for two forks or more */
+    if (forks && n_items > 1) most += most / 2; /* an untouched run for two forks or more */
     if (most < longest) most = longest;
     return n_all < most ? n_all : most;
 }

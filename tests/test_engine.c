@@ -339,20 +339,23 @@ static void test_open_memory_failures(void **state)
     support_folder_remove(folder);
 }
 
+/* Six tokens are shared, and forked for the tap; the longest prompt's answer begins a new page. */
 static cna_status run_everything(void *user, cna_error *err)
 {
-    int32_t ids[] = {1, 2, 3, 4};
+    int32_t ids[22];
+    for (int32_t i = 0; i < 22; i++) ids[i] = i + 1;
     const cna_scale scale = {1, 3, 0.5f, CNA_POSITIONS_ALL};
-    const cna_token_list lists[] = {{ids, 4}, {ids, 3}};
-    const cna_run_options options = {.max_tokens = 2, .temperature = 1, .top_p = 0.9};
+    const cna_token_list lists[] = {{ids, 22}, {ids, 7}, {ids, 7}};
+    const cna_run_options options = {.max_tokens = 2, .temperature = 1, .top_p = 0.9, .ignore_stop = true};
     const cna_model *model = user;
     cna_tap *tap;
     CNA_TRY(cna_tap_create(&scale, 1, model->info.n_layers, model->info.mlp_dim, &tap, err));
-    const cna_job jobs[] = {{.prompt_ids = ids, .n_prompt_ids = 4, .answer_ids = ids, .n_answer_ids = 2, .tap = tap},
-                            {.prompt_ids = ids, .n_prompt_ids = 2, .answer_ids = ids, .n_answer_ids = 1}};
-    cna_status status = cna_engine_generate(model, jobs, 2, &options, ignore_result, NULL, err);
-    if (status == CNA_OK) status = cna_engine_score(model, jobs, 2, NULL, ignore_result, NULL, err);
-    if (status == CNA_OK) status = cna_engine_capture(model, lists, 2, NULL, NULL, ignore_h, NULL, err);
+    const cna_job jobs[] = {{.prompt_ids = ids, .n_prompt_ids = 7, .answer_ids = ids, .n_answer_ids = 2, .tap = tap},
+                            {.prompt_ids = ids, .n_prompt_ids = 7, .answer_ids = ids, .n_answer_ids = 1},
+                            {.prompt_ids = ids, .n_prompt_ids = 22, .answer_ids = ids, .n_answer_ids = 1}};
+    cna_status status = cna_engine_generate(model, jobs, 3, &options, ignore_result, NULL, err);
+    if (status == CNA_OK) status = cna_engine_score(model, jobs, 3, NULL, ignore_result, NULL, err);
+    if (status == CNA_OK) status = cna_engine_capture(model, lists, 3, NULL, NULL, ignore_h, NULL, err);
     cna_tap_free(tap);
     return status;
 }

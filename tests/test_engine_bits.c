@@ -21,8 +21,9 @@ typedef struct answer {
     cna_stop stop;
 } answer;
 
-/* Random prompts under random taps (one of them NULL). All begin alike; of four that follow one another the second is
- * the first under another tap, the third goes on where the first ends, the fourth shares half of it. */
+/* Random prompts under random taps: one of them NULL, and one of the last layer alone, so that runs fork there. All
+ * begin alike; of four that follow one another the second is the first under another tap, the third goes on where the
+ * first ends, the fourth shares half of it. */
 typedef struct work {
     int32_t ids[JOBS][IDS_MAX];
     cna_job jobs[JOBS];
@@ -42,7 +43,8 @@ static void make_work(const cna_model_info *info, uint64_t seed, work *w)
     for (size_t t = 0; t + 1 < TAPS; t++) {
         cna_scale scales[SCALES];
         for (size_t i = 0; i < SCALES; i++) {
-            scales[i] = (cna_scale){(uint32_t)numbers_below(&random, info->n_layers),
+            uint32_t layer = (uint32_t)numbers_below(&random, info->n_layers);
+            scales[i] = (cna_scale){t == 2 ? info->n_layers - 1 : layer,
                                     (uint32_t)numbers_below(&random, info->mlp_dim),
                                     multipliers[numbers_below(&random, 4)],
                                     (cna_positions)(t == 0 ? CNA_POSITIONS_ALL : numbers_below(&random, 4))};

@@ -135,6 +135,90 @@ static void test_forks(void **state)
     cna_tap_free(early);
 }
 
+/* Below a node whose untouched run is not there nothing forks, because that run would not have been counted; runs that
+ * are dropped are made again, and others stay. */
+static void test_later_passes(void **state)
+{
+    (void)state;
+    cna_error err;
+    cna_tap *taps[2];
+    const cna_scale late = {.layer = 5, .neuron = 1, .multiplier = 0};
+    for (int i = 0; i < 2; i++) assert_ok(cna_tap_create(&late, 1, LAYERS, 8, &taps[i], &err));
+    const cna_config config = {.n_layers = LAYERS, .n_kv_heads = 1, .head_dim = 8};
+    const int32_t ids[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    const cna_tree_item items[] = {{ids, 4, taps[0]}, {ids, 4, taps[1]}, {ids, 9, taps[0]}, {ids, 9, taps[1]}};
+    cna_kv_pool pool;
+    cna_tree tree;
+    cna_kv_pool_init(&pool, &config);
+    assert_ok(cna_tree_build(items, 4, &tree, &err));
+    cna_pass pass = {.tree = &tree, .pool = &pool, .depth = CNA_KV_ALL_LAYERS};
+    for (size_t i = 0; i < 2; i++) { /* 4 tokens, by themselves and so without a fork */
+        cna_pass_begin(&pass);
+        assert_ok(cna_pass_want(&pass, i, &err));
+        assert_ok(cna_pass_share(&pass, &err));
+        assert_int_equal(pass.n_spans, 1);
+    }
+    uint64_t before = pool.held_bytes, need = 0;
+    size_t n_rows = 0;
+    cna_pass_begin(&pass);
+    for (size_t i = 2; i < 4; i++) {
+        cna_pass_need(&pass, i, &need, &n_rows);
+        assert_ok(cna_pass_want(&pass, i, &err));
+    }
+    assert_ok(cna_pass_share(&pass, &err));
+    assert_int_equal(n_rows, 2 * 5);
+    assert_int_equal(pass.n_spans, 2);
+    assert_true(pool.held_bytes <= before + need);
+
+    cna_tree_drop(&tree, 2);
+    assert_true(pool.held_bytes == (before + need) / 2);
+    need = n_rows = 0;
+    cna_pass_need(&pass, 2, &need, &n_rows);
+    assert_true(need == 0 && n_rows == 0);
+    cna_pass_need(&pass, 3, &need, &n_rows);
+    assert_int_equal(n_rows, 9);
+    cna_tree_drop(&tree, CNA_TREE_NONE);
+    assert_true(pool.held_bytes == 0);
+    /* All together: both nodes fork, within what was counted. */
+    need = n_rows = 0;
+    cna_pass_begin(&pass);
+    for (size_t i = 0; i < 4; i++) {
+        cna_pass_need(&pass, i, &need, &n_rows);
+        assert_ok(cna_pass_want(&pass, i, &err));
+    }
+    assert_ok(cna_pass_share(&pass, &err));
+    assert_int_equal(pass.n_spans, 6);
+    assert_true(pool.held_bytes <= need);
+    size_t n_in_pass = 0;
+    for (size_t i = 0; i < pass.n_spans; i++) n_in_pass += pass.spans[i].n_tokens;
+    assert_true(n_in_pass <= cna_pass_rows_most(&pass, 4, 10, 4));
+    cna_pass_clear(&pass);
+    cna_tree_clear(&tree);
+    cna_kv_pool_clear(&pool);
+    for (int i = 0; i < 2; i++) cna_tap_free(taps[i]);
+}
+
+/* Pages are kept for reuse only within the pool's room. */
+static void test_free_pages(void **state)
+{
+    (void)state;
+    cna_error err;
+    const cna_config config = {.n_layers = 3, .n_kv_heads = 1, .head_dim = 8};
+    cna_kv_pool pool;
+    cna_kv *kv;
+    cna_kv_pool_init(&pool, &config);
+    assert_ok(cna_kv_create(&pool, NULL, NULL, 0, CNA_KV_ALL_LAYERS, 16, &kv, &err));
+    assert_ok(cna_kv_reserve(kv, 16 + 10 * CNA_KV_PAGE, &err));
+    pool.room = pool.held_bytes;
+    cna_kv_release(kv);
+    assert_int_equal(pool.n_pages, 10);
+    assert_ok(cna_kv_create(&pool, NULL, NULL, 0, CNA_KV_ALL_LAYERS, 6 * CNA_KV_PAGE, &kv, &err));
+    assert_true(pool.held_bytes <= pool.room && pool.n_pages == 4);
+    assert_true(pool.held_bytes == cna_kv_held_bytes(kv) + cna_kv_pool_free_bytes(&pool));
+    cna_kv_release(kv);
+    cna_kv_pool_clear(&pool);
+}
+
 /* A run's positions come back in order, whatever chunks they lie in and whose they are. */
 static void test_views(void **state)
 {
@@ -188,6 +272,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_forks),
+        cmocka_unit_test(test_later_passes),
+        cmocka_unit_test(test_free_pages),
         cmocka_unit_test(test_views),
     };
     return cmocka_run_group_tests_name("shared prompts", tests, NULL, NULL);

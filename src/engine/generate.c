@@ -124,6 +124,25 @@ static uint64_t claimed_bytes(const run *r)
     return bytes;
 }
 
+/* What a waiting job would add to the batch. */
+static uint64_t need_of(const run *r, size_t job, size_t *n_rows)
+{
+    uint64_t bytes = own_bytes(r, job);
+    *n_rows = r->jobs[job].n_prompt_ids - r->tree.n_before[job];
+    cna_pass_need(&r->pass, job, &bytes, n_rows);
+    return bytes;
+}
+
+/* Where nothing runs, shared runs that later jobs wait for may have taken the room of the next one: let go of others'
+ * where they hold most of it, and of all where that is not enough. */
+static void drop_shared(run *r)
+{
+    size_t job = r->tree.order[r->next], n_rows;
+    if (r->n_busy > 0) return;
+    if (claimed_bytes(r) + need_of(r, job, &n_rows) > r->kv_room / 2) cna_tree_drop(&r->tree, job);
+    if (claimed_bytes(r) + need_of(r, job, &n_rows) > r->kv_room) cna_tree_drop(&r->tree, CNA_TREE_NONE);
+}
+
 static void admit(run *r, slot *s, size_t job)
 {
     s->busy = s->is_new = true;
@@ -141,12 +160,12 @@ static cna_status admit_jobs(run *r, cna_error *err)
     size_t n_free = r->n_slots - r->n_busy, n_waiting = r->n_jobs - r->next, n_rows = 0;
     size_t group = n_waiting < r->n_slots / 8 ? n_waiting : r->n_slots / 8;
     if (n_free == 0 || n_waiting == 0 || (r->n_busy > 0 && n_free < group)) return CNA_OK;
+    drop_shared(r);
     uint64_t bytes = claimed_bytes(r);
     for (size_t i = 0; i < r->n_slots && r->next < r->n_jobs; i++) {
         if (r->slots[i].busy) continue;
-        size_t job = r->tree.order[r->next], rows = r->jobs[job].n_prompt_ids - r->tree.n_before[job];
-        uint64_t need = own_bytes(r, job);
-        cna_pass_need(&r->pass, job, &need, &rows);
+        size_t job = r->tree.order[r->next], rows;
+        uint64_t need = need_of(r, job, &rows);
         if (r->n_busy > 0 && (n_rows + rows > CNA_PASS_ROWS || bytes + need > r->kv_room)) break;
         bytes += need;
         n_rows += rows;
@@ -225,24 +244,25 @@ static cna_status share_prompts(run *r, cna_error *err)
     return CNA_OK;
 }
 
-/* Count the first n_slots jobs of the order, as far as keys and values have room: they stand for all. A batch holds its
- * jobs' own tokens and the runs that they share. */
-static cna_status count_batch(run *r, cna_plan *plan, cna_error *err)
+/* Count the first n_slots jobs of the order, and their rows, as far as keys and values have room: they stand for all,
+ * but for one that needs more by itself. A batch holds its jobs' own tokens and the runs that they share.
+ *   answer_bytes  results of one sequence */
+static cna_status count_batch(run *r, uint64_t answer_bytes, cna_plan *plan, cna_error *err)
 {
-    size_t n_rows = 0;
+    size_t rows;
     for (; plan->n_sequences < r->n_slots; plan->n_sequences++) {
-        size_t job = r->tree.order[plan->n_sequences], rows = r->jobs[job].n_prompt_ids - r->tree.n_before[job];
-        uint64_t bytes = own_bytes(r, job);
-        cna_pass_need(&r->pass, job, &bytes, &rows);
-        if (plan->n_sequences > 0 && plan->kv + bytes > r->kv_room) break;
+        uint64_t bytes = need_of(r, r->tree.order[plan->n_sequences], &rows);
+        if (plan->n_sequences > 0 && plan->kv + plan->results + bytes + answer_bytes > r->kv_room) break;
         plan->kv += bytes;
-        n_rows += rows;
-        CNA_TRY(cna_pass_want(&r->pass, job, err));
+        plan->results += answer_bytes;
+        plan->n_rows += rows;
+        CNA_TRY(cna_pass_want(&r->pass, r->tree.order[plan->n_sequences], err));
     }
     cna_pass_forget(&r->pass);
-    /* Unless all begin in one pass, later ones bring prompts beside a token for each other sequence. */
-    if (n_rows < plan->n_rows) plan->n_rows = n_rows;
-    if (plan->n_sequences < r->n_jobs || n_rows > plan->n_rows) plan->n_rows += plan->n_sequences;
+    for (size_t job = 0; job < r->n_jobs; job++) {
+        uint64_t bytes = need_of(r, job, &rows);
+        if (bytes > plan->kv) plan->kv = bytes;
+    }
     return CNA_OK;
 }
 
@@ -250,17 +270,21 @@ static cna_status count_batch(run *r, cna_plan *plan, cna_error *err)
 static cna_status plan_batch(run *r, cna_error *err)
 {
     cna_plan plan = {0};
-    size_t longest = 0;
+    size_t longest = 0, n_own = 0;
     for (size_t i = 0; i < r->n_jobs; i++) {
         if (r->jobs[i].n_prompt_ids > longest) longest = r->jobs[i].n_prompt_ids;
+        n_own += r->jobs[i].n_prompt_ids - r->tree.n_before[i];
     }
-    size_t n_positions = longest + r->max_tokens, most_rows = longest > CNA_PASS_ROWS ? longest : CNA_PASS_ROWS;
-    plan.n_rows = most_rows;
-    plan.results = r->n_slots * (r->max_tokens + 1) * (sizeof(int32_t) + sizeof(float));
-    uint64_t room = cna_plan_room(r->model);
-    uint64_t fixed = cna_session_bytes(r->model, most_rows + r->n_slots, n_positions, true) + plan.results;
+    size_t n_positions = longest + r->max_tokens;
+    size_t most_rows = cna_pass_rows_most(&r->pass, n_own, longest, r->n_slots) + r->n_slots;
+    uint64_t room = cna_plan_room(r->model), fixed = cna_session_bytes(r->model, most_rows, n_positions, true);
     r->kv_room = room > fixed ? room - fixed : 0;
-    CNA_TRY(count_batch(r, &plan, err));
+    CNA_TRY(count_batch(r, (r->max_tokens + 1) * (sizeof(int32_t) + sizeof(float)), &plan, err));
+    r->kv_room -= r->kv_room < plan.results ? r->kv_room : plan.results;
+    r->pool.room = r->kv_room;
+    /* Unless all begin in one pass, later ones bring prompts beside a token for each other sequence. */
+    bool one_pass = plan.n_sequences == r->n_jobs && plan.n_rows <= CNA_PASS_ROWS;
+    plan.n_rows = cna_pass_rows_most(&r->pass, n_own, longest, plan.n_sequences) + (one_pass ? 0 : plan.n_sequences);
     plan.session = cna_session_bytes(r->model, plan.n_rows, n_positions, true);
     r->n_slots = plan.n_sequences;
     if (r->options->usage != NULL) r->options->usage->batch = r->n_slots;

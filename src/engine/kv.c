@@ -44,12 +44,27 @@ static size_t chunk_capacity(const cna_kv *kv, size_t chunk)
 
 void cna_kv_pool_init(cna_kv_pool *pool, const cna_config *config)
 {
-    *pool = (cna_kv_pool){.n_layers = config->n_layers, .n_kv_heads = config->n_kv_heads, .head_dim = config->head_dim};
+    *pool = (cna_kv_pool){.n_layers = config->n_layers, .n_kv_heads = config->n_kv_heads, .head_dim = config->head_dim,
+                          .room = UINT64_MAX};
+}
+
+static uint64_t page_bytes(const cna_kv_pool *pool)
+{
+    return (uint64_t)pool->n_layers * 2 * layer_floats(pool, CNA_KV_PAGE) * sizeof(float);
 }
 
 uint64_t cna_kv_pool_free_bytes(const cna_kv_pool *pool)
 {
-    return pool->n_pages * (uint64_t)pool->n_layers * 2 * layer_floats(pool, CNA_KV_PAGE) * sizeof(float);
+    return pool->n_pages * page_bytes(pool);
+}
+
+/* Let go of free pages that are in the way of n_bytes more. */
+static void make_room(cna_kv_pool *pool, uint64_t n_bytes)
+{
+    while (pool->n_pages > 0 && pool->held_bytes + n_bytes > pool->room) {
+        cna_free(pool->pages[--pool->n_pages]);
+        pool->held_bytes -= page_bytes(pool);
+    }
 }
 
 void cna_kv_pool_clear(cna_kv_pool *pool)
@@ -69,6 +84,7 @@ static cna_status add_chunk(cna_kv *kv, cna_error *err)
         kv->chunks[kv->n_chunks++] = pool->pages[--pool->n_pages];
         return CNA_OK;
     }
+    make_room(pool, bytes);
     CNA_TRY(cna_alloc(&kv->chunks[kv->n_chunks], bytes, 1, "keys and values", err));
     kv->n_chunks++;
     pool->held_bytes += bytes;

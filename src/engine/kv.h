@@ -12,6 +12,7 @@ typedef struct cna_kv_pool {
     uint32_t n_layers;
     size_t n_kv_heads, head_dim;
     uint64_t held_bytes; /* by runs that live, and by pages kept for reuse */
+    uint64_t room;       /* pages are not kept where held_bytes would pass this; no bound at first */
     float **pages;       /* [n_pages] free ones */
     size_t n_pages, pages_capacity;
 } cna_kv_pool;

@@ -69,10 +69,12 @@ void cna_pass_forget(cna_pass *pass)
 }
 
 /* Whether computing a node untouched as well, and forking the touched runs from it, saves layers: each fork is spared
- * those below the first that its tap touches. */
-static bool pays_to_fork(const cna_tree_node *node, uint32_t n_layers)
+ * those below the first that its tap touches. Never where the nodes above have no untouched run: those would not be
+ * counted by cna_pass_need. */
+static bool pays_to_fork(const cna_tree *tree, const cna_tree_node *node, uint32_t n_layers)
 {
     uint64_t saved = 0;
+    if (node->parent != CNA_TREE_NONE && is_missing(&tree->nodes[node->parent].variants[0])) return false;
     for (size_t i = 1; i < node->n_variants; i++) {
         const cna_tree_variant *variant = &node->variants[i];
         if (variant->wanted) saved += cna_tap_first_layer(variant->tap, CNA_ROW_PROMPT);
@@ -86,22 +88,17 @@ static int compare_nodes(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Ask for the untouched runs that forks begin from, and for those above them; leaves the nodes in the order of the
- * tree. Children come behind parents there, so going backwards sees them first. */
-static cna_status want_sources(cna_pass *pass, cna_error *err)
+/* Ask for the untouched runs that forks begin from; leaves the nodes in the order of the tree, where parents come
+ * before children. */
+static void want_sources(cna_pass *pass)
 {
     cna_tree *tree = pass->tree;
-    qsort(pass->nodes, pass->n_nodes, sizeof *pass->nodes, compare_nodes);
-    for (size_t i = pass->n_nodes; i-- > 0;) {
+    if (pass->n_nodes > 0) qsort(pass->nodes, pass->n_nodes, sizeof *pass->nodes, compare_nodes);
+    for (size_t i = 0; i < pass->n_nodes; i++) {
         cna_tree_node *node = &tree->nodes[pass->nodes[i]];
-        if (is_missing(&node->variants[0]) && pays_to_fork(node, pass->pool->n_layers)) node->variants[0].wanted = true;
-        if (!node->variants[0].wanted) continue;
-        for (size_t up = node->parent; up != CNA_TREE_NONE; up = tree->nodes[up].parent) {
-            CNA_TRY(want(pass, up, &tree->nodes[up].variants[0], err));
-        }
+        cna_tree_variant *untouched = &node->variants[0];
+        if (is_missing(untouched) && pays_to_fork(tree, node, pass->pool->n_layers)) untouched->wanted = true;
     }
-    qsort(pass->nodes, pass->n_nodes, sizeof *pass->nodes, compare_nodes);
-    return CNA_OK;
 }
 
 static cna_kv *parent_kv(const cna_tree *tree, size_t parent, const cna_tap *tap)
@@ -126,7 +123,7 @@ static cna_status make_run(cna_pass *pass, cna_tree_node *node, cna_tree_variant
 
 cna_status cna_pass_share(cna_pass *pass, cna_error *err)
 {
-    CNA_TRY(want_sources(pass, err));
+    want_sources(pass);
     for (size_t i = 0; i < pass->n_nodes; i++) {
         cna_tree_node *node = &pass->tree->nodes[pass->nodes[i]];
         for (size_t j = 0; j < node->n_variants; j++) {
@@ -135,6 +132,20 @@ cna_status cna_pass_share(cna_pass *pass, cna_error *err)
         forget(node);
     }
     return CNA_OK;
+}
+
+size_t cna_pass_rows_most(const cna_pass *pass, size_t n_own, size_t longest, size_t n_items)
+{
+    size_t n_all = n_own, most = n_items > CNA_PASS_ROWS / longest ? CNA_PASS_ROWS : n_items * longest;
+    bool forks = false;
+    for (size_t i = 0; i < pass->tree->n_nodes; i++) {
+        const cna_tree_node *node = &pass->tree->nodes[i];
+        n_all += node->n_tokens * node->n_variants;
+        forks = forks || node->n_variants > 2;
+    }
+    if (forks && n_items > 1) most += most / 2; /* an untouched run for two forks or more */
+    if (most < longest) most = longest;
+    return n_all < most ? n_all : most;
 }
 
 cna_status cna_pass_add(cna_pass *pass, const cna_span *span, cna_error *err)

@@ -26,8 +26,9 @@ void cna_pass_begin(cna_pass *pass);
 void cna_pass_clear(cna_pass *pass);
 
 /* What cna_pass_want would add for an item.
- *   bytes   grows by what keys and values of its missing shared runs will hold at most
- *   n_rows  grows by their tokens, not counting copies */
+ *   bytes   grows by what keys and values of its missing shared runs will hold at most; what forks save makes up for
+ *           the untouched runs that they begin from
+ *   n_rows  grows by their tokens, not counting those untouched runs */
 void cna_pass_need(const cna_pass *pass, size_t item, uint64_t *bytes, size_t *n_rows);
 /* Ask for the shared runs of an item that have not been computed. */
 CNA_MUST_CHECK cna_status cna_pass_want(cna_pass *pass, size_t item, cna_error *err);
@@ -38,6 +39,12 @@ void cna_pass_forget(cna_pass *pass);
 /* Make the runs asked for, and their spans. A run that several taps touch is computed once below the first layer that
  * each touches, and forked there, where that is less work. */
 CNA_MUST_CHECK cna_status cna_pass_share(cna_pass *pass, cna_error *err);
+
+/* Most rows that a pass may come to have where cna_pass_need keeps items that join one another to CNA_PASS_ROWS.
+ *   n_own    tokens of all items' sequences, less those that they share
+ *   longest  tokens of the longest sequence
+ *   n_items  that join a pass at most */
+size_t cna_pass_rows_most(const cna_pass *pass, size_t n_own, size_t longest, size_t n_items);
 
 /* Add a span as it is. */
 CNA_MUST_CHECK cna_status cna_pass_add(cna_pass *pass, const cna_span *span, cna_error *err);

@@ -25,6 +25,7 @@ typedef struct scoring {
     size_t *first_row;         /* [n_window + 1] index of each one's first wanted row */
     cna_kv **own;              /* [n_window] */
     size_t n_window, batch;
+    uint64_t kv_room;          /* bytes that keys and values may come to hold */
     float *logprobs;           /* [wanted rows] for scoring */
     size_t logprobs_capacity;
 } scoring;
@@ -63,22 +64,45 @@ static cna_status on_logits(void *user, uint32_t layer, size_t first, const floa
     return CNA_OK;
 }
 
-/* Choose jobs for the next pass, from place *next of the order on: as many as fit in a pass's rows, one at least. */
-static cna_status fill_window(scoring *s, size_t *next, cna_error *err)
+/* What a job would add to a window. */
+static uint64_t need_of(const scoring *s, size_t job, size_t *n_rows)
 {
-    size_t n_rows = 0;
-    cna_pass_begin(&s->pass);
+    *n_rows = n_tokens_of(s, job) - s->tree.n_before[job];
+    uint64_t bytes = cna_kv_bytes(&s->pool, 0, CNA_KV_ONE_LAYER, *n_rows, *n_rows);
+    cna_pass_need(&s->pass, job, &bytes, n_rows);
+    return bytes;
+}
+
+/* Choose jobs for the next pass, from place *next of the order on: as many as fit in a pass's rows and in memory, one
+ * at least. Asks for their shared runs.
+ *   bytes  what keys and values will hold */
+static cna_status choose_window(scoring *s, size_t *next, uint64_t *bytes, cna_error *err)
+{
+    size_t n_rows = 0, rows;
     s->n_window = 0;
-    while (*next < s->n_jobs && s->n_window < s->batch) {
-        size_t job = s->tree.order[*next], own = n_tokens_of(s, job) - s->tree.n_before[job];
-        uint64_t bytes = 0;
-        cna_pass_need(&s->pass, job, &bytes, &own);
-        if (s->n_window > 0 && n_rows + own > CNA_PASS_ROWS) break;
-        n_rows += own;
+    *bytes = s->pool.held_bytes;
+    for (; *next < s->n_jobs && s->n_window < s->batch; (*next)++) {
+        size_t job = s->tree.order[*next];
+        uint64_t need = need_of(s, job, &rows);
+        if (s->n_window > 0 && (n_rows + rows > CNA_PASS_ROWS || *bytes + need > s->kv_room)) break;
+        n_rows += rows;
+        *bytes += need;
         CNA_TRY(cna_pass_want(&s->pass, job, err));
         s->window[s->n_window++] = job;
-        (*next)++;
     }
+    return CNA_OK;
+}
+
+/* Shared runs that later windows wait for may have taken this one's room: let go of others' where they hold most of it,
+ * and of all where that is not enough. */
+static cna_status fill_window(scoring *s, size_t *next, cna_error *err)
+{
+    size_t job = s->tree.order[*next], n_rows;
+    uint64_t bytes;
+    cna_pass_begin(&s->pass);
+    if (s->pool.held_bytes + need_of(s, job, &n_rows) > s->kv_room / 2) cna_tree_drop(&s->tree, job);
+    if (s->pool.held_bytes + need_of(s, job, &n_rows) > s->kv_room) cna_tree_drop(&s->tree, CNA_TREE_NONE);
+    CNA_TRY(choose_window(s, next, &bytes, err));
     return cna_pass_share(&s->pass, err);
 }
 
@@ -142,24 +166,27 @@ static cna_status create(scoring *s, size_t batch, cna_error *err)
     return CNA_OK;
 }
 
-/* Shared runs live from the first window that needs them to the last; the longest path of them is what a plan counts. */
-static cna_plan plan_of(const scoring *s)
+/* The first window stands for all, but for a job that needs more by itself. */
+static cna_status make_plan(scoring *s, cna_plan *plan, cna_error *err)
 {
-    cna_plan plan = {.n_sequences = s->batch};
-    size_t n_all = 0, longest = 0;
+    size_t n_own = 0, longest = 0, next = 0, rows;
     for (size_t i = 0; i < s->n_jobs; i++) {
         size_t n = n_tokens_of(s, i);
-        n_all += n;
+        n_own += n - s->tree.n_before[i];
         if (n > longest) longest = n;
     }
-    plan.n_rows = n_all < CNA_PASS_ROWS ? n_all : longest > CNA_PASS_ROWS ? longest : CNA_PASS_ROWS;
-    plan.kv = cna_kv_bytes(&s->pool, 0, CNA_KV_ONE_LAYER, plan.n_rows, plan.n_rows);
-    for (size_t i = 0; i < s->tree.n_nodes; i++) {
-        const cna_tree_node *node = &s->tree.nodes[i];
-        if (node->parent == CNA_TREE_NONE) plan.kv += cna_kv_bytes(&s->pool, 0, s->pass.depth, node->n_tokens, 0);
+    plan->n_rows = cna_pass_rows_most(&s->pass, n_own, longest, s->batch);
+    plan->session = cna_session_bytes(s->model, plan->n_rows, longest, true);
+    uint64_t room = cna_plan_room(s->model);
+    s->kv_room = room > plan->session ? room - plan->session : 0;
+    CNA_TRY(choose_window(s, &next, &plan->kv, err));
+    plan->n_sequences = s->n_window;
+    cna_pass_forget(&s->pass);
+    for (size_t i = 0; i < s->n_jobs; i++) {
+        uint64_t bytes = need_of(s, i, &rows);
+        if (bytes > plan->kv) plan->kv = bytes;
     }
-    plan.session = cna_session_bytes(s->model, plan.n_rows, longest, true);
-    return plan;
+    return CNA_OK;
 }
 
 static void clear(scoring *s)
@@ -190,10 +217,11 @@ static cna_status run_windows(const cna_model *model, const cna_job *jobs, size_
     if (n_jobs == 0) return CNA_OK;
     scoring s = {.model = model, .jobs = jobs, .n_jobs = n_jobs, .on_row = on_row, .user = user};
     cna_session *session = NULL;
+    cna_plan plan = {0};
     const cna_sinks sinks = {.on_logits = on_logits, .user = &s};
     cna_status status;
     CNA_TRY_CLEANUP(create(&s, options->batch, err));
-    const cna_plan plan = plan_of(&s);
+    CNA_TRY_CLEANUP(make_plan(&s, &plan, err));
     CNA_TRY_CLEANUP(cna_plan_announce(model, &plan, &options->progress, options->usage, err));
     CNA_TRY_CLEANUP(cna_session_create(model, true, &session, err));
     for (size_t next = 0; next < n_jobs;) {

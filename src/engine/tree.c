@@ -160,6 +160,19 @@ static void drop(cna_tree_variant *variant)
     variant->kv = NULL;
 }
 
+void cna_tree_drop(cna_tree *tree, size_t item)
+{
+    const cna_tap *tap = item == CNA_TREE_NONE ? NULL : cna_tree_tap(tree, item);
+    size_t kept = item == CNA_TREE_NONE ? CNA_TREE_NONE : tree->node_of[item];
+    for (size_t i = tree->n_nodes; i-- > 0;) { /* parents come before children */
+        cna_tree_node *node = &tree->nodes[i];
+        for (size_t j = 0; j < node->n_variants; j++) {
+            if (i != kept || node->variants[j].tap != tap) drop(&node->variants[j]);
+        }
+        if (i == kept) kept = node->parent;
+    }
+}
+
 void cna_tree_leave(cna_tree *tree, size_t item)
 {
     const cna_tap *tap = cna_tree_tap(tree, item);

@@ -59,4 +59,8 @@ cna_tree_variant *cna_tree_find(cna_tree_node *node, const cna_tap *tap);
 /* An item's job has ended: runs that nobody needs any more are freed. */
 void cna_tree_leave(cna_tree *tree, size_t item);
 
+/* Give back all runs but those above an item (CNA_TREE_NONE: all): passes compute them again for jobs that still need
+ * them. Memory comes free as far as no sequence and no fork reads them. */
+void cna_tree_drop(cna_tree *tree, size_t item);
+
 #endif

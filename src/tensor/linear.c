@@ -270,7 +270,7 @@ static bool same_product(const cna_product *a, const cna_product *b)
            a->packed == b->packed && a->y_stride == b->y_stride;
 }
 
-/* A product as it is compiled, which stays until ENTRIES_MAX others were asked for: batches come in any number of sizes, and
+/* A product as it is compiled, which stays until ENTRIES_MAX others were asked for: batches come in any size, and
  * without a limit their code would come to tens of megabytes that no plan counts. */
 static cna_status find_primitive(cna_linear_context *context, const cna_product *product,
                                  const cna_onednn_primitive **out, cna_error *err)

@@ -183,8 +183,8 @@ void reference_model_run(const reference_model *m, const int32_t *ids, size_t n_
     for (size_t t = 0; t < n_ids; t++) {
         memcpy(x, embedding + (size_t)ids[t] * c->hidden_dim, c->hidden_dim * sizeof *x);
         for (uint32_t layer = 0; layer < c->n_layers; layer++) {
-            run_layer(m, frequencies, (int)layer, t, n_prompt, taps, keys + layer * kv_values, values + layer * kv_values,
-                      x, h + (size_t)layer * c->mlp_dim);
+            run_layer(m, frequencies, (int)layer, t, n_prompt, taps, keys + layer * kv_values,
+                      values + layer * kv_values, x, h + (size_t)layer * c->mlp_dim);
         }
         normalise(c, x, weight(m, -1, "model.norm.weight"), normed);
         multiply(head, NULL, normed, c->vocab_size, c->hidden_dim, logits + t * c->vocab_size);

@@ -55,7 +55,8 @@ static void make_work(const cna_model_info *info, uint64_t seed, work *w)
     assert_true(info->hidden_dim <= sizeof w->shift / sizeof *w->shift);
     numbers_fill(&random, w->shift, info->hidden_dim, 0.3);
     for (size_t t = 1; t + 1 < TAPS; t++) {
-        const cna_shift shift = {info->n_layers - 1 - (uint32_t)t % 2, w->shift, (cna_positions)numbers_below(&random, 4)};
+        const cna_shift shift = {info->n_layers - 1 - (uint32_t)t % 2, w->shift,
+                                 (cna_positions)numbers_below(&random, 4)};
         assert_ok(cna_tap_add_shift(w->taps[t], &shift, &err));
     }
     for (size_t j = 0; j < JOBS; j++) {

@@ -62,7 +62,8 @@ static void test_version_2(void **state)
     put(root, "sys/fs/a b/user.slice/memory.max", "1073741824\n");
     put(root, "sys/fs/a b/user.slice/memory.current", "838860800\n"); /* 800 MiB */
     put(root, "sys/fs/a b/user.slice/memory.stat",
-        "anon 104857600\nfile 734003200\nactive_file 524288000\ninactive_file 104857600\nshmem 104857600\n"); /* 600 MiB */
+        "anon 104857600\nfile 734003200\n"
+        "active_file 524288000\ninactive_file 104857600\nshmem 104857600\n"); /* 600 MiB */
     assert_true(cna_memory_left(root) == (1024 - 800 + 600) * MIB);
     put(root, "sys/fs/a b/user.slice/job one/memory.high", "209715200\n"); /* 200 of which 100 are used */
     assert_true(cna_memory_left(root) == 100 * MIB);

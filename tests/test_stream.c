@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Weights that pass through memory: the same weights as those that stay, about two units of pages at a time, memory limits
- * kept or refused, and files that are cut short. */
+ * Weights that pass through memory: the same weights as those that stay, about two units of pages at a time, memory
+ * limits kept or refused, and files that are cut short. */
 #define _DEFAULT_SOURCE /* truncate, MADV_POPULATE_READ */
 #include "support.h"
 
@@ -83,7 +83,8 @@ static void test_readahead(void **state)
             assert_ok(cna_readahead_wait(readahead, i, &err));
             if (before != 0) assert_true(mapped_bytes() >= before + UNIT_BYTES - MIB);
             /* The first pass reads ahead the right unit, the second a wrong one, the third none. */
-            cna_readahead_advance(readahead, i, pass == 0 ? (i + 1) % UNITS : pass == 1 ? (i + 5) % UNITS : CNA_NO_UNIT);
+            const size_t next[] = {(i + 1) % UNITS, (i + 5) % UNITS, CNA_NO_UNIT};
+            cna_readahead_advance(readahead, i, next[pass]);
             check_unit(&map, i);
             uint64_t now = mapped_bytes();
             if (now > before && now - before > most) most = now - before;
@@ -103,7 +104,8 @@ static void test_readahead(void **state)
     support_folder_remove(folder);
 }
 
-/* A unit that the file has lost is an error and no signal, also where it was read ahead; units that are still there are not. */
+/* A unit that the file has lost is an error and no signal, also where it was read ahead; units that are still there are
+ * not. */
 static void test_cut_file(void **state)
 {
     (void)state;
@@ -226,8 +228,9 @@ static void test_same_weights(void **state)
             if (dtype == CNA_DTYPE_BF16 && model_fixtures[i].storage != CNA_STORAGE_BF16) continue;
             char *folder = model_fixture_create(&model_fixtures[i]);
             cna_model *kept = open_model(folder, &(cna_model_options){.dtype = (cna_dtype)dtype});
-            cna_model *streamed = open_model(
-                folder, &(cna_model_options){.dtype = (cna_dtype)dtype, .stream = CNA_STREAM_ALWAYS, .in_place = i % 2 == 0});
+            cna_model *streamed = open_model(folder, &(cna_model_options){.dtype = (cna_dtype)dtype,
+                                                                          .stream = CNA_STREAM_ALWAYS,
+                                                                          .in_place = i % 2 == 0});
             assert_false(kept->streams);
             assert_int_equal(cna_stream_bytes(kept, true), 0);
             assert_true(streamed->streams);
@@ -235,7 +238,8 @@ static void test_same_weights(void **state)
             bool native = model_fixtures[i].storage == CNA_STORAGE_F32 || streamed->input == CNA_INPUT_BF16 ||
                           strstr(cna_linear_kernel(streamed->weights.head), "tiles") != NULL;
             if (!native) assert_true(cna_stream_bytes(streamed, true) > 0);
-            assert_true(streamed->weights.packed_bytes < kept->weights.packed_bytes || kept->weights.packed_bytes < 10000);
+            assert_true(streamed->weights.packed_bytes < kept->weights.packed_bytes ||
+                        kept->weights.packed_bytes < 10000);
             check_walk(kept, kept);
             check_walk(kept, streamed);
             cna_model_free(kept);

@@ -170,7 +170,8 @@ static void test_first_layer(void **state)
     cna_error err;
     cna_tap *tap;
     const float vector[1] = {1};
-    const cna_scale scales[] = {{1, 0, 1, CNA_POSITIONS_ALL}, {2, 0, 0, CNA_POSITIONS_LAST}, {2, 1, 3, CNA_POSITIONS_GENERATED}};
+    const cna_scale scales[] = {
+        {1, 0, 1, CNA_POSITIONS_ALL}, {2, 0, 0, CNA_POSITIONS_LAST}, {2, 1, 3, CNA_POSITIONS_GENERATED}};
     assert_ok(cna_tap_create(scales, 3, LAYERS, NEURONS, &tap, &err));
     assert_int_equal(cna_tap_first_layer(tap, CNA_ROW_PROMPT), LAYERS);
     assert_int_equal(cna_tap_first_layer(tap, CNA_ROW_LAST), 2);

@@ -92,7 +92,7 @@ static cna_status measure_shape(const cna_bench_matrix *matrix, cna_input input,
     fill(weight, input, matrix->n_out * matrix->n_in);
     fill(x, input, ROWS * matrix->n_in);
     view = view_of(matrix, input, weight);
-    CNA_TRY_CLEANUP(cna_linear_create(&view, input, true, &linear, err));
+    CNA_TRY_CLEANUP(cna_linear_create(&view, input, CNA_LINEAR_PACKED, &linear, err));
     CNA_TRY_CLEANUP(cna_linear_context_create(&context, err));
     CNA_TRY_CLEANUP(time_product(linear, context, x, y, how, &seconds, err));
     *gflops = 2e-9 * ROWS * (double)matrix->n_out * (double)matrix->n_in / seconds;
@@ -186,7 +186,7 @@ static cna_status heap_up(pile *p, const cna_bench_probe *probe, uint64_t n_byte
     while (p->n_bytes < n_bytes && p->n < MATRICES_MAX) {
         const cna_bench_matrix *matrix = &probe->matrices[p->n % CNA_BENCH_N_IN_LAYER];
         cna_matrix_view view = view_of(matrix, probe->input, weight);
-        CNA_TRY(cna_linear_create(&view, probe->input, true, &p->linears[p->n++], err));
+        CNA_TRY(cna_linear_create(&view, probe->input, CNA_LINEAR_PACKED, &p->linears[p->n++], err));
         p->n_bytes += matrix->n_out * matrix->n_in * cna_input_bytes(probe->input);
         CNA_TRY(cna_progress_report(probe->progress, "ceiling", 0, 1, err));
     }

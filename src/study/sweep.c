@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "method/canonical.h"
 #include "method/circuit.h"
 #include "study/quality.h"
@@ -365,6 +366,7 @@ cna_status cna_sweep_run(const cna_model *model, const cna_prompts *prompts, con
     CNA_TRY_CLEANUP(check_options(options, err));
     CNA_TRY_CLEANUP(prepare(&r, prompts, options, err));
     CNA_TRY_CLEANUP(cna_engine_generate(model, r.plan.jobs, r.plan.n_jobs, &engine, on_answer, &r, err));
+    cna_memory_trim(); /* scoring plans with what the process holds, and generation's keys and values are free by now */
     engine.what = "scoring";
     CNA_TRY_CLEANUP(score(&r, &engine, err));
     CNA_TRY_CLEANUP(judge(&r, options, err));

@@ -14,6 +14,7 @@ enum {
     PANEL_BYTES = 1 << 20,   /* of W in a tile: fits the second-level cache with room for x and y */
     PANEL_COLUMNS_MAX = 512,
     PACK_BYTES = 4 << 20,    /* of W that are converted at a time on the way to a packed copy */
+    ENTRIES_MAX = 64,        /* compiled products kept; a compiled one holds some 60 KB of code */
 };
 
 struct cna_linear {
@@ -231,8 +232,8 @@ typedef struct tile_scratch {
 } tile_scratch;
 
 struct cna_linear_context {
-    entry *entries; /* [n_entries] */
-    size_t n_entries, capacity;
+    entry entries[ENTRIES_MAX]; /* [n_entries] the one used last is the last */
+    size_t n_entries;
     tile_scratch *scratch; /* [n_scratch] one for each thread */
     size_t n_scratch, scratch_capacity;
     double seconds, flops; /* of all products so far */
@@ -254,7 +255,6 @@ void cna_linear_context_free(cna_linear_context *context)
         cna_free(context->scratch[i].work);
     }
     cna_free(context->scratch);
-    cna_free(context->entries);
     cna_free(context);
 }
 
@@ -270,24 +270,24 @@ static bool same_product(const cna_product *a, const cna_product *b)
            a->packed == b->packed && a->y_stride == b->y_stride;
 }
 
+/* A product as it is compiled, which stays until ENTRIES_MAX others were asked for: batches come in any size, and
+ * without a limit their code would come to tens of megabytes that no plan counts. */
 static cna_status find_primitive(cna_linear_context *context, const cna_product *product,
                                  const cna_onednn_primitive **out, cna_error *err)
 {
-    int n_threads = omp_get_max_threads();
-    for (size_t i = context->n_entries; i-- > 0;) {
-        if (context->entries[i].n_threads == n_threads && same_product(&context->entries[i].product, product)) {
-            *out = context->entries[i].primitive;
-            return CNA_OK;
-        }
+    entry found = {.product = *product, .n_threads = omp_get_max_threads()}, *all = context->entries;
+    size_t at = context->n_entries;
+    while (at > 0 && !(all[at - 1].n_threads == found.n_threads && same_product(&all[at - 1].product, product))) at--;
+    if (at > 0) {
+        found = all[--at];
+    } else {
+        CNA_TRY(cna_onednn_primitive_create(product, &found.primitive, err));
+        if (context->n_entries == ENTRIES_MAX) cna_onednn_primitive_free(all[0].primitive);
+        else at = context->n_entries++;
     }
-    CNA_TRY(cna_grow(&context->entries, &context->capacity, context->n_entries + 1, sizeof *context->entries,
-                     "product cache", err));
-    entry *added = &context->entries[context->n_entries];
-    CNA_TRY(cna_onednn_primitive_create(product, &added->primitive, err));
-    added->product = *product;
-    added->n_threads = n_threads;
-    context->n_entries++;
-    *out = added->primitive;
+    memmove(all + at, all + at + 1, (context->n_entries - 1 - at) * sizeof *all);
+    all[context->n_entries - 1] = found;
+    *out = found.primitive;
     return CNA_OK;
 }
 

@@ -108,7 +108,7 @@ static void test_forks(void **state)
     cna_tree tree;
     cna_kv_pool_init(&pool, &config);
     assert_ok(cna_tree_build(items, 4, &tree, &err));
-    cna_pass pass = {.tree = &tree, .pool = &pool, .depth = CNA_KV_ALL_LAYERS};
+    cna_pass pass = {.tree = &tree, .pool = &pool, .depth = CNA_KV_ALL_LAYERS, .max_rows = CNA_PASS_ROWS};
     for (size_t i = 0; i < 4; i++) assert_ok(cna_pass_want(&pass, i, &err));
     assert_ok(cna_pass_share(&pass, &err));
     assert_int_equal(pass.n_spans, 3); /* a tap of answers alone leaves prompts untouched */
@@ -151,7 +151,7 @@ static void test_later_passes(void **state)
     cna_tree tree;
     cna_kv_pool_init(&pool, &config);
     assert_ok(cna_tree_build(items, 4, &tree, &err));
-    cna_pass pass = {.tree = &tree, .pool = &pool, .depth = CNA_KV_ALL_LAYERS};
+    cna_pass pass = {.tree = &tree, .pool = &pool, .depth = CNA_KV_ALL_LAYERS, .max_rows = CNA_PASS_ROWS};
     for (size_t i = 0; i < 2; i++) { /* 4 tokens, by themselves and so without a fork */
         cna_pass_begin(&pass);
         assert_ok(cna_pass_want(&pass, i, &err));

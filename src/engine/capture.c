@@ -29,15 +29,41 @@ static cna_status on_h(void *user, uint32_t layer, size_t first, const float *ro
     return cna_progress_report(c->progress, "layers", layer + 1, c->n_layers, err);
 }
 
-static cna_status create(capture *c, const cna_model *model, const cna_token_list *lists, cna_error *err)
+/* Find what the lists share. */
+static cna_status share(capture *c, const cna_model *model, const cna_token_list *lists, cna_error *err)
 {
     cna_kv_pool_init(&c->pool, &model->checkpoint.config);
-    CNA_TRY(cna_alloc(&c->h, c->n_lists * c->mlp_dim, sizeof *c->h, "captured activations", err));
-    CNA_TRY(cna_alloc(&c->own, c->n_lists, sizeof *c->own, "sequences", err));
     CNA_TRY(cna_alloc(&c->items, c->n_lists, sizeof *c->items, "prompts", err));
     for (size_t i = 0; i < c->n_lists; i++) c->items[i] = (cna_tree_item){.ids = lists[i].ids, .n_ids = lists[i].n - 1};
     CNA_TRY(cna_tree_build(c->items, c->n_lists, &c->tree, err));
     c->pass = (cna_pass){.tree = &c->tree, .pool = &c->pool, .depth = CNA_KV_ONE_LAYER};
+    return CNA_OK;
+}
+
+static cna_plan plan_of(const capture *c, const cna_model *model, const cna_token_list *lists)
+{
+    cna_plan plan = {.n_sequences = c->n_lists, .results = (uint64_t)c->n_lists * c->mlp_dim * sizeof *c->h};
+    size_t longest = 0;
+    for (size_t i = 0; i < c->tree.n_nodes; i++) {
+        size_t n = c->tree.nodes[i].n_tokens;
+        plan.n_rows += n;
+        plan.kv += cna_kv_bytes(&c->pool, 0, CNA_KV_ONE_LAYER, n, n);
+    }
+    for (size_t i = 0; i < c->n_lists; i++) {
+        size_t n = lists[i].n - c->tree.n_before[i];
+        plan.n_rows += n;
+        plan.kv += cna_kv_bytes(&c->pool, 0, CNA_KV_ONE_LAYER, n, n);
+        if (lists[i].n > longest) longest = lists[i].n;
+    }
+    plan.session = cna_session_bytes(model, plan.n_rows, longest, false);
+    return plan;
+}
+
+/* The pass: every shared run, then each list's own tokens. */
+static cna_status fill_pass(capture *c, const cna_token_list *lists, cna_error *err)
+{
+    CNA_TRY(cna_alloc(&c->h, c->n_lists * c->mlp_dim, sizeof *c->h, "captured activations", err));
+    CNA_TRY(cna_alloc(&c->own, c->n_lists, sizeof *c->own, "sequences", err));
     for (size_t i = 0; i < c->n_lists; i++) CNA_TRY(cna_pass_want(&c->pass, i, err));
     CNA_TRY(cna_pass_share(&c->pass, err));
     for (size_t i = 0; i < c->n_lists; i++) {
@@ -45,17 +71,6 @@ static cna_status create(capture *c, const cna_model *model, const cna_token_lis
         CNA_TRY(cna_pass_add_own(&c->pass, i, &sequence, CNA_KV_ONE_LAYER, &c->own[i], err));
     }
     return CNA_OK;
-}
-
-/* The plan's buffers; keys, values and activations are there already. */
-static cna_plan plan_of(const capture *c, const cna_model *model, const cna_token_list *lists)
-{
-    cna_plan plan = {.n_sequences = c->n_lists};
-    size_t longest = 0;
-    for (size_t i = 0; i < c->pass.n_spans; i++) plan.n_rows += c->pass.spans[i].n_tokens;
-    for (size_t i = 0; i < c->n_lists; i++) longest = lists[i].n > longest ? lists[i].n : longest;
-    plan.session = cna_session_bytes(model, plan.n_rows, longest, false);
-    return plan;
 }
 
 static void clear(capture *c)
@@ -79,9 +94,10 @@ cna_status cna_engine_capture(const cna_model *model, const cna_token_list *list
     cna_session *session = NULL;
     cna_status status;
     for (size_t i = 0; i < n_lists; i++) CNA_TRY(cna_model_check_ids(model, lists[i].ids, lists[i].n, err));
-    CNA_TRY_CLEANUP(create(&c, model, lists, err));
+    CNA_TRY_CLEANUP(share(&c, model, lists, err));
     const cna_plan plan = plan_of(&c, model, lists);
     CNA_TRY_CLEANUP(cna_plan_announce(model, &plan, progress, usage, err));
+    CNA_TRY_CLEANUP(fill_pass(&c, lists, err));
     CNA_TRY_CLEANUP(cna_session_create(model, false, &session, err));
     const cna_sinks sinks = {.on_h = on_h, .user = &c};
     CNA_TRY_CLEANUP(cna_forward(session, c.pass.spans, c.pass.n_spans, &sinks, usage, err));

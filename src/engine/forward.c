@@ -128,13 +128,13 @@ static cna_attention attention_of(const cna_session *s, const cna_tile *tile, si
 
 static cna_status reserve_scores(cna_session *s, size_t n_tiles, cna_error *err)
 {
+    size_t most = 0;
     for (size_t i = 0; i < n_tiles; i++) {
         const cna_attention attention = attention_of(s, &s->tiles[i], 0);
         size_t need = cna_attention_scratch(&attention);
-        if (need > s->scores_stride) s->scores_stride = need;
+        if (need > most) most = need;
     }
-    return cna_grow(&s->scores, &s->scores_capacity, s->scores_stride * (size_t)s->model->n_threads, sizeof *s->scores,
-                    "attention scores", err);
+    return cna_session_reserve_scores(s, most, err);
 }
 
 /* Rotate the block's queries and attend: s->attended. */

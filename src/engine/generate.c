@@ -166,7 +166,8 @@ static cna_status admit_jobs(run *r, cna_error *err)
         if (r->slots[i].busy) continue;
         size_t job = r->tree.order[r->next], rows;
         uint64_t need = need_of(r, job, &rows);
-        if (r->n_busy > 0 && (n_rows + rows > CNA_PASS_ROWS || bytes + need > r->kv_room)) break;
+        if (n_rows > 0 && n_rows + rows > r->pass.max_rows) break;
+        if (r->n_busy > 0 && bytes + need > r->kv_room) break;
         bytes += need;
         n_rows += rows;
         CNA_TRY(cna_pass_want(&r->pass, job, err));
@@ -276,14 +277,15 @@ static cna_status plan_batch(run *r, cna_error *err)
         n_own += r->jobs[i].n_prompt_ids - r->tree.n_before[i];
     }
     size_t n_positions = longest + r->max_tokens;
-    size_t most_rows = cna_pass_rows_most(&r->pass, n_own, longest, r->n_slots) + r->n_slots;
-    uint64_t room = cna_plan_room(r->model), fixed = cna_session_bytes(r->model, most_rows, n_positions, true);
+    uint64_t room = cna_plan_room(r->model);
+    size_t most_rows = cna_pass_fit(&r->pass, r->model, room, n_own, longest, r->n_slots, n_positions, r->n_slots);
+    uint64_t fixed = cna_session_bytes(r->model, most_rows, n_positions, true);
     r->kv_room = room > fixed ? room - fixed : 0;
     CNA_TRY(count_batch(r, (r->max_tokens + 1) * (sizeof(int32_t) + sizeof(float)), &plan, err));
     r->kv_room -= r->kv_room < plan.results ? r->kv_room : plan.results;
     r->pool.room = r->kv_room;
     /* Unless all begin in one pass, later ones bring prompts beside a token for each other sequence. */
-    bool one_pass = plan.n_sequences == r->n_jobs && plan.n_rows <= CNA_PASS_ROWS;
+    bool one_pass = plan.n_sequences == r->n_jobs && plan.n_rows <= r->pass.max_rows;
     plan.n_rows = cna_pass_rows_most(&r->pass, n_own, longest, plan.n_sequences) + (one_pass ? 0 : plan.n_sequences);
     plan.session = cna_session_bytes(r->model, plan.n_rows, n_positions, true);
     r->n_slots = plan.n_sequences;

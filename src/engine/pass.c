@@ -136,7 +136,7 @@ cna_status cna_pass_share(cna_pass *pass, cna_error *err)
 
 size_t cna_pass_rows_most(const cna_pass *pass, size_t n_own, size_t longest, size_t n_items)
 {
-    size_t n_all = n_own, most = n_items > CNA_PASS_ROWS / longest ? CNA_PASS_ROWS : n_items * longest;
+    size_t n_all = n_own, most = n_items > pass->max_rows / longest ? pass->max_rows : n_items * longest;
     bool forks = false;
     for (size_t i = 0; i < pass->tree->n_nodes; i++) {
         const cna_tree_node *node = &pass->tree->nodes[i];
@@ -146,6 +146,18 @@ size_t cna_pass_rows_most(const cna_pass *pass, size_t n_own, size_t longest, si
     if (forks && n_items > 1) most += most / 2; /* an untouched run for two forks or more */
     if (most < longest) most = longest;
     return n_all < most ? n_all : most;
+}
+
+size_t cna_pass_fit(cna_pass *pass, const cna_model *model, uint64_t room, size_t n_own, size_t longest, size_t n_items,
+                    size_t n_positions, size_t n_beside)
+{
+    size_t n_rows = 0;
+    for (pass->max_rows = CNA_PASS_ROWS;; pass->max_rows /= 2) {
+        n_rows = cna_pass_rows_most(pass, n_own, longest, n_items) + n_beside;
+        if (pass->max_rows <= CNA_PASS_ROWS_LEAST) break;
+        if (cna_session_bytes(model, n_rows, n_positions, true) <= room / 2) break;
+    }
+    return n_rows;
 }
 
 cna_status cna_pass_add(cna_pass *pass, const cna_span *span, cna_error *err)

@@ -7,14 +7,15 @@
 #include "engine/tree.h"
 
 /* New tokens of one pass, as far as whoever fills it can choose: enough for full blocks in every layer, few enough that
- * the residual stream stays small. */
-enum { CNA_PASS_ROWS = 4096 };
+ * the residual stream stays small. Where memory is short, fewer, down to the least. */
+enum { CNA_PASS_ROWS = 4096, CNA_PASS_ROWS_LEAST = 64 };
 
 /* All-zero but for tree, pool and depth is an empty pass. */
 typedef struct cna_pass {
     cna_tree *tree;
     cna_kv_pool *pool;
     cna_kv_depth depth; /* of shared runs */
+    size_t max_rows;    /* that items which join a pass may bring together; cna_pass_fit */
     cna_span *spans;    /* [n_spans] */
     size_t n_spans, spans_capacity;
     size_t *nodes;      /* [n_nodes] of the tree, with runs to compute in this pass */
@@ -40,11 +41,18 @@ void cna_pass_forget(cna_pass *pass);
  * each touches, and forked there, where that is less work. */
 CNA_MUST_CHECK cna_status cna_pass_share(cna_pass *pass, cna_error *err);
 
-/* Most rows that a pass may come to have where cna_pass_need keeps items that join one another to CNA_PASS_ROWS.
+/* Most rows that a pass may come to have where items that join one another bring max_rows at most.
  *   n_own    tokens of all items' sequences, less those that they share
  *   longest  tokens of the longest sequence
  *   n_items  that join a pass at most */
 size_t cna_pass_rows_most(const cna_pass *pass, size_t n_own, size_t longest, size_t n_items);
+
+/* Choose max_rows: CNA_PASS_ROWS, or fewer where a session's buffers for so many would take more than half of `room`.
+ *   n_positions  most positions of a sequence
+ *   n_beside     rows of a pass beside those of items that join it
+ * Returns the most rows of a pass. */
+size_t cna_pass_fit(cna_pass *pass, const cna_model *model, uint64_t room, size_t n_own, size_t longest, size_t n_items,
+                    size_t n_positions, size_t n_beside);
 
 /* Add a span as it is. */
 CNA_MUST_CHECK cna_status cna_pass_add(cna_pass *pass, const cna_span *span, cna_error *err);

@@ -22,7 +22,7 @@ cna_status cna_plan_announce(const cna_model *model, const cna_plan *plan, const
     uint64_t more = plan->session + plan->kv + plan->results, held = cna_memory_held() + LIBRARY_BYTES;
     if (held + more > model->memory_bytes) {
         return cna_fail(err, CNA_ERR_MEMORY, "memory: expected a bound of %.0f MB or more for this work, found %.0f MB; allow "
-                        "more memory, or give fewer or shorter prompts", (double)(held + more) / 1e6,
+                        "more memory (--memory), or give fewer or shorter prompts", (double)(held + more) / 1e6,
                         (double)model->memory_bytes / 1e6);
     }
     if (usage != NULL && held + more > usage->planned_bytes) usage->planned_bytes = held + more;

@@ -84,7 +84,7 @@ static cna_status choose_window(scoring *s, size_t *next, uint64_t *bytes, cna_e
     for (; *next < s->n_jobs && s->n_window < s->batch; (*next)++) {
         size_t job = s->tree.order[*next];
         uint64_t need = need_of(s, job, &rows);
-        if (s->n_window > 0 && (n_rows + rows > CNA_PASS_ROWS || *bytes + need > s->kv_room)) break;
+        if (s->n_window > 0 && (n_rows + rows > s->pass.max_rows || *bytes + need > s->kv_room)) break;
         n_rows += rows;
         *bytes += need;
         CNA_TRY(cna_pass_want(&s->pass, job, err));
@@ -175,9 +175,9 @@ static cna_status make_plan(scoring *s, cna_plan *plan, cna_error *err)
         n_own += n - s->tree.n_before[i];
         if (n > longest) longest = n;
     }
-    plan->n_rows = cna_pass_rows_most(&s->pass, n_own, longest, s->batch);
-    plan->session = cna_session_bytes(s->model, plan->n_rows, longest, true);
     uint64_t room = cna_plan_room(s->model);
+    plan->n_rows = cna_pass_fit(&s->pass, s->model, room, n_own, longest, s->batch, longest, 0);
+    plan->session = cna_session_bytes(s->model, plan->n_rows, longest, true);
     s->kv_room = room > plan->session ? room - plan->session : 0;
     CNA_TRY(choose_window(s, &next, &plan->kv, err));
     plan->n_sequences = s->n_window;

@@ -95,20 +95,32 @@ static cna_status extend_rotary_table(cna_session *s, size_t n_positions, cna_er
     return CNA_OK;
 }
 
+/* Room for n values, the old ones lost: of the exact size, as plans count it, where cna_grow would double. */
+static cna_status replace(float **values, size_t *capacity, size_t n, const char *what, cna_error *err)
+{
+    if (n <= *capacity) return CNA_OK;
+    cna_free(*values);
+    *values = NULL;
+    *capacity = 0;
+    CNA_TRY(cna_alloc(values, n, sizeof **values, what, err));
+    *capacity = n;
+    return CNA_OK;
+}
+
 cna_status cna_session_reserve(cna_session *s, size_t n_rows, size_t n_positions, cna_error *err)
 {
     size_t dim = s->model->checkpoint.config.hidden_dim;
     CNA_TRY(cna_grow(&s->rows, &s->rows_capacity, n_rows, sizeof *s->rows, "rows", err));
     CNA_TRY(cna_grow(&s->active, &s->active_capacity, n_rows, sizeof *s->active, "rows", err));
-    /* The largest buffer that grows, and in steps: by its exact size, as plans count it. */
-    if (n_rows * dim > s->x_capacity) {
-        cna_free(s->x);
-        s->x = NULL;
-        s->x_capacity = 0;
-        CNA_TRY(cna_alloc(&s->x, n_rows * dim, sizeof *s->x, "residual stream", err));
-        s->x_capacity = n_rows * dim;
-    }
+    CNA_TRY(replace(&s->x, &s->x_capacity, n_rows * dim, "residual stream", err));
     return extend_rotary_table(s, n_positions, err);
+}
+
+cna_status cna_session_reserve_scores(cna_session *s, size_t n_each, cna_error *err)
+{
+    if (n_each > s->scores_stride) s->scores_stride = n_each;
+    return replace(&s->scores, &s->scores_capacity, s->scores_stride * (size_t)s->model->n_threads, "attention scores",
+                   err);
 }
 
 cna_status cna_session_reserve_logits(cna_session *s, cna_error *err)

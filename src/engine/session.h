@@ -62,6 +62,8 @@ void cna_session_free(cna_session *session);
 
 /* Room for a pass of n_rows tokens, none at a position of n_positions or more. */
 CNA_MUST_CHECK cna_status cna_session_reserve(cna_session *session, size_t n_rows, size_t n_positions, cna_error *err);
+/* Room for n_each values of attention scratch for each thread. */
+CNA_MUST_CHECK cna_status cna_session_reserve_scores(cna_session *session, size_t n_each, cna_error *err);
 /* Room for logits. */
 CNA_MUST_CHECK cna_status cna_session_reserve_logits(cna_session *session, cna_error *err);
 

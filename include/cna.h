@@ -110,9 +110,9 @@ typedef struct cna_model cna_model;
 
 typedef struct cna_model_options {
     cna_dtype dtype;
-    uint64_t memory_bytes; /* most anonymous and shared memory that the process is to hold (RssAnon + RssShmem), pages of
-                            * mapped files left out; 0: 80 % of what is available to it, cgroup included. The bits are
-                            * the same */
+    uint64_t memory_bytes; /* most anonymous and shared memory that the process is to hold (RssAnon + RssShmem), pages
+                            * of mapped files left out; 0: 80 % of what is available to it, cgroup included. The bits
+                            * are the same */
     cna_stream_mode stream; /* the bits are the same */
     int n_threads; /* threads of matrix products; 0 = all cores the process may use. Calls that compute set the
                     * calling thread's OpenMP thread count to it */
@@ -163,8 +163,8 @@ CNA_API const cna_model_info *cna_model_get_info(const cna_model *model);
 
 /* Lines that describe how the model runs (product implementations chosen, memory), for -v. Never NULL. */
 CNA_API const char *cna_model_plan(const cna_model *model);
-/* A line that the user should see without -v as well: that weights do not fit in memory and are read layer by layer. NULL
- * where there is nothing to say. */
+/* A line that the user should see without -v as well: that weights do not fit in memory and are read layer by layer.
+ * NULL where there is nothing to say. */
 CNA_API const char *cna_model_notice(const cna_model *model);
 
 /* ---------------------------------------------------------------------------------------------- prompts */
@@ -421,7 +421,7 @@ typedef struct cna_generate_options {
     double top_p;       /* 0 or 1: all tokens; else the smallest set of at least this probability */
     uint64_t seed;      /* of sampling; the draw is keyed by (seed, prompt ids, sample, position) */
     size_t n_samples;   /* answers a prompt; 0: 1 */
-    size_t batch;       /* most sequences decoded together; 0: up to 256, as memory allows. Changes no bit of any answer */
+    size_t batch;       /* most sequences decoded together; 0: up to 256, as memory allows. Changes no bit */
     cna_text_fn *on_piece; /* ? used when there is one prompt and one sample */
     cna_progress progress;
 } cna_generate_options;
@@ -543,7 +543,7 @@ CNA_API void cna_sweep_thresholds(const cna_sweep *sweep, double *min_quality, d
 /* NaN everywhere below: not measured. Operations are 2 for each multiplication with a weight; attention is not counted.
  * Shares of time "outside products" are of the time in forward passes. */
 typedef struct cna_bench_options {
-    bool quick;            /* each measurement once, fewer prompts and steps, and none that would take over ten seconds */
+    bool quick;            /* each measurement once, fewer prompts and steps, none that would take over ten seconds */
     cna_progress progress; /* counts measurements; note receives the models' plans */
 } cna_bench_options;
 
@@ -588,9 +588,9 @@ typedef struct cna_bench {
     uint64_t peak_bytes;     /* that it was seen to hold (RssAnon + RssShmem); 0: unknown */
 } cna_bench;
 
-/* Measure what this machine can do at best with products of a model's shapes and with its memory, and how near attribution,
- * prompts and decoding come to it. Prompts are random token ids from a fixed generator. The model is opened twice, in place
- * for attribution. Takes up to 1.3 GB beside the model, within memory_bytes.
+/* Measure what this machine can do at best with products of a model's shapes and with its memory, and how near
+ * attribution, prompts and decoding come to it. Prompts are random token ids from a fixed generator. The model is
+ * opened twice, in place for attribution. Takes up to 1.3 GB beside the model, within memory_bytes.
  *   path           a model folder; weights may be of any values, so that a real model's shape is enough
  *   model_options  ? as for cna_model_open; in_place is not used
  * Errors: as cna_model_open; ERR_CANCELLED. */

@@ -24,7 +24,8 @@ void cna_map_close(cna_map *map);
  *
  * Have the system start reading; returns at once. */
 void cna_map_prefetch(const cna_map *map, size_t offset, size_t n_bytes);
-/* Read and map the pages, so that touching them waits for nothing. Errors: ERR_IO where the file no longer gives them. */
+/* Read and map the pages, so that touching them waits for nothing. Errors: ERR_IO where the file no longer gives
+ * them. */
 CNA_MUST_CHECK cna_status cna_map_populate(const cna_map *map, size_t offset, size_t n_bytes, cna_error *err);
 /* Let the process's hold on the pages go (RssFile).
  *   from_cache  let the system's page cache forget them as well, unless another process has them mapped */

@@ -20,7 +20,8 @@ CNA_MUST_CHECK cna_status cna_grow(void *pointer_to_pointer, size_t *capacity, s
 CNA_MUST_CHECK cna_status cna_copy_bytes(char **out, const char *bytes, size_t n_bytes, const char *what,
                                          cna_error *err);
 
-/* Give memory that was freed back to the system, as far as the allocator can: after work that made many small objects. */
+/* Give memory that was freed back to the system, as far as the allocator can: after work that made many small
+ * objects. */
 void cna_memory_trim(void);
 
 /* Tests: let the n-th allocation from now on fail once (1 is the next); 0 turns this off. Returns how many

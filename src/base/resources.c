@@ -99,7 +99,8 @@ static bool find_group(const char *text, bool is_v2, char *out, size_t n_out)
     for (const char *line = text; *line != '\0';) {
         size_t n_line = strcspn(line, "\n");
         const char *controllers = memchr(line, ':', n_line);
-        const char *path = controllers != NULL ? memchr(controllers + 1, ':', (size_t)(line + n_line - controllers - 1)) : NULL;
+        const char *path = NULL;
+        if (controllers != NULL) path = memchr(controllers + 1, ':', (size_t)(line + n_line - controllers - 1));
         if (path != NULL) {
             char names[256];
             snprintf(names, sizeof names, ",%.*s,", (int)(path - controllers - 1), controllers + 1);

@@ -14,8 +14,8 @@ uint64_t cna_memory_available(void);
  * tell. */
 uint64_t cna_memory_held(void);
 
-/* Bytes that the system and the cgroups still leave, to the process and to the page cache for its files. UINT64_MAX where
- * they tell nothing.
+/* Bytes that the system and the cgroups still leave, to the process and to the page cache for its files. UINT64_MAX
+ * where they tell nothing.
  *   root  "" for this machine; a folder that stands for "/" in tests */
 uint64_t cna_memory_left(const char *root);
 

@@ -14,8 +14,8 @@ static cna_row_kind kind_of(size_t position, size_t n_prompt)
     return position + 1 == n_prompt ? CNA_ROW_LAST : CNA_ROW_PROMPT;
 }
 
-/* Lay out the rows of a pass and look up their embeddings. Tokens are counted into their runs here, so that a run of this
- * pass has its length when the runs behind it are laid out. */
+/* Lay out the rows of a pass and look up their embeddings. Tokens are counted into their runs here, so that a run of
+ * this pass has its length when the runs behind it are laid out. */
 static cna_status begin_pass(cna_session *s, const cna_span *spans, size_t n_spans, size_t n_rows, cna_error *err)
 {
     const cna_matrix_view *embedding = &s->model->weights.embedding;
@@ -70,7 +70,9 @@ static void convert_input(cna_session *s, const float *x, size_t n_rows, size_t 
 {
     size_t bytes = dim * cna_input_bytes(s->model->input);
 #pragma omp parallel for schedule(static) if (n_rows > 1)
-    for (size_t t = 0; t < n_rows; t++) cna_input_convert(s->model->input, x + t * dim, dim, (char *)s->input + t * bytes);
+    for (size_t t = 0; t < n_rows; t++) {
+        cna_input_convert(s->model->input, x + t * dim, dim, (char *)s->input + t * bytes);
+    }
 }
 
 static cna_status apply(cna_session *s, const cna_linear *linear, const float *bias, size_t n_rows, size_t n_out,
@@ -182,7 +184,8 @@ static void scale_tapped(cna_session *s, const cna_span *spans, uint32_t layer, 
     size_t mlp_dim = s->model->checkpoint.config.mlp_dim;
     for (size_t t = 0; t < n_rows; t++) {
         size_t n_columns;
-        const cna_tap_column *columns = cna_tap_columns(spans[s->block[t].span].tap, layer, s->block[t].kind, &n_columns);
+        const cna_row *row = &s->block[t];
+        const cna_tap_column *columns = cna_tap_columns(spans[row->span].tap, layer, row->kind, &n_columns);
         for (size_t i = 0; i < n_columns; i++) s->gate[t * mlp_dim + columns[i].neuron] *= columns[i].multiplier;
     }
 }
@@ -311,9 +314,9 @@ static cna_status run_layers(cna_session *s, const cna_span *spans, size_t n_spa
     return sinks->on_logits == NULL ? CNA_OK : project(s, sinks, s->x, n_projected, err);
 }
 
-/* A small pass over weights that a cache can hold is over before a second thread has woken up, and on a busy machine each of
- * the some twenty places a layer where threads meet can cost a time slice: measured 12 times slower with two threads than
- * with one, decoding 64 sequences of a 2.7 M parameter model beside two other busy processes. */
+/* A small pass over weights that a cache can hold is over before a second thread has woken up, and on a busy machine
+ * each of the some twenty places a layer where threads meet can cost a time slice: measured 12 times slower with two
+ * threads than with one, decoding 64 sequences of a 2.7 M parameter model beside two other busy processes. */
 static int threads_for(const cna_model *model, size_t n_rows)
 {
     const double small = 2e9, cached = 5e7; /* floating point operations; parameters */

@@ -9,8 +9,8 @@
 
 /* New tokens of one run. They take the positions behind those that kv already holds, and join them there. */
 typedef struct cna_span {
-    cna_kv *kv;          /* with room for them; spans of one pass have different ones. Where kv's parent is filled in the same
-                            pass, the parent's span comes first and has all its tokens */
+    cna_kv *kv;          /* with room for them; spans of one pass have different ones. Where kv's parent is filled in
+                            the same pass, the parent's span comes first and has all its tokens */
     const int32_t *ids;  /* [n_tokens], inside the embedding */
     size_t n_tokens;     /* >= 1 */
     size_t n_prompt;     /* positions below this are the prompt's; tells taps which kind a row is */

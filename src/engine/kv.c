@@ -148,7 +148,8 @@ cna_status cna_kv_reserve(cna_kv *kv, size_t n_tokens, cna_error *err)
     return CNA_OK;
 }
 
-uint64_t cna_kv_bytes(const cna_kv_pool *pool, uint32_t first_layer, cna_kv_depth depth, size_t n_created, size_t n_tokens)
+uint64_t cna_kv_bytes(const cna_kv_pool *pool, uint32_t first_layer, cna_kv_depth depth, size_t n_created,
+                      size_t n_tokens)
 {
     size_t capacity = round_up(n_created, CNA_KV_STEP);
     if (n_tokens > capacity) capacity += round_up(n_tokens - capacity, CNA_KV_PAGE);

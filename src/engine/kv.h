@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Keys and values of runs of tokens, as a tree: a run attends to itself and to the runs before it, which other sequences
- * may share. */
+ * Keys and values of runs of tokens, as a tree: a run attends to itself and to the runs before it, which other
+ * sequences may share. */
 #ifndef CNA_ENGINE_KV_H
 #define CNA_ENGINE_KV_H
 
@@ -56,7 +56,8 @@ void cna_kv_release(cna_kv *kv);
 CNA_MUST_CHECK cna_status cna_kv_reserve(cna_kv *kv, size_t n_tokens, cna_error *err);
 
 /* Bytes that a run of n_tokens (created for n_created of them) comes to hold. */
-uint64_t cna_kv_bytes(const cna_kv_pool *pool, uint32_t first_layer, cna_kv_depth depth, size_t n_created, size_t n_tokens);
+uint64_t cna_kv_bytes(const cna_kv_pool *pool, uint32_t first_layer, cna_kv_depth depth, size_t n_created,
+                      size_t n_tokens);
 
 /* Bytes that a run holds now. */
 uint64_t cna_kv_held_bytes(const cna_kv *kv);

@@ -58,8 +58,8 @@ static const char *bytes_text(uint64_t n_bytes, char out[32])
     return out;
 }
 
-/* Decide where weights are kept: packed, which products are fastest from, while that leaves an eighth of the memory for the
- * work; else in place, while the page cache can be expected to keep them; else layer by layer. */
+/* Decide where weights are kept: packed, which products are fastest from, while that leaves an eighth of the memory
+ * for the work; else in place, while the page cache can be expected to keep them; else layer by layer. */
 static cna_status choose_keep(cna_model *model, const cna_model_options *options, cna_linear_keep *keep, cna_error *err)
 {
     cna_weights_need need;
@@ -79,20 +79,22 @@ static cna_status choose_keep(cna_model *model, const cna_model_options *options
         if (need.in_place <= room && model->info.size_bytes <= limit) return CNA_OK;
     }
     if (options->stream == CNA_STREAM_NEVER) {
-        return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for weights of %s beside %s held already and an eighth for "
-                        "the work, found %s; allow more (--memory) or let them be read layer by layer (--stream auto)",
+        return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for weights of %s beside %s held already and an "
+                        "eighth for the work, found %s; allow more (--memory) or let them be read layer by layer "
+                        "(--stream auto)",
                         model->checkpoint.folder, weights, before, memory);
     }
     *keep = CNA_LINEAR_STAGED;
     model->streams = true;
     if (need.staged + need.stage > room) {
-        return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for %s of weights at a time beside %s held already and an "
-                        "eighth for the work, found %s; allow more (--memory)", model->checkpoint.folder,
+        return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for %s of weights at a time beside %s held already "
+                        "and an eighth for the work, found %s; allow more (--memory)", model->checkpoint.folder,
                         bytes_text(need.staged + need.stage, weights), before, memory);
     }
     if (options->stream == CNA_STREAM_ALWAYS) return CNA_OK;
     cna_buffer text = {0};
-    cna_status status = cna_buffer_printf(&text, err, "%s: weights of %s do not fit in %s: they are read layer by layer",
+    cna_status status = cna_buffer_printf(&text, err, "%s: weights of %s do not fit in %s: they are read layer "
+                                          "by layer",
                                           model->info.name, weights, memory);
     if (status == CNA_OK) status = cna_buffer_take(&text, &model->notice, NULL, err);
     cna_buffer_free(&text);
@@ -115,7 +117,8 @@ static cna_status write_plan(cna_model *model, cna_linear_keep keep, cna_error *
         model->info.storage_dtype, model->info.compute_dtype, cna_linear_kernel(first->gate),
         cna_linear_kernel(model->weights.head), how[keep], bytes_text(model->weights.packed_bytes, held));
     if (status == CNA_OK && model->streams && model->weights.stage_bytes != 0) {
-        status = cna_buffer_printf(&text, err, " and %s for copies of a layer", bytes_text(model->weights.stage_bytes, stage));
+        status = cna_buffer_printf(&text, err, " and %s for copies of a layer",
+                                   bytes_text(model->weights.stage_bytes, stage));
     }
     if (status == CNA_OK) {
         status = cna_buffer_printf(&text, err, " beside %s mapped; at most %s of memory; %d threads",
@@ -133,8 +136,8 @@ static cna_status check_ids(const cna_model *model, cna_error *err)
     const cna_config *config = &model->checkpoint.config;
     for (size_t i = 0; i < config->n_stop_ids; i++) {
         if ((uint32_t)config->stop_ids[i] >= config->vocab_size) {
-            return cna_fail(err, CNA_ERR_MISMATCH, "%s: key 'eos_token_id': expected ids below vocab_size (%u), found %d",
-                            model->checkpoint.folder, config->vocab_size, config->stop_ids[i]);
+            return cna_fail(err, CNA_ERR_MISMATCH, "%s: key 'eos_token_id': expected ids below vocab_size (%u), found "
+                            "%d", model->checkpoint.folder, config->vocab_size, config->stop_ids[i]);
         }
     }
     return CNA_OK;
@@ -155,8 +158,8 @@ cna_status cna_model_open(const char *path, const cna_model_options *options, cn
     CNA_TRY_CLEANUP(cna_tokenizer_open(path, &model->tokenizer, err));
     cna_dtype compute = resolve(options->dtype, storage);
     if (compute == CNA_DTYPE_BF16 && storage != CNA_STORAGE_BF16) {
-        status = cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: expected weights stored as bf16 for a bf16 run, found %s; leave "
-                          "out --dtype or use --dtype f32", path, cna_storage_name(storage));
+        status = cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: expected weights stored as bf16 for a bf16 run, found %s; "
+                          "leave out --dtype or use --dtype f32", path, cna_storage_name(storage));
         goto cleanup;
     }
     CNA_TRY_CLEANUP(describe(&model->checkpoint, model->tokenizer, storage, compute, &model->info, err));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Putting together a pass: the shared runs that its jobs lack, forked where interventions begin, and the jobs' own tokens. */
+ * Putting together a pass: the shared runs that its jobs lack, forked where interventions begin, and the jobs' own
+ * tokens. */
 #ifndef CNA_ENGINE_PASS_H
 #define CNA_ENGINE_PASS_H
 

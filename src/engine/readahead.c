@@ -50,8 +50,8 @@ static bool is_wanted(cna_readahead *r, size_t unit)
     return wanted;
 }
 
-/* Bring a unit in, a chunk at a time with the next one on its way; *complete: false if it was given up half-way because it is
- * no longer wanted. */
+/* Bring a unit in, a chunk at a time with the next one on its way; *complete: false if it was given up half-way
+ * because it is no longer wanted. */
 static cna_status populate(cna_readahead *r, size_t unit, bool *complete, cna_error *err)
 {
     *complete = false;
@@ -112,7 +112,9 @@ static cna_status start_thread(cna_readahead *r, cna_error *err)
         failed = pthread_create(&r->thread, &attributes, work, r);
         pthread_attr_destroy(&attributes);
     }
-    if (failed != 0) return cna_fail(err, CNA_ERR_INTERNAL, "a thread that reads weights cannot be started (error %d)", failed);
+    if (failed != 0) {
+        return cna_fail(err, CNA_ERR_INTERNAL, "a thread that reads weights cannot be started (error %d)", failed);
+    }
     r->has_thread = true;
     return CNA_OK;
 }

@@ -123,9 +123,9 @@ static cna_status add_sequences(scoring *s, cna_error *err)
         CNA_TRY(cna_pass_add_own(&s->pass, s->window[i], &sequence, CNA_KV_ONE_LAYER, &s->own[i], err));
         s->first_row[i + 1] = s->first_row[i] + n_wanted;
     }
-    return wants_logits(s) ? CNA_OK
-                           : cna_grow(&s->logprobs, &s->logprobs_capacity, s->first_row[s->n_window], sizeof *s->logprobs,
-                                      "log-probabilities", err);
+    if (wants_logits(s)) return CNA_OK;
+    return cna_grow(&s->logprobs, &s->logprobs_capacity, s->first_row[s->n_window], sizeof *s->logprobs,
+                    "log-probabilities", err);
 }
 
 /* Report the window's jobs (those of cna_engine_logits have been, row by row) and let go of what they held. */
@@ -205,8 +205,9 @@ static void clear(scoring *s)
 }
 
 /* Shared by scoring and logits. */
-static cna_status run_windows(const cna_model *model, const cna_job *jobs, size_t n_jobs, const cna_run_options *options,
-                              cna_logits_row_fn *on_row, cna_job_fn *on_done, void *user, cna_error *err)
+static cna_status run_windows(const cna_model *model, const cna_job *jobs, size_t n_jobs,
+                              const cna_run_options *options, cna_logits_row_fn *on_row, cna_job_fn *on_done,
+                              void *user, cna_error *err)
 {
     const cna_run_options defaults = {0};
     if (options == NULL) options = &defaults;

@@ -44,9 +44,9 @@ static uint64_t unit_bytes(const cna_unit *unit)
     return n;
 }
 
-/* Which units are to stay in the page cache when they are passed. Where all fit beside what the process may hold, all. Else
- * the first that do, and the rest is dropped at once: a cache that forgets what was used longest ago would forget each
- * layer just before the next pass needs it. Some of the room is left to others. */
+/* Which units are to stay in the page cache when they are passed. Where all fit beside what the process may hold,
+ * all. Else the first that do, and the rest is dropped at once: a cache that forgets what was used longest ago would
+ * forget each layer just before the next pass needs it. Some of the room is left to others. */
 static void choose_cached(const cna_model *model, cna_unit *units, size_t n_units)
 {
     uint64_t left = cna_memory_left(""), held = cna_memory_held(), total = 0, passing = 0, n = 0;
@@ -114,7 +114,8 @@ static size_t unit_behind(const cna_stream *stream, size_t unit, bool more)
     return more ? 0 : CNA_NO_UNIT;
 }
 
-/* Have a unit in memory, the one behind it on its way and all others let go. *changed: false if it was the current one. */
+/* Have a unit in memory, the one behind it on its way and all others let go. *changed: false if it was the current
+ * one. */
 static cna_status move_to(cna_stream *stream, size_t unit, bool more, bool *changed, cna_error *err)
 {
     *changed = unit != stream->current;

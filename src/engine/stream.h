@@ -7,17 +7,18 @@
 
 struct cna_model;
 
-/* One caller's walk, not for several threads at once. Where the model's weights stay in memory this is only a lookup. Where
- * they stream, a thread reads the next layer from the mapped files while this one is worked on, and pages of layers passed
- * are let go: about two layers are in memory at a time. Matrices that a kernel cannot read in place are copied, one layer
- * at a time, into memory that the walk keeps for it. The bits of every product are the same either way. */
+/* One caller's walk, not for several threads at once. Where the model's weights stay in memory this is only a lookup.
+ * Where they stream, a thread reads the next layer from the mapped files while this one is worked on, and pages of
+ * layers passed are let go: about two layers are in memory at a time. Matrices that a kernel cannot read in place are
+ * copied, one layer at a time, into memory that the walk keeps for it. The bits of every product are the same either
+ * way. */
 typedef struct cna_stream cna_stream;
 CNA_MUST_CHECK cna_status cna_stream_create(const struct cna_model *model, cna_stream **out, cna_error *err);
 void cna_stream_free(cna_stream *stream);
 
 /* Weights of layer 0 .. n_layers-1, ready for products until the next call of either function; copies are made on
- * omp_get_max_threads() threads. A pass asks for layers in order, and may stop anywhere. Any other order works and reads
- * ahead in vain.
+ * omp_get_max_threads() threads. A pass asks for layers in order, and may stop anywhere. Any other order works and
+ * reads ahead in vain.
  *   more  whether another pass will follow this one, so that its first layers are worth reading ahead
  *   out   borrowed
  * Errors: ERR_IO where the file can no longer be read, ERR_MEMORY, ERR_INTERNAL. */

@@ -52,8 +52,8 @@ static cna_status compile_kind(cna_tap *tap, cna_row_kind kind, const cna_scale 
             }
             float multiplier = (float)product;
             if (!isfinite(multiplier)) {
-                return cna_fail(err, CNA_ERR_ARG, "neuron (%u, %u): expected a finite product of its multipliers, found %g",
-                                layer, neuron, (double)multiplier);
+                return cna_fail(err, CNA_ERR_ARG, "neuron (%u, %u): expected a finite product of its multipliers, "
+                                "found %g", layer, neuron, (double)multiplier);
             }
             if (multiplier != 1) tap->columns[(*n_columns)++] = (cna_tap_column){neuron, multiplier};
         }

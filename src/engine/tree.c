@@ -85,7 +85,8 @@ static cna_status add_variant(cna_tree_node *node, const cna_tap *tap, size_t n_
 
 static cna_status add_node(cna_tree *tree, const range *r, size_t end, size_t *out, cna_error *err)
 {
-    CNA_TRY(cna_grow(&tree->nodes, &tree->nodes_capacity, tree->n_nodes + 1, sizeof *tree->nodes, "shared prompts", err));
+    CNA_TRY(cna_grow(&tree->nodes, &tree->nodes_capacity, tree->n_nodes + 1, sizeof *tree->nodes, "shared prompts",
+                     err));
     cna_tree_node *node = &tree->nodes[tree->n_nodes];
     *out = tree->n_nodes++;
     *node = (cna_tree_node){.parent = r->parent, .n_tokens = end - r->n_before, .n_jobs = r->high - r->low,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the prompts of many jobs begin with in common: a tree of token runs, each to be computed once for all jobs below it
- * that share an intervention. */
+ * What the prompts of many jobs begin with in common: a tree of token runs, each to be computed once for all jobs
+ * below it that share an intervention. */
 #ifndef CNA_ENGINE_TREE_H
 #define CNA_ENGINE_TREE_H
 

@@ -76,19 +76,20 @@ static cna_status find(const cna_checkpoint *checkpoint, const char *name, size_
     if (cols == 0) snprintf(expected, sizeof expected, "[%zu]", rows);
     else snprintf(expected, sizeof expected, "[%zu,%zu]", rows, cols);
     if (tensor == NULL) {
-        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected %s, found none; is config.json from this model?",
-                        checkpoint->folder, name, expected);
+        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected %s, found none; is config.json from this "
+                        "model?", checkpoint->folder, name, expected);
     }
     if (!storage_of(tensor, &out->storage)) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: tensor '%s': expected dtype BF16, F16 or F32, found %s; quantised "
-                        "re-saves are not supported, use the original checkpoint", tensor->path, name, tensor->dtype);
+        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: tensor '%s': expected dtype BF16, F16 or F32, found %s; "
+                        "quantised re-saves are not supported, use the original checkpoint", tensor->path, name,
+                        tensor->dtype);
     }
     bool fits = cols == 0 ? tensor->rank == 1 && tensor->shape[0] == rows
                           : tensor->rank == 2 && tensor->shape[0] == rows && tensor->shape[1] == cols;
     if (!fits) {
         shape_text(tensor, found, sizeof found);
-        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected %s, found [%s]; is config.json from this model?",
-                        tensor->path, name, expected, found);
+        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected %s, found [%s]; is config.json from this "
+                        "model?", tensor->path, name, expected, found);
     }
     out->data = tensor->data;
     out->rows = cols == 0 ? 1 : rows;
@@ -101,8 +102,8 @@ static cna_status find_by_rule(const cna_checkpoint *checkpoint, uint32_t layer,
 {
     char name[128];
     snprintf(name, sizeof name, "model.layers.%u.%s", layer, rule->name);
-    return find(checkpoint, name, size_of(&checkpoint->config, rule->rows), size_of(&checkpoint->config, rule->cols), out,
-                err);
+    size_t rows = size_of(&checkpoint->config, rule->rows), cols = size_of(&checkpoint->config, rule->cols);
+    return find(checkpoint, name, rows, cols, out, err);
 }
 
 /* Whether a tensor of a checkpoint has a place in the model, or is known to be left over and harmless. */
@@ -140,8 +141,8 @@ cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *stor
     for (size_t i = 0; i < checkpoint->n_tensors; i++) {
         const cna_tensor *tensor = checkpoint->tensors[i];
         if (!is_known(config, tensor->name)) {
-            return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: tensor '%s': expected only tensors of a %s with %u layers, found "
-                            "this one; quantised re-saves and other variants are not supported", tensor->path,
+            return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: tensor '%s': expected only tensors of a %s with %u layers, "
+                            "found this one; quantised re-saves and other variants are not supported", tensor->path,
                             tensor->name, cna_architecture_name(config->architecture), config->n_layers);
         }
         cna_storage one;
@@ -170,8 +171,8 @@ cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *stor
 static cna_status check_storage(const cna_matrix_view *view, cna_input input, cna_error *err)
 {
     if (input != CNA_INPUT_BF16 || view->storage == CNA_STORAGE_BF16) return CNA_OK;
-    return cna_fail(err, CNA_ERR_UNSUPPORTED, "a weight matrix of %zu x %zu: expected bf16 as for the rest of the model, "
-                    "found %s; use --dtype f32", view->rows, view->cols, cna_storage_name(view->storage));
+    return cna_fail(err, CNA_ERR_UNSUPPORTED, "a weight matrix of %zu x %zu: expected bf16 as for the rest of the "
+                    "model, found %s; use --dtype f32", view->rows, view->cols, cna_storage_name(view->storage));
 }
 
 static bool is_vector(size_t rule)
@@ -292,8 +293,8 @@ cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, c
     cna_status status;
     CNA_TRY_CLEANUP(cna_alloc(&out->layers, config->n_layers, sizeof *out->layers, "layer table", err));
     out->n_layers = config->n_layers;
-    CNA_TRY_CLEANUP(find(checkpoint, "model.embed_tokens.weight", config->vocab_size, config->hidden_dim, &out->embedding,
-                         err));
+    CNA_TRY_CLEANUP(find(checkpoint, "model.embed_tokens.weight", config->vocab_size, config->hidden_dim,
+                         &out->embedding, err));
     CNA_TRY_CLEANUP(find(checkpoint, "model.norm.weight", config->hidden_dim, 0, &view, err));
     CNA_TRY_CLEANUP(bind_vector(&view, out, &out->final_norm, err));
     const char *head = config->tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";

@@ -2,8 +2,8 @@
  * Causal attention of new rows over cached keys and values, in f32.
  *
  * Every score is a sum over head_dim in index order, every output a sum over absolute positions in order, and the
- * softmax's denominator a fixed arrangement of sixteen such sums; vectors run across positions or across head_dim, never
- * along a sum. So the cut into views, the other rows of a tile and the vector width cannot change a bit. */
+ * softmax's denominator a fixed arrangement of sixteen such sums; vectors run across positions or across head_dim,
+ * never along a sum. So the cut into views, the other rows of a tile and the vector width cannot change a bit. */
 #ifndef CNA_TENSOR_ATTENTION_H
 #define CNA_TENSOR_ATTENTION_H
 

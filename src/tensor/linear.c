@@ -24,8 +24,8 @@ struct cna_linear {
     bool blocked;                   /* packed is in oneDNN's own layout */
     bool readable;                  /* the kernel can read W where the caller has it */
     cna_matrix_view source;         /* W as given */
-    const void *weight;             /* what the products read, packed or the caller's memory; NULL: tiles convert source,
-                                     * other products wait for cna_linear_stage */
+    const void *weight;             /* what the products read, packed or the caller's memory; NULL: tiles convert
+                                     * source, other products wait for cna_linear_stage */
     void *packed;                   /* ? owned */
     size_t packed_bytes;
     char kernel[96];
@@ -82,7 +82,8 @@ static void convert_all(const cna_linear *linear, void *out)
     for (size_t row = 0; row < linear->n_out; row++) convert_rows(linear, row, 1, (char *)out + row * row_bytes);
 }
 
-/* Copy W into oneDNN's layout: at once where it can read W, else some rows at a time, so that a large W is not held twice. */
+/* Copy W into oneDNN's layout: at once where it can read W, else some rows at a time, so that a large W is not held
+ * twice. */
 static cna_status pack_blocked(cna_linear *linear, cna_error *err)
 {
     size_t n_in = linear->n_in, n_out = linear->n_out, row_bytes = n_in * cna_input_bytes(linear->input);
@@ -128,8 +129,8 @@ static size_t row_major_bytes(const cna_linear *linear)
     return (linear->n_in * linear->n_out * cna_input_bytes(linear->input) + 63) / 64 * 64;
 }
 
-/* Bytes of the copy of W that this way of keeping it makes. Tiles read f32 in rows, so there is nothing to gain from a copy of
- * what already is that; and they convert anything else as they go. */
+/* Bytes of the copy of W that this way of keeping it makes. Tiles read f32 in rows, so there is nothing to gain from
+ * a copy of what already is that; and they convert anything else as they go. */
 static cna_status copy_bytes(const cna_linear *linear, cna_linear_keep keep, size_t *out, cna_error *err)
 {
     *out = 0;
@@ -355,7 +356,8 @@ static cna_status apply_tiled(const cna_linear *linear, cna_linear_context *cont
     CNA_TRY(find_primitive(context, &last_product, &last, err));
     size_t work = cna_onednn_primitive_scratch_bytes(full), last_work = cna_onednn_primitive_scratch_bytes(last);
     size_t n_threads = (size_t)omp_get_max_threads();
-    CNA_TRY(reserve_scratch(context, n_threads, linear->n_in, columns, linear->weight == NULL ? columns * linear->n_in : 0,
+    size_t n_panel = linear->weight == NULL ? columns * linear->n_in : 0;
+    CNA_TRY(reserve_scratch(context, n_threads, linear->n_in, columns, n_panel,
                             work > last_work ? work : last_work, err));
     cna_status status = CNA_OK;
 #pragma omp parallel for schedule(dynamic, 1)
@@ -363,12 +365,13 @@ static cna_status apply_tiled(const cna_linear *linear, cna_linear_context *cont
         tile_scratch *scratch = &context->scratch[omp_get_thread_num()];
         bool is_last = panel + 1 == n_panels;
         size_t column = panel * columns, n_columns = is_last ? last_columns : columns;
-        const float *weight = linear->weight == NULL ? scratch->panel : (const float *)linear->weight + column * linear->n_in;
+        const float *weight = scratch->panel;
+        if (linear->weight != NULL) weight = (const float *)linear->weight + column * linear->n_in;
         if (linear->weight == NULL) convert_rows(linear, column, n_columns, scratch->panel);
         for (size_t row = 0; row < n_rows; row += TILE_ROWS) {
             cna_error local;
-            cna_status tile = apply_tile(linear, is_last ? last : full, scratch, weight, x, n_rows, row, column, n_columns, y,
-                                         &local);
+            cna_status tile = apply_tile(linear, is_last ? last : full, scratch, weight, x, n_rows, row, column,
+                                         n_columns, y, &local);
             if (tile != CNA_OK) {
 #pragma omp critical(cna_linear_failure)
                 {

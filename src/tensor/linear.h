@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * y = x W^T over oneDNN: the only file pair that knows the library.
  *
- * Why the bits do not depend on the batch. Where oneDNN serves a shape with one of its `brg` kernels, a row of y is the same for
- * any number of rows, any row position and any number of threads, and whether W is prepacked or not; those take the
- * batch as it comes. Its other kernels do not promise that, so there the product runs in tiles of constant size: 24
- * rows (zero-padded) by a fixed number of columns, each tile by one thread. Both facts are measured, not documented by
- * the library; tests/test_linear.c holds them on the machine at hand. */
+ * Why the bits do not depend on the batch. Where oneDNN serves a shape with one of its `brg` kernels, a row of y is
+ * the same for any number of rows, any row position and any number of threads, and whether W is prepacked or not;
+ * those take the batch as it comes. Its other kernels do not promise that, so there the product runs in tiles of
+ * constant size: 24 rows (zero-padded) by a fixed number of columns, each tile by one thread. Both facts are
+ * measured, not documented by the library; tests/test_linear.c holds them on the machine at hand. */
 #ifndef CNA_TENSOR_LINEAR_H
 #define CNA_TENSOR_LINEAR_H
 
@@ -32,13 +32,14 @@ cna_input cna_input_for(cna_dtype compute);
 typedef struct cna_linear cna_linear;
 
 /* Where W is kept. The products have the same bits each way. A kernel can read W in place where W is stored as the
- * input's type at an address that is a multiple of its size; tiles can read it in any case, as they convert their columns. */
+ * input's type at an address that is a multiple of its size; tiles can read it in any case, as they convert their
+ * columns. */
 typedef enum cna_linear_keep {
     CNA_LINEAR_IN_PLACE, /* in place where it can be read there, else copied */
     CNA_LINEAR_PACKED,   /* copied into the layout that oneDNN likes best, or for tiles into f32 */
-    CNA_LINEAR_STAGED,   /* in place where it can be read there, else nowhere: cna_linear_stage makes copies. (Converting
-                          * some columns at a time does not give the same bits: what a `brg` kernel does with one row depends
-                          * on their number) */
+    CNA_LINEAR_STAGED,   /* in place where it can be read there, else nowhere: cna_linear_stage makes copies.
+                          * (Converting some columns at a time does not give the same bits: what a `brg` kernel does
+                          * with one row depends on their number) */
 } cna_linear_keep;
 
 /* Prepare W.

@@ -118,8 +118,8 @@ bool cna_onednn_is_brg(bool bf16)
     return cna_onednn_kernel(&ordinary, name, sizeof name, NULL) == CNA_OK && strncmp(name, "brg:", 4) == 0;
 }
 
-/* What oneDNN would choose depends on the number of rows and of threads. So the layout is always what it chooses for 24 rows
- * and one thread: then every product of these weights reads the layout that they were packed in. */
+/* What oneDNN would choose depends on the number of rows and of threads. So the layout is always what it chooses for
+ * 24 rows and one thread: then every product of these weights reads the layout that they were packed in. */
 static cna_status packed_desc(size_t n_in, size_t n_out, bool bf16, dnnl_memory_desc_t *out, cna_error *err)
 {
     cna_product reference = {.n_rows = 24, .n_in = n_in, .n_out = n_out, .bf16 = bf16};

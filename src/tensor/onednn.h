@@ -24,7 +24,8 @@ void cna_onednn_version(char *out, size_t n_out);
 /* Name of the kernel that oneDNN chooses for a product. */
 CNA_MUST_CHECK cna_status cna_onednn_kernel(const cna_product *product, char *out, size_t n_out, cna_error *err);
 
-/* Bytes of W in oneDNN's layout, which depends on n_in, n_out and the dtype and not on the number of rows or threads. */
+/* Bytes of W in oneDNN's layout, which depends on n_in, n_out and the dtype and not on the number of rows or
+ * threads. */
 CNA_MUST_CHECK cna_status cna_onednn_packed_bytes(size_t n_in, size_t n_out, bool bf16, size_t *out, cna_error *err);
 /* Copy rows [first, first + n_rows) of W [n_out, n_in] to their place in that layout.
  *   first   a multiple of CNA_ONEDNN_PACK_ROWS, as n_rows is too unless these are the last rows
@@ -33,8 +34,8 @@ enum { CNA_ONEDNN_PACK_ROWS = 64 }; /* the widest block of oneDNN's layouts, and
 CNA_MUST_CHECK cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, size_t first, size_t n_rows,
                                           const void *weight, void *packed, cna_error *err);
 
-/* Compile a product for omp_get_max_threads() threads; freed by cna_onednn_primitive_free. May be executed by several threads at once, each with
- * scratch memory of its own of cna_onednn_primitive_scratch_bytes bytes. */
+/* Compile a product for omp_get_max_threads() threads; freed by cna_onednn_primitive_free. May be executed by several
+ * threads at once, each with scratch memory of its own of cna_onednn_primitive_scratch_bytes bytes. */
 CNA_MUST_CHECK cna_status cna_onednn_primitive_create(const cna_product *product, cna_onednn_primitive **out,
                                                       cna_error *err);
 void cna_onednn_primitive_free(cna_onednn_primitive *primitive);

@@ -40,7 +40,8 @@ double cna_log_sum_exp(const float *x, size_t n);
 float cna_exp(float x);
 
 /* x[i] = exp(x[i] - max(x)) for i < n, n >= 1; returns their sum. The sum is over 16 lanes, element i in lane i % 16.
- *   x  [n rounded up to a multiple of 16]; what lies behind n is overwritten, and each adds e^-87 to a sum of 1 or more:
+ *   x  [n rounded up to a multiple of 16]; what lies behind n is overwritten, and each adds e^-87 to a sum of 1 or
+ *   more:
  *      nothing */
 float cna_softmax_unscaled(float *x, size_t n);
 

@@ -261,7 +261,7 @@ static int generate(arguments *a, const cna_model *model, const cna_prompts *pro
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments a = {.max_tokens = 150, .top_p = 1, .samples = 1, .batch = 64};
+    arguments a = {.max_tokens = 150, .top_p = 1, .samples = 1};
     cna_prompts *prompts = NULL;
     cna_model *model = NULL;
     int code;

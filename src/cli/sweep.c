@@ -265,7 +265,7 @@ static int sweep(const arguments *a, const inputs *in)
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments a = {.max_tokens = 150, .controls = 20, .batch = 64};
+    arguments a = {.max_tokens = 150, .controls = 20};
     inputs in = {0};
     int code;
     if (cli_parse(self, argc, argv, &a, &code)) {

@@ -234,7 +234,8 @@ static void test_run(void **state)
     (void)state;
     cna_error err;
     char *folder = model_fixture_create(&model_fixtures[0]);
-    const cna_model_options model_options = {.n_threads = 2, .memory_bytes = 256 << 20};
+    /* What sanitizers keep of freed memory counts as held. */
+    const cna_model_options model_options = {.n_threads = 2, .memory_bytes = (IS_SANITIZED ? 768 : 256) << 20};
     size_t n_left = 100000;
     cna_bench_options options = {.quick = true, .progress = {.report = stop, .user = &n_left}};
     cna_bench b;

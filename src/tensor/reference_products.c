@@ -40,6 +40,11 @@ bool cna_onednn_is_brg(bool bf16)
     return isa == NULL || (strcmp(isa, "AVX512_CORE") == 0 && !bf16);
 }
 
+void cna_onednn_version(char *out, size_t n_out)
+{
+    snprintf(out, n_out, "oneDNN left out, reference products");
+}
+
 cna_status cna_onednn_kernel(const cna_product *product, char *out, size_t n_out, cna_error *err)
 {
     (void)err;
@@ -61,12 +66,13 @@ cna_status cna_onednn_packed_bytes(size_t n_in, size_t n_out, bool bf16, size_t 
 
 /* The packed layout is W with its last row first: were it read as row-major, or the other way round, results would be
  * wrong and not by chance right. */
-cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, const void *weight, void *packed, cna_error *err)
+cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, size_t first, size_t n_rows, const void *weight,
+                           void *packed, cna_error *err)
 {
     (void)err;
     size_t bytes = row_bytes(n_in, bf16);
-    for (size_t j = 0; j < n_out; j++) {
-        memcpy((char *)packed + (n_out - 1 - j) * bytes, (const char *)weight + j * bytes, bytes);
+    for (size_t j = 0; j < n_rows; j++) {
+        memcpy((char *)packed + (n_out - 1 - first - j) * bytes, (const char *)weight + j * bytes, bytes);
     }
     return CNA_OK;
 }

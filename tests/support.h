@@ -53,4 +53,13 @@ void support_skip_if_brief(void);
 typedef cna_status support_fallible_fn(void *user, cna_error *err);
 void support_fail_allocations(support_fallible_fn *function, void *user);
 
+/* Sanitizers hold memory of their own, and what was freed. */
+#ifdef __has_feature
+#define IS_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#else
+#define IS_SANITIZED 0
+#endif
+
 #endif

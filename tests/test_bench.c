@@ -15,15 +15,6 @@
 #include "study/bench_ceiling.h"
 #include "study/bench_peak.h"
 
-/* Sanitizers hold memory of their own, and what was freed. */
-#ifdef __has_feature
-#define IS_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED 1
-#else
-#define IS_SANITIZED 0
-#endif
-
 static const cna_config llama_1b = {.n_layers = 16, .hidden_dim = 2048, .mlp_dim = 8192, .n_heads = 32, .n_kv_heads = 8,
                                     .head_dim = 64, .vocab_size = 128256, .tied_embeddings = true};
 

@@ -11,7 +11,7 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -W
 # No contraction: gcc and clang fuse differently, and a fused sum is another sum.
 FLAGS    = -std=c17 -ffp-contract=off -fopenmp -fvisibility=hidden -Iinclude -Isrc $(WARN) $(CFLAGS) $(SANITIZE)
 
-PACKAGES := jansson libpcre2-8 libutf8proc libcrypto
+PACKAGES := jansson libpcre2-8 libutf8proc libcrypto sqlite3 libcurl
 CPPFLAGS += $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
 ifeq ($(PRODUCTS),onednn)
@@ -114,7 +114,7 @@ VERSION   = $(shell sed -n 's/^\#define CNA_VERSION "\(.*\)"/\1/p' include/cna.h
 install: all ## install program, header, library and cna.pc under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 755 $(BUILD)/cna $(DESTDIR)$(PREFIX)/bin/cna
-	install -m 644 include/cna.h $(DESTDIR)$(PREFIX)/include/cna.h
+	install -m 644 include/cna.h include/cna_study.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(BUILD)/libcna.a $(DESTDIR)$(PREFIX)/lib/libcna.a
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PACKAGES@|$(PACKAGES)|' \
 	-e 's|@LIBS@|$(filter -ldnnl,$(LIBS)) -fopenmp -lm|' tools/cna.pc.in >$(BUILD)/cna.pc

@@ -31,7 +31,7 @@ int main(void)
 }
 END
 check 'install' "${MAKE:-make}" --no-print-directory install PREFIX="$prefix"
-for file in bin/cna include/cna.h lib/libcna.a lib/pkgconfig/cna.pc; do
+for file in bin/cna include/cna.h include/cna_study.h lib/libcna.a lib/pkgconfig/cna.pc; do
     check "install: $file" test -s "$prefix/$file"
 done
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"

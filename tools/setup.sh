@@ -21,6 +21,9 @@ need libpcre2-dev sh -c 'echo "#define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>" | gcc -E -x c -'
 need libutf8proc-dev header utf8proc.h
 need libssl-dev header openssl/evp.h
+need libsqlite3-dev header sqlite3.h
+need libcurl4-openssl-dev header curl/curl.h
+need libmicrohttpd-dev header microhttpd.h
 need libcmocka-dev sh -c 'printf "#include <stdarg.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <setjmp.h>\n#include <cmocka.h>\n" | gcc -E -x c -'
 for tool in "$@"; do
     case $tool in

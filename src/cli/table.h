@@ -3,7 +3,7 @@
 #ifndef CNA_CLI_TABLE_H
 #define CNA_CLI_TABLE_H
 
-#include "cna.h"
+#include "cna_study.h"
 
 #include <stdio.h>
 

@@ -3,6 +3,7 @@
 #ifndef CNA_METHOD_CONTROL_H
 #define CNA_METHOD_CONTROL_H
 
+#include "cna_study.h"
 #include "method/circuit.h"
 
 enum { CNA_CONTROL_DECILES = 10 };

@@ -4,6 +4,7 @@
 #define CNA_METHOD_STATS_H
 
 #include "base/memory.h"
+#include "cna_study.h"
 
 /* count / n with its Wilson score interval at 95 %:
  *

@@ -4,6 +4,7 @@
 #define CNA_STUDY_BENCH_FIGURES_H
 
 #include "checkpoint/config.h"
+#include "cna_study.h"
 #include "engine/engine.h"
 
 /* One weight matrix [n_out, n_in]. */

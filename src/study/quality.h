@@ -4,6 +4,7 @@
 #define CNA_STUDY_QUALITY_H
 
 #include "base/memory.h"
+#include "cna_study.h"
 
 typedef struct cna_quality {
     size_t n_words;

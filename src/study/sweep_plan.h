@@ -3,6 +3,7 @@
 #ifndef CNA_STUDY_SWEEP_PLAN_H
 #define CNA_STUDY_SWEEP_PLAN_H
 
+#include "cna_study.h"
 #include "engine/engine.h"
 
 /* All-zero is an empty plan. Jobs are in the order

@@ -4,6 +4,7 @@
 #define CNA_STUDY_SWEEP_POINTS_H
 
 #include "base/memory.h"
+#include "cna_study.h"
 
 /* The multipliers of a sweep: as given and in their order, each once, with 1 put before the first greater one where
  * it is missing.

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cna_study.h - whole studies on top of cna.h: sweeps, benchmarks of a machine.
+ *
+ * The rules of cna.h about errors, options, ownership, threads and text hold here as well. */
+#ifndef CNA_STUDY_H
+#define CNA_STUDY_H
+
+#include "cna.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------- sweep */
+
+/* Prompts that should and should not be refused. */
+typedef enum cna_side { CNA_SIDE_HARMFUL, CNA_SIDE_BENIGN } cna_side;
+typedef enum cna_outcome { CNA_OUTCOME_INCOHERENT, CNA_OUTCOME_REFUSED, CNA_OUTCOME_COMPLIED } cna_outcome;
+typedef enum cna_control_kind { CNA_CONTROL_UNIFORM, CNA_CONTROL_MATCHED } cna_control_kind;
+
+/* A count out of n with its Wilson 95 % interval (z = 1.959964, no continuity correction). */
+typedef struct cna_rate {
+    size_t count, n;
+    double rate, low, high; /* NaN where n is 0 */
+} cna_rate;
+
+/* Refusal under random circuits with as many neurons in each layer (METHOD section 8). */
+typedef struct cna_control_summary {
+    size_t n_seeds;
+    double mean, min, max;    /* refusal rate over the seeds */
+    double p;                 /* (1 + controls that moved the rate at least as far from m = 1) / (n_seeds + 1) */
+    const double *rates;      /* [n_seeds] */
+} cna_control_summary;
+
+/* One side at one multiplier. */
+typedef struct cna_sweep_point {
+    cna_side side;
+    double multiplier;
+    cna_rate refused;          /* by the pattern file alone */
+    bool leak_known;           /* every circuit says which prompts it was found on; if not, n_leaked is a least
+                                * number and refused_unseen may count prompts that were seen */
+    cna_rate refused_unseen;   /* without prompts that the circuit was found on */
+    size_t n_leaked;
+    cna_rate outcome[3];       /* by cna_outcome */
+    double quality;            /* mean of distinct word 4-grams / all word 4-grams */
+    size_t n_short;            /* answers under four words, whose quality counts as 1 */
+    double mean_tokens;
+    size_t n_changed;          /* answers whose ids differ from m = 1 */
+    size_t mcnemar_b, mcnemar_c; /* b: refused only at m = 1; c: refused only here */
+    double mcnemar_p;          /* exact, two-sided */
+    cna_control_summary control[2]; /* by cna_control_kind; n_seeds 0 where there are none */
+} cna_sweep_point;
+
+/* One answer of a sweep (controls excepted), in the order side, multiplier, prompt. */
+typedef struct cna_sweep_answer {
+    cna_side side;
+    size_t prompt;
+    double multiplier;
+    const char *text;
+    size_t n_bytes, n_tokens, n_words;
+    cna_stop stop;
+    bool refused, leaked;
+    cna_outcome outcome;
+    double quality;
+    double mean_logprob; /* of the answer under the untouched model, nats a token; NaN for an empty answer */
+} cna_sweep_answer;
+
+typedef struct cna_sweep cna_sweep;
+
+typedef struct cna_sweep_options {
+    const cna_circuit *const *circuits; /* [n_circuits], all scaled together by each multiplier */
+    size_t n_circuits;
+    const double *multipliers;          /* ? [n_multipliers]; NULL: 0, 0.25, 0.5, 0.75, 1, 1.5, 2 */
+    size_t n_multipliers;
+    const cna_prompts *benign;          /* ? */
+    cna_positions positions;
+    cna_sign sign;
+    bool no_controls;
+    size_t n_controls;        /* seeds of each kind; 0: 20 */
+    const char *patterns;     /* ? text of a refusal pattern file; NULL: the built-in one */
+    const char *patterns_name; /* ? its path, for messages */
+    double min_quality;       /* incoherent below this; 0: 0.6 */
+    double logprob_percentile; /* incoherent below this percentile of m = 1 answers' mean log-probability; 0: 1 */
+    bool no_logprob_limit;    /* true: the log-probability of an answer does not make it incoherent */
+    cna_format format;
+    size_t max_tokens;        /* 0: 150 */
+    size_t batch;             /* 0: as many as memory has room for, up to 256 */
+    uint64_t seed;            /* of the controls */
+    cna_progress progress;
+} cna_sweep_options;
+
+/* Generate at every multiplier, with random controls, and measure (METHOD sections 7 and 8). m = 1 is always run.
+ *   prompts  the side that should be refused
+ * Errors: as cna_generate; ERR_ARG if there is no circuit; ERR_FORMAT for a bad pattern file; ERR_MISMATCH if a layer
+ *         has fewer neurons left than a control needs. */
+CNA_API CNA_MUST_CHECK cna_status cna_sweep_run(const cna_model *model, const cna_prompts *prompts,
+                                                const cna_sweep_options *options, cna_sweep **out, cna_error *err);
+CNA_API void cna_sweep_free(cna_sweep *sweep);
+CNA_API const cna_sweep_point *cna_sweep_points(const cna_sweep *sweep, size_t *n_points);
+CNA_API const cna_sweep_answer *cna_sweep_answers(const cna_sweep *sweep, size_t *n_answers);
+/* What a sweep was run with, every default resolved. */
+typedef struct cna_sweep_info {
+    char patterns_sha256[65];  /* of the pattern file's text; of the built-in one's lines, each with its line feed */
+    char date[11];             /* that the chat template inserts; "" where it inserts none */
+    double logprob_percentile; /* 0: no limit */
+} cna_sweep_info;
+CNA_API const cna_sweep_info *cna_sweep_get_info(const cna_sweep *sweep);
+/* The thresholds under which an answer counted as incoherent; -infinity where none applied. */
+CNA_API void cna_sweep_thresholds(const cna_sweep *sweep, double *min_quality, double *min_logprob);
+
+/* ------------------------------------------------------------------------------------------------- bench */
+
+/* NaN everywhere below: not measured. Operations are 2 for each multiplication with a weight; attention is not counted.
+ * Shares of time "outside products" are of the time in forward passes. */
+typedef struct cna_bench_options {
+    bool quick;            /* each measurement once, fewer prompts and steps, none that would take over ten seconds */
+    cna_progress progress; /* counts measurements; note receives the models' plans */
+} cna_bench_options;
+
+/* n_tokens of `batch` prompts to the logits of the last one of each. */
+typedef struct cna_bench_prompt {
+    size_t n_tokens, batch;
+    double seconds, tokens_per_s;
+    double gflops;        /* operations that must be done, a second of the whole call */
+    double ceiling_share; /* of the machine's best */
+    double other_share;   /* of the time: outside products */
+} cna_bench_prompt;
+
+/* `batch` sequences decoding together, all of them busy; their prompts are left out. */
+typedef struct cna_bench_decode {
+    size_t batch, n_steps;
+    double step_seconds, tokens_per_s, gflops;
+    double bandwidth_share; /* weights that must be read in a step, a second, of read_gbs */
+    double ceiling_share, other_share;
+} cna_bench_decode;
+
+enum { CNA_BENCH_PROMPTS_MAX = 4, CNA_BENCH_DECODES_MAX = 4 };
+
+typedef struct cna_bench {
+    char cpu[64];            /* the processor's name for itself */
+    char library[32];        /* that does the products, with its version */
+    char kernel[96], head_kernel[96]; /* of a layer's products, and of the output head's */
+    int n_cores, n_threads;
+    uint64_t memory_bytes;   /* of the machine */
+    cna_model_info model;
+    double bf16_gflops, f32_gflops; /* best product over the model's own shapes, 512 rows, packed; bf16: NaN where the
+                                     * processor has no such product */
+    double read_gbs;         /* 1e9 bytes a second: the better of a plain read and one-row products */
+    uint64_t read_bytes;     /* that each pass of it read: 1 GB, less where memory does not allow */
+    struct {
+        size_t n_prompts, n_tokens, n_shared; /* tokens: of all prompts; how many of each all have in common */
+        double seconds, gflops, ceiling_share, other_share;
+    } attribute;             /* weights used in place, as cna_attribute is best run */
+    cna_bench_prompt prompts[CNA_BENCH_PROMPTS_MAX];
+    cna_bench_decode decodes[CNA_BENCH_DECODES_MAX]; /* as many of 1, 8, 64 and 256 as memory allows */
+    size_t n_prompts, n_decodes;
+    uint64_t planned_bytes;  /* of the run that planned most, the model included; 0: unknown */
+    uint64_t peak_bytes;     /* that it was seen to hold (RssAnon + RssShmem); 0: unknown */
+} cna_bench;
+
+/* Measure what this machine can do at best with products of a model's shapes and with its memory, and how near
+ * attribution, prompts and decoding come to it. Prompts are random token ids from a fixed generator. The model is
+ * opened twice, in place for attribution. Takes up to 1.3 GB beside the model, within memory_bytes.
+ *   path           a model folder; weights may be of any values, so that a real model's shape is enough
+ *   model_options  ? as for cna_model_open; in_place is not used
+ * Errors: as cna_model_open; ERR_CANCELLED. */
+CNA_API CNA_MUST_CHECK cna_status cna_bench_run(const char *path, const cna_model_options *model_options,
+                                                const cna_bench_options *options, cna_bench *out, cna_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -14,9 +14,9 @@
 #include "numbers.h"
 #include "tensor/dtype.h"
 
-enum { LAYERS = 5, DIM = 77, NEURONS = LAYERS * DIM, PROMPTS_MAX = 30, DIVERSE = 10, HALVINGS = 12, SHUFFLES = 60 };
+enum { LAYERS = 5, DIM = 277, NEURONS = LAYERS * DIM, PROMPTS_MAX = 30, DIVERSE = 10, HALVINGS = 12, SHUFFLES = 60 };
 
-#define THRESHOLD 0.03 /* K = 11 of the neurons */
+#define THRESHOLD 0.01 /* K = 13 of the neurons */
 #define SHARE 0.8
 
 typedef struct setting {
@@ -55,17 +55,17 @@ static void make_data(const setting *s, uint64_t seed, data *d)
         numbers_fill(&random, d->diverse[layer], DIVERSE * DIM, 0.5 * (layer + 1));
         for (uint32_t j = 0; j < DIM; j++) {
             d->norms[layer][j] = 0.5 + numbers_uniform(&random);
-            bool universal = !s->no_universal && layer < 2 && j % 30 == 3;
+            bool universal = !s->no_universal && layer < 2 && j % 100 == 3;
             float step = universal ? 50 : j % 9 == 0 ? 2 : 0;
             for (size_t row = 0; row < s->n_positive; row++) d->h[layer][row * DIM + j] += step;
             for (size_t row = 0; row < DIVERSE && universal; row++) d->diverse[layer][row * DIM + j] = 100;
             for (size_t row = 0; row < DIVERSE && layer == 0; row++) /* exceeded by later layers */
-                if (j % 20 == 5) d->diverse[layer][row * DIM + j] = 1.5f;
+                if (j % 70 == 5) d->diverse[layer][row * DIM + j] = 1.5f;
             for (size_t row = 0; row < n && j == 7; row++) d->h[layer][row * DIM + j] = 0; /* dead */
         }
     }
     for (size_t i = 0; !s->no_universal && i < NEURONS; i++) {
-        if (i / DIM >= 2 || i % DIM % 30 != 3) continue;
+        if (i / DIM >= 2 || i % DIM % 100 != 3) continue;
         d->universal[i] = true;
         if (i / DIM >= s->first_layer && i / DIM <= s->last_layer)
             d->universal_ids[d->n_universal++] = (cna_neuron_id){(uint32_t)(i / DIM), (uint32_t)(i % DIM)};
@@ -342,6 +342,37 @@ static void test_what_changes_nothing(void **state)
     assert_true(first.statistics.points[2].mean != other.statistics.points[2].mean);
 }
 
+/* The same columns as one wide layer, which takes more than one round of panels, and as four: the same statistics. */
+static void test_wide_layers(void **state)
+{
+    (void)state;
+    enum { WIDE = 2400, ROWS = 9 };
+    cna_error err;
+    cna_neuron neurons[1] = {{0}};
+    static float h[ROWS * WIDE], part[ROWS * WIDE];
+    static double norms[WIDE];
+    numbers random = {8};
+    numbers_fill(&random, h, ROWS * WIDE, 1);
+    for (size_t j = 0; j < WIDE; j++) norms[j] = numbers_uniform(&random);
+    cna_circuit circuits[2] = {{.n_neurons = 0}, {.n_neurons = 0}};
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t n_layers = i == 0 ? 1 : 4, dim = WIDE / n_layers;
+        const cna_stability_plan plan = {.n_halvings = HALVINGS, .n_positive = 5, .n_negative = ROWS - 5, .k = 50,
+                                         .n_layers = n_layers, .mlp_dim = dim};
+        cna_resample *resample;
+        assert_ok(cna_resample_create(&plan, SHUFFLES, &resample, &err));
+        for (uint32_t layer = 0; layer < n_layers; layer++) {
+            for (size_t row = 0; row < ROWS; row++)
+                memcpy(part + row * dim, h + row * WIDE + layer * dim, dim * sizeof *part);
+            assert_ok(cna_resample_layer(resample, layer, part, norms + layer * dim, NULL, 0, &err));
+        }
+        assert_ok(cna_resample_finish(resample, neurons, 1, &circuits[i], &err));
+        cna_resample_free(resample);
+    }
+    assert_memory_equal(&circuits[0].statistics, &circuits[1].statistics, sizeof circuits[0].statistics);
+    assert_true(circuits[0].statistics.chance[0].level > 1);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -389,6 +420,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_brute_force),
         cmocka_unit_test(test_what_changes_nothing),
+        cmocka_unit_test(test_wide_layers),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_memory_failures),
     };

@@ -13,12 +13,20 @@
 
 enum { N = CNA_PANEL_COLUMNS, SCORES = 3 };
 
+/* What all shuffles of a panel have in common, by column. */
+typedef struct column_sums {
+    double mean[N], sum[N], square[N]; /* sum and square of the centered values */
+    double norms[N];                   /* 0 past the panel's columns */
+    double inside[N];                  /* 1, 0 past the panel's columns */
+} column_sums;
+
 struct cna_chance {
     size_t n_shuffles, n_positive, n_negative;
     bool round;
     uint32_t *rows;   /* [n_shuffles, n_positive] prompts called positive, ascending */
     double *largest;  /* [SCORES, n_shuffles]; of d, d^2 / (n1 + n2 - 2) */
-    double *centered; /* [prompts, N] */
+    double *centered; /* [CNA_PANELS, prompts, N] */
+    column_sums sums[CNA_PANELS];
 };
 
 cna_status cna_chance_create(size_t n_shuffles, uint64_t seed, size_t n_positive, size_t n_negative, bool bf16_means,
@@ -29,10 +37,13 @@ cna_status cna_chance_create(size_t n_shuffles, uint64_t seed, size_t n_positive
     cna_chance *c = NULL;
     cna_status status;
     CNA_TRY_CLEANUP(cna_alloc(&c, 1, sizeof *c, "shuffles", err));
-    *c = (cna_chance){n_shuffles, n_positive, n_negative, bf16_means, NULL, NULL, NULL};
+    c->n_shuffles = n_shuffles;
+    c->n_positive = n_positive;
+    c->n_negative = n_negative;
+    c->round = bf16_means;
     CNA_TRY_CLEANUP(cna_alloc(&c->rows, n_shuffles * n_positive, sizeof *c->rows, "shuffles", err));
     CNA_TRY_CLEANUP(cna_alloc(&c->largest, SCORES * n_shuffles, sizeof *c->largest, "shuffles", err));
-    CNA_TRY_CLEANUP(cna_alloc(&c->centered, n_prompts * N, sizeof *c->centered, "shuffles", err));
+    CNA_TRY_CLEANUP(cna_alloc(&c->centered, CNA_PANELS * n_prompts * N, sizeof *c->centered, "shuffles", err));
     CNA_TRY_CLEANUP(cna_alloc(&order, n_prompts, sizeof *order, "shuffles", err));
     for (size_t i = 0; i < n_shuffles; i++) {
         uint64_t state = cna_random_state(seed, i, CNA_RANDOM_SHUFFLE, 0);
@@ -58,14 +69,7 @@ void cna_chance_free(cna_chance *c)
 
 /* ---- one panel ---- */
 
-/* What all shuffles of a panel have in common, by column. */
-typedef struct column_sums {
-    double mean[N], sum[N], square[N]; /* sum and square of the centered values */
-    double norms[N];                   /* 0 past the panel's columns */
-    double inside[N];                  /* 1, 0 past the panel's columns */
-} column_sums;
-
-static void center(const cna_chance *c, const cna_panel *panel, column_sums *out)
+static void center(const cna_chance *c, const cna_panel *panel, double *centered, column_sums *out)
 {
     size_t n_prompts = c->n_positive + c->n_negative;
     memset(out, 0, sizeof *out);
@@ -76,7 +80,7 @@ static void center(const cna_chance *c, const cna_panel *panel, column_sums *out
     for (size_t row = 0; row < n_prompts; row++) {
         for (size_t i = 0; i < N; i++) {
             double value = panel->values[row * N + i] - out->mean[i];
-            c->centered[row * N + i] = value;
+            centered[row * N + i] = value;
             out->sum[i] += value;
             out->square[i] += value * value;
         }
@@ -128,21 +132,31 @@ static void raise(double *most, double value)
     if (value > *most) *most = value;
 }
 
-void cna_chance_add(cna_chance *c, const cna_panel *panel)
+static void add_shuffle(cna_chance *c, const double *centered, const column_sums *all, size_t shuffle)
 {
-    column_sums all;
-    double n1 = (double)c->n_positive, n2 = (double)c->n_negative;
-    size_t n_shuffles = c->n_shuffles;
-    center(c, panel, &all);
-#pragma omp parallel for schedule(static)
-    for (size_t s = 0; s < n_shuffles; s++) {
-        double sum[N], delta[N], ratio[N];
-        cna_panel_sum(c->centered, c->rows + s * c->n_positive, c->n_positive, sum);
-        score(&all, sum, n1, n2, delta, ratio);
-        if (c->round) round_delta(&all, sum, n1, n2, delta, ratio);
-        raise(&c->largest[CNA_SCORE_DELTA * n_shuffles + s], largest(delta, all.inside));
-        raise(&c->largest[CNA_SCORE_D * n_shuffles + s], largest(ratio, all.inside));
-        raise(&c->largest[CNA_SCORE_WRITE * n_shuffles + s], largest(delta, all.norms));
+    double n1 = (double)c->n_positive, n2 = (double)c->n_negative, sum[N], delta[N], ratio[N];
+    cna_panel_sum(centered, c->rows + shuffle * c->n_positive, c->n_positive, sum);
+    score(all, sum, n1, n2, delta, ratio);
+    if (c->round) round_delta(all, sum, n1, n2, delta, ratio);
+    double *most = c->largest + shuffle;
+    raise(&most[CNA_SCORE_DELTA * c->n_shuffles], largest(delta, all->inside));
+    raise(&most[CNA_SCORE_D * c->n_shuffles], largest(ratio, all->inside));
+    raise(&most[CNA_SCORE_WRITE * c->n_shuffles], largest(delta, all->norms));
+}
+
+/* A static schedule gives a shuffle to the same thread for every panel, so no thread need wait between panels. */
+void cna_chance_add(cna_chance *c, const cna_panel *panels, size_t n_panels)
+{
+    size_t n_shuffles = c->n_shuffles, n_values = (c->n_positive + c->n_negative) * N;
+#pragma omp parallel
+    {
+#pragma omp for schedule(static)
+        for (size_t i = 0; i < n_panels; i++) center(c, &panels[i], c->centered + i * n_values, &c->sums[i]);
+        for (size_t i = 0; i < n_panels; i++) {
+#pragma omp for schedule(static) nowait
+            for (size_t shuffle = 0; shuffle < n_shuffles; shuffle++)
+                add_shuffle(c, c->centered + i * n_values, &c->sums[i], shuffle);
+        }
     }
 }
 

@@ -20,8 +20,9 @@ CNA_MUST_CHECK cna_status cna_chance_create(size_t n_shuffles, uint64_t seed, si
 void cna_chance_free(cna_chance *chance);
 
 /* Take candidates, each once, in any order. Rows are the prompts in canonical order, positive first. Threads split
- * shuffles. */
-void cna_chance_add(cna_chance *chance, const cna_panel *panel);
+ * shuffles.
+ *   panels  [n_panels], CNA_PANELS at most */
+void cna_chance_add(cna_chance *chance, const cna_panel *panels, size_t n_panels);
 
 /* The 95th percentile of the maxima for each score, and how many of the candidates' own scores are above it; to be
  * called once, after the last candidate.

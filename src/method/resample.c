@@ -17,8 +17,9 @@ struct cna_resample {
     cna_stability_plan plan;
     cna_stability *stability; /* ? */
     cna_chance *chance;       /* ? */
-    cna_panel panel;          /* filling up */
-    const float *source[CNA_PANEL_COLUMNS]; /* of its columns */
+    cna_panel panels[CNA_PANELS]; /* those before the last of n_panels are full */
+    size_t n_panels;
+    const float *source[CNA_PANELS][CNA_PANEL_COLUMNS]; /* of their columns */
     aside *aside;             /* [n_aside] */
     float *aside_h;           /* [n_aside, prompts] */
     size_t n_aside, aside_capacity, aside_h_capacity;
@@ -36,10 +37,10 @@ cna_status cna_resample_create(const cna_stability_plan *plan, size_t n_shuffles
     }
     CNA_TRY_CLEANUP(cna_alloc(&r, 1, sizeof *r, "statistics", err));
     r->plan = *plan;
-    r->panel.n_positive = plan->n_positive;
-    r->panel.n_negative = plan->n_negative;
-    CNA_TRY_CLEANUP(cna_alloc(&r->panel.values, n_prompts * CNA_PANEL_COLUMNS, sizeof *r->panel.values, "statistics",
-                              err));
+    for (size_t i = 0; i < CNA_PANELS; i++) {
+        CNA_TRY_CLEANUP(cna_alloc(&r->panels[i].values, n_prompts * CNA_PANEL_COLUMNS, sizeof *r->panels[i].values,
+                                  "statistics", err));
+    }
     if (plan->n_halvings != 0) CNA_TRY_CLEANUP(cna_stability_create(plan, &r->stability, err));
     if (n_shuffles != 0) {
         CNA_TRY_CLEANUP(cna_chance_create(n_shuffles, plan->seed, plan->n_positive, plan->n_negative, plan->bf16_means,
@@ -57,37 +58,46 @@ void cna_resample_free(cna_resample *r)
     if (r == NULL) return;
     cna_stability_free(r->stability);
     cna_chance_free(r->chance);
-    cna_free(r->panel.values);
+    for (size_t i = 0; i < CNA_PANELS; i++) cna_free(r->panels[i].values);
     cna_free(r->aside);
     cna_free(r->aside_h);
     cna_free(r);
 }
 
-/* Give the statistics the columns that have been named; value of a row: source[row * stride]. */
-static void flush(cna_resample *r, size_t stride)
+static void fill(const cna_resample *r, const float *const *source, size_t stride, cna_panel *panel)
 {
-    size_t n_prompts = r->plan.n_positive + r->plan.n_negative, n_columns = r->panel.n_columns;
-    if (n_columns == 0) return;
+    size_t n_prompts = r->plan.n_positive + r->plan.n_negative;
     for (size_t row = 0; row < n_prompts; row++) {
-        double *values = r->panel.values + row * CNA_PANEL_COLUMNS;
-        for (size_t c = 0; c < n_columns; c++) {
-            float value = r->source[c][row * stride];
+        double *values = panel->values + row * CNA_PANEL_COLUMNS;
+        for (size_t c = 0; c < panel->n_columns; c++) {
+            float value = source[c][row * stride];
             if (r->plan.bf16_means) value = cna_f32_from_bf16(cna_bf16_from_f32(value));
             values[c] = (double)value;
         }
     }
-    if (r->stability != NULL) cna_stability_add(r->stability, &r->panel);
-    if (r->chance != NULL) cna_chance_add(r->chance, &r->panel);
-    r->panel.n_columns = 0;
+}
+
+/* Give the statistics the columns that have been named; value of a row: source[row * stride]. */
+static void flush(cna_resample *r, size_t stride)
+{
+    size_t n_panels = r->n_panels;
+    if (n_panels == 0) return;
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n_panels; i++) fill(r, r->source[i], stride, &r->panels[i]);
+    if (r->stability != NULL) cna_stability_add(r->stability, r->panels, n_panels);
+    if (r->chance != NULL) cna_chance_add(r->chance, r->panels, n_panels);
+    r->n_panels = 0;
 }
 
 static void add_column(cna_resample *r, cna_neuron_id id, double norm, const float *source, size_t stride)
 {
-    size_t column = r->panel.n_columns++;
-    r->panel.ids[column] = id;
-    r->panel.norms[column] = norm;
-    r->source[column] = source;
-    if (r->panel.n_columns == CNA_PANEL_COLUMNS) flush(r, stride);
+    bool full = r->n_panels == 0 || r->panels[r->n_panels - 1].n_columns == CNA_PANEL_COLUMNS;
+    if (full && r->n_panels == CNA_PANELS) flush(r, stride);
+    if (full) r->panels[r->n_panels++].n_columns = 0;
+    cna_panel *panel = &r->panels[r->n_panels - 1];
+    panel->ids[panel->n_columns] = id;
+    panel->norms[panel->n_columns] = norm;
+    r->source[r->n_panels - 1][panel->n_columns++] = source;
 }
 
 static cna_status put_aside(cna_resample *r, cna_neuron_id id, double norm, const float *h, size_t stride,

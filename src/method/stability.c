@@ -109,22 +109,29 @@ static void add_half(cna_stability *s, const cna_panel *panel, size_t half, cons
     }
 }
 
-void cna_stability_add(cna_stability *s, const cna_panel *panel)
+static void add_halving(cna_stability *s, const cna_panel *panel, size_t halving)
 {
     const cna_stability_plan *p = &s->plan;
-    size_t n_halvings = p->n_halvings;
-#pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < n_halvings; i++) {
-        half_side positive, negative;
-        const uint32_t *rows = s->rows + i * n_prompts(s);
-        for (size_t half = 0; half < 2; half++) {
-            size_t skip_p = half == 0 ? 0 : p->n_positive / 2, skip_n = half == 0 ? 0 : p->n_negative / 2;
-            size_t take_p = half == 0 ? p->n_positive / 2 : p->n_positive - skip_p;
-            size_t take_n = half == 0 ? p->n_negative / 2 : p->n_negative - skip_n;
-            measure(panel, rows + skip_p, take_p, p->score == CNA_SCORE_D, &positive);
-            measure(panel, rows + p->n_positive + skip_n, take_n, p->score == CNA_SCORE_D, &negative);
-            add_half(s, panel, 2 * i + half, &positive, &negative);
-        }
+    const uint32_t *rows = s->rows + halving * n_prompts(s);
+    half_side positive, negative;
+    for (size_t half = 0; half < 2; half++) {
+        size_t skip_p = half == 0 ? 0 : p->n_positive / 2, skip_n = half == 0 ? 0 : p->n_negative / 2;
+        size_t take_p = half == 0 ? p->n_positive / 2 : p->n_positive - skip_p;
+        size_t take_n = half == 0 ? p->n_negative / 2 : p->n_negative - skip_n;
+        measure(panel, rows + skip_p, take_p, p->score == CNA_SCORE_D, &positive);
+        measure(panel, rows + p->n_positive + skip_n, take_n, p->score == CNA_SCORE_D, &negative);
+        add_half(s, panel, 2 * halving + half, &positive, &negative);
+    }
+}
+
+/* A static schedule gives a halving to the same thread for every panel, so no thread need wait between panels. */
+void cna_stability_add(cna_stability *s, const cna_panel *panels, size_t n_panels)
+{
+    size_t n_halvings = s->plan.n_halvings;
+#pragma omp parallel
+    for (size_t i = 0; i < n_panels; i++) {
+#pragma omp for schedule(static) nowait
+        for (size_t halving = 0; halving < n_halvings; halving++) add_halving(s, &panels[i], halving);
     }
 }
 

@@ -26,8 +26,9 @@ typedef struct cna_stability_plan {
 CNA_MUST_CHECK cna_status cna_stability_create(const cna_stability_plan *plan, cna_stability **out, cna_error *err);
 void cna_stability_free(cna_stability *stability);
 
-/* Take candidates, each once, in any order. Rows are the prompts in canonical order. Threads split halvings. */
-void cna_stability_add(cna_stability *stability, const cna_panel *panel);
+/* Take candidates, each once, in any order. Rows are the prompts in canonical order. Threads split halvings.
+ *   panels  [n_panels] */
+void cna_stability_add(cna_stability *stability, const cna_panel *panels, size_t n_panels);
 
 /* Jaccard |A and B| / |A or B| of the halves' circuits for k/4, k/2, k, 2k and 4k neurons, rounded down, as far as
  * there are so many; to be called once, after the last candidate.

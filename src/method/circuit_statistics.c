@@ -84,12 +84,14 @@ static cna_status get_count(const json_t *object, const char *key, const char *s
 static cna_status get_number(const json_t *object, const char *key, const char *source, double high, double *out,
                              cna_error *err)
 {
-    *out = -1; /* where the key is absent */
+    *out = NAN; /* where the key is absent or null */
     CNA_TRY(cna_json_find_number(object, key, source, out, err));
     if (*out >= 0 && *out <= high) return CNA_OK;
-    return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected a number %s, found %s", source, key,
-                    high == 1 ? "from 0 to 1" : "of at least 0",
-                    json_object_get(object, key) == NULL ? "nothing" : "another");
+    const char *range = high == 1 ? "from 0 to 1" : "of at least 0";
+    if (isnan(*out)) {
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected a number %s, found nothing", source, key, range);
+    }
+    return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected a number %s, found %g", source, key, range, *out);
 }
 
 static cna_status read_seed(const json_t *object, const char *source, uint64_t *out, cna_error *err)

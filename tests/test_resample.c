@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Stability and chance levels against slow direct computations: every half's and every shuffle's contrast by itself, all
+ * Stability and chance levels against slow direct computations: every half's and shuffle's contrast by itself, all
  * neurons sorted. What they draw is taken from cna_random_split, which tests/test_random.c holds to its word. */
 #include "support.h"
 

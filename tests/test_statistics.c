@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The statistics of cna_attribute: each half's circuit is the one that cna_attribute finds on that half's prompts, to the
+ * The statistics of cna_attribute: each half's circuit is the one that cna_attribute finds on its prompts, to the
  * bit; chance levels against circuits of shuffled prompts; and statistics through a circuit file. */
 #include "support.h"
 

@@ -61,6 +61,12 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/test_%.o $(AUX_OBJ) $(BUILD)/libcna.a
 	$(call say,link,$@)
 	$(Q)$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) -lcmocka
 
+# What the oracle asks the library where no command does.
+$(BUILD)/tests/oracle/%: $(BUILD)/obj/tests/oracle/%.o $(BUILD)/libcna.a
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$(Q)$(CC) $(FLAGS) -o $@ $< $(BUILD)/libcna.a $(LDFLAGS) $(LIBS)
+
 tests: $(TESTS) $(BUILD)/cna
 
 setup: ## install what is missing, through apt
@@ -79,7 +85,7 @@ run-tests: tests
 	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) tests/cli.sh tests/install.sh
 
 oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
-	@$(MAKE) --no-print-directory $(JOBS) all
+	@$(MAKE) --no-print-directory $(JOBS) all $(BUILD)/tests/oracle/caa
 	@CNA_BIN=$(BUILD)/cna tests/oracle/run.sh
 
 asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -313,6 +313,37 @@ typedef struct cna_circuit_info {
 } cna_circuit_info;
 CNA_API const cna_circuit_info *cna_circuit_get_info(const cna_circuit *circuit);
 
+/* How alike the circuits of two halves of the prompts are, over random halvings (METHOD section 8): Jaccard of the two. */
+typedef struct cna_stability_point {
+    size_t k; /* neurons of each half's circuit */
+    double mean, min, max;
+    double p5, p25, p50, p75, p95; /* percentiles: of n sorted values, counted from 0, number floor((n - 1) p / 100) */
+} cna_stability_point;
+
+/* What the largest score of any neuron would be where the labels mean nothing. */
+typedef struct cna_chance_level {
+    double level;           /* 95th percentile, over shuffles of the labels, of the largest |score| of all candidates */
+    double largest;         /* with the true labels */
+    size_t n_above;         /* candidates whose true |score| is above the level */
+    size_t n_circuit_above; /* of them in the circuit */
+} cna_chance_level;
+
+enum { CNA_STABILITY_POINTS_MAX = 5 };
+
+/* Statistics that an attribution was asked for. */
+typedef struct cna_circuit_statistics {
+    uint64_t seed;
+    size_t n_halvings; /* 0: no stability */
+    cna_stability_point points[CNA_STABILITY_POINTS_MAX]; /* [n_points] by k: a quarter, a half, once, twice, four times
+                                                           * the circuit's, as far as there are so many neurons */
+    size_t n_points;
+    size_t n_shuffles;   /* 0: no chance levels */
+    size_t n_candidates; /* neurons in the chosen layers that are not universal */
+    cna_chance_level chance[3]; /* by cna_score */
+} cna_circuit_statistics;
+/* Borrowed; NULL where there are none. */
+CNA_API const cna_circuit_statistics *cna_circuit_get_statistics(const cna_circuit *circuit);
+
 /* Whether a circuit may be used on a model.
  *   warning  [n_warning] receives one line if the fingerprints differ (allowed), else ""
  * Errors: ERR_MISMATCH with both shapes if n_layers or mlp_dim differ or a neuron lies outside the model. */
@@ -359,6 +390,9 @@ typedef struct cna_attribute_options {
     double universal_threshold; /* K = this share of all neurons; 0: 0.001 */
     double universal_share;     /* universal if among the first K in this share of prompts; 0: 0.8 */
     cna_format format;
+    size_t n_halvings;      /* of the prompts, for stability; 0: none; 100 is usual */
+    size_t n_shuffles;      /* of the labels, for chance levels; 0: none; 1,000 is usual */
+    uint64_t seed;          /* of halvings and shuffles */
     cna_progress progress;
 } cna_attribute_options;
 
@@ -368,8 +402,9 @@ typedef struct cna_attribute_options {
  *   circuit    = the k largest scores that are not universal; ties: lower layer, then lower neuron
  *
  * Numerics: f64 sums of f32 values in an order fixed by the prompts' token ids: a file's order changes nothing.
- * Errors:   ERR_ARG for an empty set, layers outside the model, k past the candidates left; ERR_UNSUPPORTED for
- *           chat on a model without a known template; ERR_CANCELLED. */
+ * Errors:   ERR_ARG for an empty set, layers outside the model, k past the candidates left, stability with fewer than
+ *           two prompts a side or of a circuit of all neurons; ERR_UNSUPPORTED for chat on a model without a known
+ *           template; ERR_CANCELLED. */
 CNA_API CNA_MUST_CHECK cna_status cna_attribute(const cna_model *model, const cna_prompts *positive,
                                                 const cna_prompts *negative, const cna_attribute_options *options,
                                                 cna_circuit **out, cna_error *err);

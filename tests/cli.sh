@@ -134,6 +134,11 @@ fails 'attribute: format' 2 '--format: expected one of cna|nous' attribute -m x 
 fails 'attribute: format without a file' 2 'give -o FILE or --json' attribute -m x $pair --format nous
 fails 'attribute: threshold without filter' 2 'need the universal filter' \
     attribute -m x $pair --universal none --universal-share 0.5
+for value in 0 x 100001; do
+    fails "attribute: stability=$value" 2 '--stability: expected a whole number' attribute -m x $pair --stability=$value
+done
+fails 'attribute: chance in a file without place' 2 'leave --format nous out' \
+    attribute -m x $pair --chance --format nous --json
 fails 'attribute: scores as json' 2 '--scores is a table' attribute -m x $pair --scores --json
 fails 'attribute: word' 2 "unexpected argument 'x'" attribute x
 
@@ -261,6 +266,14 @@ check 'attribute: the same bytes either way' cmp -s "$out" "$work/circuit.json"
 works 'attribute: -o - is standard output' '"cna-circuit"' $a $pair --universal none --top-k 20 -o -
 works 'attribute: reference format' '"neurons"' $a $pair --universal none --top-k 5 --json --format nous
 check 'attribute: quiet says nothing' test "$(run $a $pair --top-k 5 -q; wc -c < "$err")" -eq 0
+works 'attribute: stability' 'over 3 halvings (seed 5)' $a $pair --top-k 20 --stability 3 --seed 5
+works 'attribute: stability and chance, usual numbers' 'over 1000 shuffles of the labels (seed 0)' \
+    $a $pair --top-k 20 --stability --chance -o "$work/statistics.json"
+check 'attribute: usual halvings' grep -q 'over 100 halvings (seed 0)' "$out"
+check 'attribute: statistics fit 120 columns' awk 'length > 120 { exit 1 }' "$out"
+works 'inspect: statistics of a circuit' '"shuffles":1000' inspect "$work/statistics.json" --json
+works 'inspect: a circuit without statistics' '"statistics":null' inspect "$work/circuit.json" --json
+fails 'attribute: stability of all neurons' 1 'expected a circuit of fewer' $a $pair --fraction 1 --stability
 for file in blank empty bytes; do
     fails "attribute: $file positive" 1 "$work/$file.txt" $a --positive "$work/$file.txt" --negative "$work/neg.txt"
     fails "generate: $file prompts" 1 "$work/$file.txt" $g --prompts "$work/$file.txt"

@@ -102,6 +102,72 @@ static void test_percentile(void **state)
     assert_true(isnan(cna_stats_percentile(NULL, 0, 50)));
 }
 
+/* numpy.percentile([(i * 37 % 101) / 7 for i in range(1000)], p, method="lower"): those of halvings and shuffles. */
+static void test_percentile_of_many(void **state)
+{
+    (void)state;
+    static const double expected[][2] = {{5, 0.5714285714285714}, {25, 3.5714285714285716}, {50, 7.142857142857143},
+                                         {75, 10.714285714285714}, {95, 13.571428571428571}};
+    for (size_t i = 0; i < N(expected); i++) {
+        double values[1000];
+        for (size_t j = 0; j < N(values); j++) values[j] = (double)(j * 37 % 101) / 7;
+        assert_true(cna_stats_percentile(values, N(values), expected[i][0]) == expected[i][1]);
+    }
+}
+
+/* scipy.stats.binom.pmf(k, n, p)[(low <= p) & (p <= high)].sum() over all counts k, low and high from
+ * proportion_confint as in test_wilson: how often the interval holds the true rate. */
+static void test_wilson_coverage(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        double p, coverage;
+    } cases[] = {
+        {10, 0.01, 0.90438207500880408},  {10, 0.05, 0.9138616441006836},   {10, 0.2, 0.96720650239999983},
+        {10, 0.5, 0.97851562499999989},   {10, 0.9, 0.92980917359999959},   {20, 0.01, 0.98314066236434838},
+        {20, 0.05, 0.92451632621150392},  {20, 0.2, 0.95632812187305727},   {20, 0.5, 0.95861053466796886},
+        {20, 0.9, 0.95682550471553629},   {50, 0.01, 0.91056468690396919},  {50, 0.05, 0.96222382701022291},
+        {50, 0.2, 0.95070056215774401},   {50, 0.5, 0.93509135292772749},   {50, 0.9, 0.97030828908808864},
+        {120, 0.01, 0.9670150877610032},  {120, 0.05, 0.94602281598873017}, {120, 0.2, 0.94863536455930109},
+        {120, 0.5, 0.94522020308629784},  {120, 0.9, 0.95424631598791909},  {500, 0.01, 0.96232741030909763},
+        {500, 0.05, 0.94988130939137549}, {500, 0.2, 0.9498417202184426},   {500, 0.5, 0.94563098209833274},
+        {500, 0.9, 0.95631430089115177},
+    };
+    for (size_t i = 0; i < N(cases); i++) {
+        double n = (double)cases[i].n, p = cases[i].p, sum = 0;
+        for (size_t k = 0; k <= cases[i].n; k++) {
+            cna_rate rate = cna_stats_wilson(k, cases[i].n);
+            double x = (double)k;
+            if (rate.low <= p && p <= rate.high)
+                sum += exp(lgamma(n + 1) - lgamma(x + 1) - lgamma(n - x + 1) + x * log(p) + (n - x) * log(1 - p));
+        }
+        assert_close(sum, cases[i].coverage, 1e-9);
+        assert_true(sum > 0.9 && sum < 0.99);
+    }
+}
+
+/* statsmodels.stats.inter_rater.cohens_kappa(table).kappa */
+static void test_kappa(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n_labels, table[16];
+        double kappa;
+    } cases[] = {
+        {2, {20, 5, 10, 15}, 0.3999999999999999},
+        {2, {45, 15, 25, 15}, 0.13043478260869554},
+        {2, {0, 6, 4, 0}, -0.923076923076923},
+        {3, {22, 3, 1, 4, 30, 2, 0, 5, 33}, 0.7723132969034607},
+        {4, {5, 1, 2, 0, 0, 7, 1, 3, 2, 2, 40, 1, 1, 0, 3, 9}, 0.6496018202502846},
+    };
+    for (size_t i = 0; i < N(cases); i++)
+        assert_close(cna_stats_kappa(cases[i].table, cases[i].n_labels), cases[i].kappa, 1e-14);
+    static const size_t full[] = {10, 0, 0, 7}, one_label[] = {9, 0, 0, 0}, none[] = {0, 0, 0, 0};
+    assert_true(cna_stats_kappa(full, 2) == 1);
+    assert_true(isnan(cna_stats_kappa(one_label, 2)) && isnan(cna_stats_kappa(none, 2)));
+}
+
 static void test_controls(void **state)
 {
     (void)state;
@@ -122,6 +188,9 @@ int main(void)
         cmocka_unit_test(test_wilson),
         cmocka_unit_test(test_mcnemar),
         cmocka_unit_test(test_percentile),
+        cmocka_unit_test(test_percentile_of_many),
+        cmocka_unit_test(test_wilson_coverage),
+        cmocka_unit_test(test_kappa),
         cmocka_unit_test(test_controls),
     };
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);

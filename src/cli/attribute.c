@@ -14,7 +14,7 @@ typedef struct arguments {
     cli_common common;
     const char *positive, *negative, *universal, *output;
     double fraction, universal_threshold, universal_share;
-    size_t top_k;
+    size_t top_k, n_halvings, n_shuffles;
     bool per_layer, choose_layers, scores;
     uint32_t first_layer, last_layer;
     int preset, score, format; /* cna_preset, cna_score, cna_circuit_format */
@@ -93,6 +93,22 @@ static const cli_option options[] = {
      .kind = CLI_SWITCH,
      .offset = FIELD(scores),
      .help = "also show where each of the three would put as many neurons (two more passes)"},
+    {.name = "stability",
+     .kind = CLI_COUNT,
+     .value = "[N]",
+     .offset = FIELD(n_halvings),
+     .min = 1,
+     .max = 100000,
+     .usual = "100",
+     .help = "how alike the circuits of N random halvings of the prompts are (100)"},
+    {.name = "chance",
+     .kind = CLI_COUNT,
+     .value = "[N]",
+     .offset = FIELD(n_shuffles),
+     .min = 1,
+     .max = 100000,
+     .usual = "1000",
+     .help = "how large scores become by chance, over N shuffles of the labels (1000)"},
     {.name = "preset",
      .kind = CLI_CHOICE,
      .value = "paper|nous",
@@ -139,6 +155,10 @@ static int check(const arguments *a)
     }
     bool table = !a->common.json && (a->output == NULL || strcmp(a->output, "-") != 0);
     if (a->scores && !table) return cli_usage("--scores is a table; leave --json and -o - out");
+    bool to_stdout = a->output == NULL ? a->common.json : strcmp(a->output, "-") == 0;
+    if ((a->n_halvings != 0 || a->n_shuffles != 0) && a->format != CNA_CIRCUIT_CNA && to_stdout) {
+        return cli_usage("--stability and --chance have no place in the reference code's files; leave --format nous out");
+    }
     bool unfiltered = a->universal != NULL ? strcmp(a->universal, "none") == 0 : a->preset == CNA_PRESET_NOUS;
     if (unfiltered && (a->universal_threshold != 0 || a->universal_share != 0)) {
         return cli_usage(
@@ -193,6 +213,9 @@ static int attribute(const arguments *a, const cna_model *model, const cna_promp
         .universal_threshold = a->universal_threshold,
         .universal_share = a->universal_share,
         .format = cli_format(&a->common),
+        .n_halvings = a->n_halvings,
+        .n_shuffles = a->n_shuffles,
+        .seed = a->common.seed,
         .progress = cli_progress(),
     };
     const char *format_name;

@@ -3,6 +3,7 @@
 #include "cli/circuit_view.h"
 
 #include "cli/messages.h"
+#include "cli/statistics_view.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -147,6 +148,7 @@ int cli_show_circuit(const cna_circuit *circuit)
     show_origin(cna_circuit_get_info(circuit), n_neurons);
     show_neurons(cna_circuit_get_info(circuit), neurons, n_neurons);
     show_profile(&profile);
+    cli_show_statistics(cna_circuit_get_statistics(circuit));
     cna_profile_clear(&profile);
     return CLI_DONE;
 }
@@ -239,6 +241,7 @@ int cli_circuit_json(const cna_circuit *circuit, const char *path)
     }
     cli_json_count(&json, "n_neurons", n_neurons);
     cli_json_profile(&json, "profile", &profile);
+    cli_json_statistics(&json, cna_circuit_get_statistics(circuit));
     cli_json_array(&json, "top");
     for (size_t i = 0; i < n_neurons && i < CLI_TOP_NEURONS; i++)
         cli_json_neuron(&json, cna_circuit_get_info(circuit), &neurons[i], i + 1);

@@ -14,7 +14,7 @@ const char *cli_preset_name(cna_preset preset);
 /* A foreign file states neither model nor method. */
 bool cli_is_foreign(const cna_circuit_info *info);
 
-/* Model, definition, largest neurons, profile: what `attribute` prints and `inspect` of a circuit. */
+/* Model, definition, largest neurons, profile, statistics: what `attribute` prints and `inspect` of a circuit. */
 int cli_show_circuit(const cna_circuit *circuit);
 /* The same as one JSON object. path may be NULL. */
 int cli_circuit_json(const cna_circuit *circuit, const char *path);

@@ -200,6 +200,8 @@ static int parse_flag(parser *p, int argc, char **argv, int *at)
         return apply(p, option, NULL);
     }
     if (attached != NULL) return apply(p, option, attached);
+    bool is_number = *at + 1 < argc && argv[*at + 1][0] >= '0' && argv[*at + 1][0] <= '9';
+    if (option->usual != NULL && !is_number) return apply(p, option, option->usual);
     if (*at + 1 >= argc)
         return cli_usage("--%s: expected a value (%s), found nothing", option->name, option->value);
     const char *next = argv[*at + 1];

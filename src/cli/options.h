@@ -28,6 +28,7 @@ typedef struct cli_option {
     double min, max;                                 /* of CLI_COUNT and CLI_REAL; max 0: no limit */
     bool above_min;                                  /* CLI_REAL: min itself is outside */
     const char *choices;                             /* of CLI_CHOICE: "auto|bf16|f32" */
+    const char *usual;                               /* ? of CLI_COUNT: the value where none, or no digit, follows */
     int (*call)(void *arguments, const char *value); /* prints its own message, returns an exit code */
     bool repeatable;
 } cli_option;

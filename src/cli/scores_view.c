@@ -62,6 +62,7 @@ int cli_show_scores(const cna_model *model, const cna_prompts *positive, const c
     for (int score = 0; score < N_SCORES && status == CNA_OK; score++) {
         cna_attribute_options settings = *options;
         settings.score = (cna_score)score;
+        settings.n_halvings = settings.n_shuffles = 0;
         cna_circuit *other = NULL;
         if (settings.score != options->score) {
             status = cna_attribute(model, positive, negative, &settings, &other, &err);

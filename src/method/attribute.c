@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "method/canonical.h"
 #include "method/contrast.h"
+#include "method/resample.h"
 #include "method/select.h"
 #include "method/universal.h"
 
@@ -29,11 +30,12 @@ typedef struct work {
     const cna_model_info *info;
     const plan *plan;
     cna_token_lists positive, negative, diverse;
-    cna_token_list *lists; /* views: positive, negative, each in canonical order, then diverse */
+    cna_token_list *lists; /* views: positive, negative, diverse */
     size_t n_lists;
     double *norms;            /* [mlp_dim] of the layer at hand */
     cna_neuron *neurons;      /* [chosen layers, mlp_dim] */
     cna_universal *universal; /* ? */
+    cna_resample *resample;   /* ? */
 } work;
 
 /* ---- the plan ---- */
@@ -77,11 +79,7 @@ static cna_status plan_format(const cna_attribute_options *options, const cna_to
 {
     out->format = options->format;
     if (options->preset == CNA_PRESET_NOUS) out->format.double_bos = true;
-    out->chat = cna_format_is_chat(tokenizer, &out->format);
-    if (!out->chat) return CNA_OK;
-    CNA_TRY(cna_canonical_date(tokenizer, out->format.date, out->date, err));
-    if (out->date[0] != '\0') out->format.date = out->date;
-    return CNA_OK;
+    return cna_canonical_format(tokenizer, &out->format, out->date, &out->chat, err);
 }
 
 static cna_status make_plan(const cna_model *model, const cna_attribute_options *options, plan *out,
@@ -107,24 +105,13 @@ static cna_status make_plan(const cna_model *model, const cna_attribute_options 
 
 /* ---- the prompts ---- */
 
-static cna_status tokenize_side(const work *w, const cna_prompts *prompts, const char *side,
-                                const cna_format *format, cna_token_lists *out, cna_error *err)
-{
-    if (prompts == NULL || cna_prompts_count(prompts) == 0) {
-        return cna_fail(err, CNA_ERR_ARG, "%s prompts: expected at least one, found none", side);
-    }
-    cna_status status =
-        cna_prompts_tokenize(prompts, cna_model_tokenizer(w->model), format, w->info->vocab_size, out, err);
-    return status == CNA_OK ? CNA_OK : cna_fail_prefix(err, status, side);
-}
-
 static cna_status tokenize_diverse(work *w, const cna_prompts *given, cna_error *err)
 {
     const cna_format raw = {.mode = CNA_FORMAT_RAW};
     cna_prompts *builtin = NULL;
     if (given == NULL) CNA_TRY(cna_universal_builtin(&builtin, err));
     cna_status status =
-        tokenize_side(w, given == NULL ? builtin : given, "universal", &raw, &w->diverse, err);
+        cna_canonical_lists(w->model, given == NULL ? builtin : given, "universal", &raw, &w->diverse, err);
     cna_prompts_free(builtin);
     return status;
 }
@@ -140,8 +127,6 @@ static cna_status gather_lists(work *w, cna_error *err)
     if (w->diverse.n != 0) {
         memcpy(w->lists + n_positive + n_negative, w->diverse.items, w->diverse.n * sizeof *w->lists);
     }
-    cna_canonical_sort(w->lists, n_positive);
-    cna_canonical_sort(w->lists + n_positive, n_negative);
     return CNA_OK;
 }
 
@@ -156,14 +141,33 @@ static cna_status on_layer(void *user, uint32_t layer, const float *h, cna_error
     if (w->universal != NULL) {
         CNA_TRY(cna_universal_add_layer(w->universal, layer, h + n_contrast * mlp_dim, err));
     }
-    if (layer < p->first_layer || layer > p->last_layer) return CNA_OK;
-    CNA_TRY(cna_engine_down_norms(w->model, layer, w->norms, err));
-    return cna_contrast_layer(h, w->positive.n, w->negative.n, mlp_dim, w->norms,
-                              p->preset == CNA_PRESET_NOUS, layer,
-                              w->neurons + (size_t)(layer - p->first_layer) * mlp_dim, err);
+    bool chosen = layer >= p->first_layer && layer <= p->last_layer;
+    if (chosen) {
+        CNA_TRY(cna_engine_down_norms(w->model, layer, w->norms, err));
+        CNA_TRY(cna_contrast_layer(h, w->positive.n, w->negative.n, mlp_dim, w->norms, p->preset == CNA_PRESET_NOUS,
+                                   layer, w->neurons + (size_t)(layer - p->first_layer) * mlp_dim, err));
+    }
+    if (w->resample == NULL) return CNA_OK;
+    return cna_resample_layer(w->resample, layer, chosen ? h : NULL, w->norms, w->universal, p->share, err);
 }
 
-static cna_status run_pass(work *w, const cna_progress *progress, cna_error *err)
+static cna_status plan_resample(work *w, const cna_attribute_options *options, cna_error *err)
+{
+    const plan *p = w->plan;
+    uint32_t n_layers = p->last_layer - p->first_layer + 1;
+    size_t n = (size_t)n_layers * w->info->mlp_dim;
+    size_t k = p->selection.k != 0 ? p->selection.k : cna_select_count(p->selection.fraction, n);
+    const cna_stability_plan stability = {
+        .n_halvings = options->n_halvings, .seed = options->seed, .n_positive = w->positive.n,
+        .n_negative = w->negative.n, .score = p->selection.score, .bf16_means = p->preset == CNA_PRESET_NOUS,
+        .k = p->selection.per_layer ? cna_select_quota(k, n_layers) : k, .per_layer = p->selection.per_layer,
+        .first_layer = p->first_layer, .n_layers = n_layers, .mlp_dim = w->info->mlp_dim,
+    };
+    if (options->n_halvings == 0 && options->n_shuffles == 0) return CNA_OK;
+    return cna_resample_create(&stability, options->n_shuffles, &w->resample, err);
+}
+
+static cna_status run_pass(work *w, const cna_attribute_options *options, cna_error *err)
 {
     const cna_model_info *info = w->info;
     size_t n_layers = w->plan->last_layer - w->plan->first_layer + 1;
@@ -174,7 +178,8 @@ static cna_status run_pass(work *w, const cna_progress *progress, cna_error *err
         CNA_TRY(cna_universal_create(w->diverse.n, info->n_layers, info->mlp_dim, w->plan->threshold,
                                      &w->universal, err));
     }
-    return cna_engine_capture(w->model, w->lists, w->n_lists, progress, NULL, on_layer, w, err);
+    CNA_TRY(plan_resample(w, options, err));
+    return cna_engine_capture(w->model, w->lists, w->n_lists, &options->progress, NULL, on_layer, w, err);
 }
 
 /* ---- the circuit ---- */
@@ -275,6 +280,9 @@ static cna_status fill_circuit(const work *w, const cna_prompts *positive, const
     CNA_TRY(cna_select(w->neurons, (size_t)n_layers * w->info->mlp_dim, n_layers, circuit->universal,
                        circuit->n_universal, &p->selection, &circuit->neurons, &circuit->n_neurons, err));
     CNA_TRY(check_difference(circuit, p->selection.score, err));
+    if (w->resample != NULL) {
+        CNA_TRY(cna_resample_finish(w->resample, w->neurons, (size_t)n_layers * w->info->mlp_dim, circuit, err));
+    }
     return cna_circuit_finish(circuit, "attribution", err);
 }
 
@@ -287,6 +295,7 @@ static void free_work(work *w)
     cna_free(w->norms);
     cna_free(w->neurons);
     cna_universal_free(w->universal);
+    cna_resample_free(w->resample);
 }
 
 cna_status cna_attribute(const cna_model *model, const cna_prompts *positive, const cna_prompts *negative,
@@ -299,10 +308,10 @@ cna_status cna_attribute(const cna_model *model, const cna_prompts *positive, co
     work w = {.model = model, .info = cna_model_get_info(model), .plan = &p};
     cna_circuit *circuit = NULL;
     CNA_TRY_CLEANUP(make_plan(model, options, &p, err));
-    CNA_TRY_CLEANUP(tokenize_side(&w, positive, "positive", &p.format, &w.positive, err));
-    CNA_TRY_CLEANUP(tokenize_side(&w, negative, "negative", &p.format, &w.negative, err));
+    CNA_TRY_CLEANUP(cna_canonical_lists(model, positive, "positive", &p.format, &w.positive, err));
+    CNA_TRY_CLEANUP(cna_canonical_lists(model, negative, "negative", &p.format, &w.negative, err));
     if (p.with_universal) CNA_TRY_CLEANUP(tokenize_diverse(&w, options->universal_prompts, err));
-    CNA_TRY_CLEANUP(run_pass(&w, &options->progress, err));
+    CNA_TRY_CLEANUP(run_pass(&w, options, err));
     CNA_TRY_CLEANUP(cna_circuit_create(&circuit, err));
     CNA_TRY_CLEANUP(fill_circuit(&w, positive, negative, options, circuit, err));
     *out = circuit;

@@ -31,6 +31,12 @@ const cna_neuron *cna_circuit_neurons(const cna_circuit *circuit, size_t *n_neur
     return circuit->neurons;
 }
 
+const cna_circuit_statistics *cna_circuit_get_statistics(const cna_circuit *circuit)
+{
+    bool any = circuit->statistics.n_halvings != 0 || circuit->statistics.n_shuffles != 0;
+    return any ? &circuit->statistics : NULL;
+}
+
 const cna_circuit_info *cna_circuit_get_info(const cna_circuit *circuit)
 {
     return &circuit->info;

@@ -24,6 +24,7 @@ struct cna_circuit {
     cna_sha256_text *negative; /* [info.n_negative] */
     cna_neuron_id *universal;  /* ? [n_universal] left out as universal, sorted; NULL where not stated */
     size_t n_universal;        /* ids that are listed; info.n_universal is what the file states */
+    cna_circuit_statistics statistics; /* n_halvings and n_shuffles 0 where there are none */
 };
 
 /* A new circuit without neurons. */

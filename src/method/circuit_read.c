@@ -347,6 +347,7 @@ cna_status cna_circuit_from_own(const json_t *root, const char *source, cna_circ
     CNA_TRY(read_method(root, source, circuit, err));
     CNA_TRY(read_operation(root, source, err));
     CNA_TRY(read_prompts(root, source, circuit, err));
+    CNA_TRY(cna_circuit_read_statistics(root, source, circuit, err));
     return read_neurons(root, source, circuit, err);
 }
 

@@ -30,7 +30,7 @@ typedef struct side {
     const float *h; /* [n_rows, mlp_dim] */
     size_t n_rows;
     uint32_t mlp_dim;
-    bool round;     /* activations and means to bf16 */
+    bool round;     /* activations to bf16 */
     double *mean;   /* [mlp_dim] */
     double *square; /* [mlp_dim] sum of squared distances from the mean */
 } side;
@@ -55,28 +55,34 @@ static void measure(const side *s)
             s->square[col] += distance * distance;
         }
     }
-    if (!s->round) return;
-    for (size_t col = 0; col < s->mlp_dim; col++) s->mean[col] = round_to_bf16((float)s->mean[col]);
 }
 
-static void compare(const side *positive, const side *negative, const double *norms, uint32_t layer,
-                    cna_neuron *out)
+cna_neuron cna_contrast_neuron(cna_neuron_id id, const cna_contrast_set *positive, const cna_contrast_set *negative,
+                               double norm, bool bf16_means)
 {
-    double freedom = (double)(positive->n_rows + negative->n_rows) - 2;
-    for (uint32_t j = 0; j < positive->mlp_dim; j++) {
-        double delta = positive->mean[j] - negative->mean[j];
-        if (positive->round) delta = round_to_bf16((float)delta);
-        double deviation = freedom > 0 ? sqrt((positive->square[j] + negative->square[j]) / freedom) : 0;
-        out[j] = (cna_neuron){
-            .layer = layer,
-            .neuron = j,
-            .delta = delta,
-            .mean_positive = positive->mean[j],
-            .mean_negative = negative->mean[j],
-            .d = deviation > 0 ? delta / deviation : 0,
-            .write = fabs(delta) * norms[j],
-        };
+    double mean_positive = positive->mean, mean_negative = negative->mean;
+    if (bf16_means) {
+        mean_positive = round_to_bf16((float)mean_positive);
+        mean_negative = round_to_bf16((float)mean_negative);
     }
+    double delta = mean_positive - mean_negative;
+    if (bf16_means) delta = round_to_bf16((float)delta);
+    double freedom = (double)(positive->n_rows + negative->n_rows) - 2;
+    double deviation = freedom > 0 ? sqrt((positive->square + negative->square) / freedom) : 0;
+    return (cna_neuron){
+        .layer = id.layer,
+        .neuron = id.neuron,
+        .delta = delta,
+        .mean_positive = mean_positive,
+        .mean_negative = mean_negative,
+        .d = deviation > 0 ? delta / deviation : 0,
+        .write = fabs(delta) * norm,
+    };
+}
+
+static cna_contrast_set set_of(const side *s, uint32_t neuron)
+{
+    return (cna_contrast_set){s->mean[neuron], s->square[neuron], s->n_rows};
 }
 
 cna_status cna_contrast_layer(const float *h, size_t n_positive, size_t n_negative, uint32_t mlp_dim,
@@ -96,7 +102,10 @@ cna_status cna_contrast_layer(const float *h, size_t n_positive, size_t n_negati
                      sums + 3 * (size_t)mlp_dim};
     measure(&positive);
     measure(&negative);
-    compare(&positive, &negative, norms, layer, out);
+    for (uint32_t j = 0; j < mlp_dim; j++) {
+        const cna_contrast_set p = set_of(&positive, j), n = set_of(&negative, j);
+        out[j] = cna_contrast_neuron((cna_neuron_id){layer, j}, &p, &n, norms[j], bf16_means);
+    }
     cna_free(sums);
     return CNA_OK;
 }

@@ -3,7 +3,7 @@
 #ifndef CNA_METHOD_CONTRAST_H
 #define CNA_METHOD_CONTRAST_H
 
-#include "base/memory.h"
+#include "method/circuit.h"
 
 /* Per neuron j, over n_positive rows P and n_negative rows N of h:
  *
@@ -28,6 +28,16 @@
 CNA_MUST_CHECK cna_status cna_contrast_layer(const float *h, size_t n_positive, size_t n_negative,
                                              uint32_t mlp_dim, const double *norms, bool bf16_means,
                                              uint32_t layer, cna_neuron *out, cna_error *err);
+
+/* One neuron's activations over one set: their mean and the sum of their squared distances from it. */
+typedef struct cna_contrast_set {
+    double mean, square;
+    size_t n_rows;
+} cna_contrast_set;
+
+/* The formulas above from there on, for whoever sums by themselves: rows in order, first the mean, then distances. */
+cna_neuron cna_contrast_neuron(cna_neuron_id id, const cna_contrast_set *positive, const cna_contrast_set *negative,
+                               double norm, bool bf16_means);
 
 /* ERR_FORMAT "layer L, neuron J: expected a finite activation, found nan" for the first value that is not finite.
  *   h  [n_rows, mlp_dim] f32, row-major */

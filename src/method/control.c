@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "method/random.h"
+
 /* The neurons that may be drawn in one layer. */
 typedef struct layer_pool {
     uint32_t layer;
@@ -160,43 +162,10 @@ void cna_control_pool_free(cna_control_pool *pool)
 
 /* ---- drawing ---- */
 
-/* splitmix64: Steele, Lea and Flood, Fast splittable pseudorandom number generators (2014). */
-static uint64_t mix(uint64_t z)
-{
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-static uint64_t next(uint64_t *state)
-{
-    *state += UINT64_C(0x9e3779b97f4a7c15);
-    return mix(*state);
-}
-
-static uint64_t key(uint64_t seed, uint64_t index, cna_control_kind kind, uint32_t layer)
-{
-    uint64_t state = seed;
-    state = next(&state) ^ index;
-    state = next(&state) ^ (uint64_t)kind;
-    state = next(&state) ^ layer;
-    return next(&state);
-}
-
-/* Uniform in 0 .. n-1, n > 0: the first 2^64 mod n values are thrown away. */
-static size_t below(uint64_t *state, size_t n)
-{
-    uint64_t bound = n;
-    uint64_t skip = (0 - bound) % bound;
-    uint64_t value = next(state);
-    while (value < skip) value = next(state);
-    return (size_t)(value % bound);
-}
-
 /* Take one of the n first neurons of a group out of it: the last one fills its place. */
 static uint32_t take(uint32_t *group, size_t *n, uint64_t *state)
 {
-    size_t at = below(state, *n);
+    size_t at = cna_random_below(state, *n);
     uint32_t neuron = group[at];
     group[at] = group[--*n];
     return neuron;
@@ -254,7 +223,8 @@ cna_status cna_control_draw(const cna_control_pool *pool, cna_control_kind kind,
     size_t n_out = 0;
     for (size_t i = 0; i < pool->n_layers; i++) {
         const layer_pool *layer = &pool->layers[i];
-        uint64_t state = key(seed, index, kind, layer->layer);
+        uint64_t purpose = kind == CNA_CONTROL_MATCHED ? CNA_RANDOM_MATCHED_CONTROL : CNA_RANDOM_UNIFORM_CONTROL;
+        uint64_t state = cna_random_state(seed, index, purpose, layer->layer);
         if (kind == CNA_CONTROL_MATCHED) {
             draw_matched(layer, state, scratch, drawn);
         } else {

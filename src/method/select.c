@@ -12,6 +12,11 @@ size_t cna_select_count(double fraction, size_t n)
     return k < 1 ? 1 : (size_t)k;
 }
 
+size_t cna_select_quota(size_t k, uint32_t n_layers)
+{
+    return k / n_layers < 1 ? 1 : k / n_layers;
+}
+
 /* A candidate's place in the ranking; index leads back to its neuron. */
 typedef struct ranked {
     double score;
@@ -80,7 +85,7 @@ static cna_status fail_too_many(size_t asked, size_t left, const char *where, cn
 static cna_status select_quota(const ranked *candidates, size_t n_candidates, size_t k, uint32_t n_layers,
                                const cna_neuron *neurons, cna_neuron *out, size_t *out_n, cna_error *err)
 {
-    size_t quota = k / n_layers < 1 ? 1 : k / n_layers;
+    size_t quota = cna_select_quota(k, n_layers);
     uint32_t last_layer = 0;
     for (size_t i = 0; i < n_candidates; i++) {
         if (candidates[i].id.layer > last_layer) last_layer = candidates[i].id.layer;

@@ -15,6 +15,9 @@ typedef struct cna_selection {
 /* k = max(1, floor(fraction * n + 1e-9)). */
 size_t cna_select_count(double fraction, size_t n);
 
+/* Neurons from each layer under a quota: max(1, floor(k / n_layers)). */
+size_t cna_select_quota(size_t k, uint32_t n_layers);
+
 /* The k largest scores over all neurons given, universal ones left out; ties: lower layer, then lower neuron.
  *   neurons    [n] of the chosen layers, in any order
  *   n_layers   how many layers were chosen

@@ -71,6 +71,24 @@ double cna_stats_control_p(const double *controls, size_t n, double base, double
     return (double)(1 + n_extreme) / (double)(n + 1);
 }
 
+double cna_stats_kappa(const size_t *table, size_t n_labels)
+{
+    /* Whole numbers as far as they go, so that full agreement is exactly 1. */
+    double n = 0, same = 0, expected = 0;
+    for (size_t i = 0; i < n_labels; i++) {
+        double row = 0, column = 0;
+        for (size_t j = 0; j < n_labels; j++) {
+            row += (double)table[i * n_labels + j];
+            column += (double)table[j * n_labels + i];
+        }
+        n += row;
+        same += (double)table[i * n_labels + i];
+        expected += row * column;
+    }
+    if (expected == n * n) return NAN;
+    return (same * n - expected) / (n * n - expected);
+}
+
 cna_stats_range cna_stats_range_of(const double *values, size_t n)
 {
     cna_stats_range range = {0, values[0], values[0]};

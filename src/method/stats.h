@@ -33,6 +33,17 @@ double cna_stats_percentile(double *values, size_t n, double p);
  * Source: Phipson and Smyth, Permutation p-values should never be zero (2010). */
 double cna_stats_control_p(const double *controls, size_t n, double base, double observed);
 
+/* Cohen's kappa of two raters who gave each of n cases one of n_labels labels:
+ *
+ *   (p_o - p_e) / (1 - p_e),  p_o = share of cases with the same label,
+ *   p_e = sum over labels of (share of the first rater) * (share of the second)
+ *
+ * 1 is full agreement, 0 what chance would give, below 0 less than that.
+ *   table  [n_labels, n_labels], row-major: cases that the first rater gave the row's label, the second the column's
+ * NaN where there is no case, or where both gave all cases one and the same label.
+ * Source: Cohen, A coefficient of agreement for nominal scales (1960); statsmodels' cohens_kappa. */
+double cna_stats_kappa(const size_t *table, size_t n_labels);
+
 /* Mean, least and greatest of n >= 1 values, the sum in their order. */
 typedef struct cna_stats_range {
     double mean, min, max;

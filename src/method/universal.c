@@ -6,18 +6,14 @@
 #include <stdlib.h>
 
 #include "method/contrast.h"
-
-typedef struct entry {
-    float size; /* |h| */
-    cna_neuron_id id;
-} entry;
+#include "method/top.h"
 
 struct cna_universal {
     size_t n_prompts;
     uint32_t n_layers, mlp_dim;
     size_t k;
     size_t n_held; /* entries in each heap: the same for all, as all see the same neurons */
-    entry *heaps;  /* [n_prompts, k]; each a heap with the entry to be dropped next at its root */
+    cna_top_entry *heaps; /* [n_prompts, k] by |h| */
 };
 
 cna_status cna_universal_create(size_t n_prompts, uint32_t n_layers, uint32_t mlp_dim, double threshold,
@@ -56,50 +52,11 @@ void cna_universal_free(cna_universal *universal)
     cna_free(universal);
 }
 
-/* Whether a is dropped before b: smaller, or of the same size and later in the order of ids. */
-static bool drops_before(const entry *a, const entry *b)
-{
-    if (a->size != b->size) return a->size < b->size;
-    return cna_neuron_id_compare(&a->id, &b->id) > 0;
-}
-
-static void sift_up(entry *heap, size_t at)
-{
-    entry moved = heap[at];
-    while (at != 0 && drops_before(&moved, &heap[(at - 1) / 2])) {
-        heap[at] = heap[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    heap[at] = moved;
-}
-
-static void sift_down(entry *heap, size_t n)
-{
-    entry moved = heap[0];
-    size_t at = 0;
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= n) break;
-        if (child + 1 < n && drops_before(&heap[child + 1], &heap[child])) child++;
-        if (!drops_before(&heap[child], &moved)) break;
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = moved;
-}
-
 /* Offer one row of one layer to a heap of n_held entries; returns how many it then holds. */
-static size_t add_row(entry *heap, size_t n_held, size_t k, const float *h, uint32_t layer, uint32_t mlp_dim)
+static size_t add_row(cna_top_entry *heap, size_t n_held, size_t k, const float *h, uint32_t layer, uint32_t mlp_dim)
 {
     for (uint32_t j = 0; j < mlp_dim; j++) {
-        entry candidate = {fabsf(h[j]), {layer, j}};
-        if (n_held < k) {
-            heap[n_held] = candidate;
-            sift_up(heap, n_held++);
-        } else if (drops_before(&heap[0], &candidate)) {
-            heap[0] = candidate;
-            sift_down(heap, k);
-        }
+        n_held = cna_top_offer(heap, n_held, k, (cna_top_entry){fabsf(h[j]), {layer, j}});
     }
     return n_held;
 }

@@ -134,7 +134,7 @@ fails 'attribute: format' 2 '--format: expected one of cna|nous' attribute -m x 
 fails 'attribute: format without a file' 2 'give -o FILE or --json' attribute -m x $pair --format nous
 fails 'attribute: threshold without filter' 2 'need the universal filter' \
     attribute -m x $pair --universal none --universal-share 0.5
-fails 'attribute: scores as json' 2 '--scores is a table' attribute -m x $pair --scores --json
+fails 'attribute: scores as json' 2 'give -o FILE' attribute -m x $pair --scores --json
 fails 'attribute: word' 2 "unexpected argument 'x'" attribute x
 
 fails 'generate: no model' 2 '-m DIR is required' generate --prompt x
@@ -250,7 +250,7 @@ check_success 'attribute: table' '20 of 20 neurons'
 check 'attribute: writes the circuit' grep -q '"cna-circuit"' "$work/circuit.json"
 check 'attribute: table fits 120 columns' awk 'length > 120 { exit 1 }' "$out"
 check 'attribute: says the format' grep -q 'prompts as chat' "$err"
-works 'attribute: scores side by side' 'in the circuit  100.0%' $a $pair --universal none --top-k 20 --scores
+works 'attribute: scores side by side' 'in the circuit   100.0%' $a $pair --universal none --top-k 20 --scores
 works 'attribute: json is the circuit' '"cna-circuit"' $a $pair --universal none --top-k 20 --json -q
 check 'attribute: the same bytes either way' cmp -s "$out" "$work/circuit.json"
 works 'attribute: -o - is standard output' '"cna-circuit"' $a $pair --universal none --top-k 20 -o -

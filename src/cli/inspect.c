@@ -261,8 +261,8 @@ const cli_command cli_command_inspect = {
     .summary = "what a model folder or a circuit file holds, and what its neurons do",
     .usage = "MODEL | CIRCUIT.json [-m MODEL] [FLAGS]",
     .example = "  cna inspect models/llama-planted-instruct\n  cna inspect refusal.json --neuron 7:123\n"
-               "  cna inspect refusal.json -m models/llama-planted-instruct --neuron 7:123 --positive restricted.txt "
-               "--negative benign.txt\n",
+               "  cna inspect refusal.json -m models/llama-planted-instruct --neuron 7:123 \\\n"
+               "              --positive restricted.txt --negative benign.txt\n",
     .options = options,
     .max_words = 1,
     .run = run,

@@ -125,7 +125,7 @@ typedef struct cna_neuron_activation {
     double projection; /* h (c . m) / (m . m): the neuron's part of m along m; over all neurons they add up to 1 */
 } cna_neuron_activation; /* share and projection are 0 where m is 0 */
 
-/* What one neuron writes, and when (docs/METHOD.md section 14). */
+/* What one neuron writes, and when (docs/METHOD.md, "Single neurons"). */
 typedef struct cna_neuron_view {
     uint32_t layer, neuron;
     double column_norm;       /* ||c|| */

@@ -14,7 +14,8 @@
 
 static void assert_close(double found, double expected, double relative)
 {
-    if (!(fabs(found - expected) <= relative * fabs(expected))) fail_msg("found %.17g, expected %.17g", found, expected);
+    if (!(fabs(found - expected) <= relative * fabs(expected)))
+        fail_msg("found %.17g, expected %.17g", found, expected);
 }
 
 static void check_chance(const cna_chance_group *groups, size_t n_groups, size_t n_common, double expected, double p)

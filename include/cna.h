@@ -344,15 +344,15 @@ CNA_API CNA_MUST_CHECK cna_status cna_circuit_overlap(const cna_circuit *a, cons
 
 /* The overlap that two circuits would have by chance (METHOD section 9). NaN where neither file states the model's
  * shape. */
-typedef struct cna_chance {
+typedef struct cna_overlap_chance {
     size_t n_neurons;              /* of the model; 0 where not stated */
     double expected, p;            /* sets of these sizes from all neurons: mean overlap, P(one at least as large) */
     double expected_layers, p_layers; /* sets with these layer profiles: each layer's part from that layer's neurons.
                                     * Two circuits that fill the same layers overlap for that alone */
-} cna_chance;
+} cna_overlap_chance;
 /* Errors: as cna_circuit_overlap; ERR_MISMATCH too where a neuron lies outside the shape that the other file states. */
-CNA_API CNA_MUST_CHECK cna_status cna_circuit_chance(const cna_circuit *a, const cna_circuit *b, cna_chance *out,
-                                                     cna_error *err);
+CNA_API CNA_MUST_CHECK cna_status cna_circuit_overlap_chance(const cna_circuit *a, const cna_circuit *b,
+                                                             cna_overlap_chance *out, cna_error *err);
 
 /* What two files state, and state differently; false where either says nothing about it. */
 typedef struct cna_circuit_difference {

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "method/chance.h"
+#include "method/overlap.h"
 #include "method/circuit.h"
 #include "numbers.h"
 
@@ -18,11 +18,11 @@ static void assert_close(double found, double expected, double relative)
         fail_msg("found %.17g, expected %.17g", found, expected);
 }
 
-static void check_chance(const cna_chance_group *groups, size_t n_groups, size_t n_common, double expected, double p)
+static void check_chance(const cna_overlap_group *groups, size_t n_groups, size_t n_common, double expected, double p)
 {
     cna_error err;
     double found_expected, found_p;
-    assert_ok(cna_chance_overlap(groups, n_groups, n_common, &found_expected, &found_p, &err));
+    assert_ok(cna_overlap_by_chance(groups, n_groups, n_common, &found_expected, &found_p, &err));
     assert_close(found_expected, expected, 1e-12);
     assert_close(found_p, p, 1e-9);
 }
@@ -33,7 +33,7 @@ static void test_one_group(void **state)
 {
     (void)state;
     static const struct {
-        cna_chance_group group;
+        cna_overlap_group group;
         size_t n_common;
         double expected, p;
     } cases[] = {
@@ -63,9 +63,9 @@ static void test_one_group(void **state)
 static void test_layers(void **state)
 {
     (void)state;
-    static const cna_chance_group small[] = {{1280, 9, 3}, {1280, 1, 0}, {1280, 0, 9}, {1280, 15, 13}};
-    static const cna_chance_group late[] = {{8192, 5, 2}, {8192, 30, 40}, {8192, 96, 89}};
-    static const cna_chance_group full[] = {{20, 12, 15}, {20, 18, 19}, {20, 20, 3}};
+    static const cna_overlap_group small[] = {{1280, 9, 3}, {1280, 1, 0}, {1280, 0, 9}, {1280, 15, 13}};
+    static const cna_overlap_group late[] = {{8192, 5, 2}, {8192, 30, 40}, {8192, 96, 89}};
+    static const cna_overlap_group full[] = {{20, 12, 15}, {20, 18, 19}, {20, 20, 3}};
     check_chance(small, N(small), 1, 0.17343749999999999, 0.16067362733163035);
     check_chance(late, N(late), 6, 1.190673828125, 0.0012161823505076393);
     check_chance(full, N(full), 31, 29.100000000000001, 0.081630546955624328);
@@ -85,7 +85,7 @@ static void test_by_counting(void **state)
 {
     (void)state;
     enum { FIRST = 5, SECOND = 4, ALL = 1 << (FIRST + SECOND), LOW = (1 << FIRST) - 1 };
-    const cna_chance_group groups[] = {{FIRST, 3, 2}, {SECOND, 1, 3}};
+    const cna_overlap_group groups[] = {{FIRST, 3, 2}, {SECOND, 1, 3}};
     size_t counts[FIRST + SECOND + 1] = {0}, n_draws = 0;
     for (unsigned a = 0; a < ALL; a++) {
         if (bits_of(a & LOW) != 3 || bits_of(a >> FIRST) != 1) continue;
@@ -109,8 +109,8 @@ static void test_too_large(void **state)
     (void)state;
     cna_error err;
     double expected, p;
-    const cna_chance_group groups[] = {{10, 2, 2}, {10, 11, 3}};
-    assert_int_equal(cna_chance_overlap(groups, 2, 0, &expected, &p, &err), CNA_ERR_ARG);
+    const cna_overlap_group groups[] = {{10, 2, 2}, {10, 11, 3}};
+    assert_int_equal(cna_overlap_by_chance(groups, 2, 0, &expected, &p, &err), CNA_ERR_ARG);
     assert_string_equal(err.text, "chance of an overlap: expected sets of at most 10, found 11 and 3");
 }
 
@@ -139,24 +139,24 @@ typedef struct two {
 static cna_status take_chance(void *user, cna_error *err)
 {
     const two *t = user;
-    cna_chance chance;
-    return cna_circuit_chance(t->a, t->b, &chance, err);
+    cna_overlap_chance chance;
+    return cna_circuit_overlap_chance(t->a, t->b, &chance, err);
 }
 
 static void test_circuits(void **state)
 {
     (void)state;
     cna_error err;
-    cna_chance chance, swapped;
+    cna_overlap_chance chance, swapped;
     two t = {make_circuit(3, 10, ids_a, N(ids_a)), make_circuit(3, 10, ids_b, N(ids_b))};
-    assert_ok(cna_circuit_chance(t.a, t.b, &chance, &err));
+    assert_ok(cna_circuit_overlap_chance(t.a, t.b, &chance, &err));
     assert_int_equal(chance.n_neurons, 30);
     assert_close(chance.expected, 4 * 3 / 30.0, 1e-12);
     assert_close(chance.expected_layers, 3 * 2 / 10.0, 1e-12);
     /* Two in common: of 30, (C(4,2) C(26,1) + C(4,3)) / C(30,3); of layer 2, C(3,2) / C(10,2). */
     assert_close(chance.p, (6 * 26 + 4) / 4060.0, 1e-12);
     assert_close(chance.p_layers, 3 / 45.0, 1e-12);
-    assert_ok(cna_circuit_chance(t.b, t.a, &swapped, &err));
+    assert_ok(cna_circuit_overlap_chance(t.b, t.a, &swapped, &err));
     assert_close(swapped.p, chance.p, 1e-12);
     assert_close(swapped.p_layers, chance.p_layers, 1e-12);
     support_fail_allocations(take_chance, &t);
@@ -168,17 +168,17 @@ static void test_unstated_shapes(void **state)
 {
     (void)state;
     cna_error err;
-    cna_chance chance;
+    cna_overlap_chance chance;
     cna_circuit *foreign = make_circuit(0, 0, ids_a, N(ids_a)), *other = make_circuit(0, 0, ids_b, N(ids_b));
-    assert_ok(cna_circuit_chance(foreign, other, &chance, &err));
+    assert_ok(cna_circuit_overlap_chance(foreign, other, &chance, &err));
     assert_int_equal(chance.n_neurons, 0);
     assert_true(isnan(chance.expected) && isnan(chance.p) && isnan(chance.expected_layers) && isnan(chance.p_layers));
     other->info.n_layers = 3;
     other->info.mlp_dim = 10;
-    assert_ok(cna_circuit_chance(foreign, other, &chance, &err));
+    assert_ok(cna_circuit_overlap_chance(foreign, other, &chance, &err));
     assert_int_equal(chance.n_neurons, 30);
     other->info.mlp_dim = 9;
-    assert_int_equal(cna_circuit_chance(foreign, other, &chance, &err), CNA_ERR_MISMATCH);
+    assert_int_equal(cna_circuit_overlap_chance(foreign, other, &chance, &err), CNA_ERR_MISMATCH);
     assert_string_equal(err.text, "circuits: expected neurons within 3 layers of 9, the shape that the other file "
                                   "states, found layer 2 neuron 9");
     cna_circuit_free(foreign);
@@ -192,8 +192,8 @@ static void test_simulated(void **state)
     enum { LAYERS = 4, WIDTH = 64, DRAWS = 4000 };
     static const size_t n_a[LAYERS] = {2, 0, 9, 20}, n_b[LAYERS] = {1, 5, 12, 16};
     numbers random = {7};
-    cna_chance_group groups[LAYERS];
-    for (size_t i = 0; i < LAYERS; i++) groups[i] = (cna_chance_group){WIDTH, n_a[i], n_b[i]};
+    cna_overlap_group groups[LAYERS];
+    for (size_t i = 0; i < LAYERS; i++) groups[i] = (cna_overlap_group){WIDTH, n_a[i], n_b[i]};
     double sum = 0, expected = 0, p;
     size_t n_small = 0;
     for (size_t draw = 0; draw < DRAWS; draw++) {
@@ -208,7 +208,7 @@ static void test_simulated(void **state)
             }
             for (size_t i = 0; i < n_a[layer]; i++) n_common += in_b[i];
         }
-        assert_ok(cna_chance_overlap(groups, LAYERS, n_common, &expected, &p, &err));
+        assert_ok(cna_overlap_by_chance(groups, LAYERS, n_common, &expected, &p, &err));
         sum += (double)n_common;
         n_small += p <= 0.05;
     }

@@ -15,7 +15,7 @@ typedef struct cli_compare_side {
 typedef struct cli_compare_pair {
     size_t a, b;
     cna_overlap overlap;
-    cna_chance chance;
+    cna_overlap_chance chance;
     cna_circuit_difference difference;
 } cli_compare_pair;
 

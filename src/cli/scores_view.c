@@ -17,7 +17,7 @@ static const cna_ranking rankings[N_RANKINGS] = {
 typedef struct column {
     cna_profile profile;
     cna_overlap with_delta; /* a: the delta circuit, b: this one */
-    cna_chance chance;      /* of that overlap */
+    cna_overlap_chance chance; /* of that overlap */
     cna_overlap with_asked; /* a: the circuit that was asked for */
 } column;
 
@@ -28,7 +28,7 @@ static cna_status measure(const cna_circuit *asked, cna_circuit *const *circuits
         column *c = &columns[i];
         status = cna_circuit_profile(circuits[i], 0, &c->profile, err);
         if (status == CNA_OK) status = cna_circuit_overlap(circuits[DELTA], circuits[i], &c->with_delta, err);
-        if (status == CNA_OK) status = cna_circuit_chance(circuits[DELTA], circuits[i], &c->chance, err);
+        if (status == CNA_OK) status = cna_circuit_overlap_chance(circuits[DELTA], circuits[i], &c->chance, err);
         if (status == CNA_OK) status = cna_circuit_overlap(asked, circuits[i], &c->with_asked, err);
     }
     return status;

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "method/chance.h"
+#include "method/overlap.h"
 #include "method/circuit.h"
 
 static uint32_t stated(uint32_t a, uint32_t b)
@@ -24,13 +24,14 @@ static cna_status check_inside(const cna_circuit *circuit, uint32_t n_layers, ui
     return CNA_OK;
 }
 
-cna_status cna_circuit_chance(const cna_circuit *a, const cna_circuit *b, cna_chance *out, cna_error *err)
+cna_status cna_circuit_overlap_chance(const cna_circuit *a, const cna_circuit *b, cna_overlap_chance *out,
+                                      cna_error *err)
 {
     cna_overlap overlap;
     CNA_TRY(cna_circuit_overlap(a, b, &overlap, err));
     uint32_t n_layers = stated(a->info.n_layers, b->info.n_layers);
     uint32_t mlp_dim = stated(a->info.mlp_dim, b->info.mlp_dim);
-    cna_chance chance = {0, NAN, NAN, NAN, NAN};
+    cna_overlap_chance chance = {0, NAN, NAN, NAN, NAN};
     if (n_layers == 0 || mlp_dim == 0) {
         *out = chance;
         return CNA_OK;
@@ -38,15 +39,16 @@ cna_status cna_circuit_chance(const cna_circuit *a, const cna_circuit *b, cna_ch
     CNA_TRY(check_inside(a, n_layers, mlp_dim, err));
     CNA_TRY(check_inside(b, n_layers, mlp_dim, err));
     chance.n_neurons = (size_t)n_layers * mlp_dim;
-    cna_chance_group *layers;
+    cna_overlap_group *layers;
     CNA_TRY(cna_alloc(&layers, n_layers, sizeof *layers, "layer profiles", err));
     for (uint32_t i = 0; i < n_layers; i++) layers[i].n = mlp_dim;
     for (size_t i = 0; i < a->n_neurons; i++) layers[a->neurons[i].layer].n_a++;
     for (size_t i = 0; i < b->n_neurons; i++) layers[b->neurons[i].layer].n_b++;
-    const cna_chance_group all = {chance.n_neurons, a->n_neurons, b->n_neurons};
-    cna_status status = cna_chance_overlap(&all, 1, overlap.n_common, &chance.expected, &chance.p, err);
+    const cna_overlap_group all = {chance.n_neurons, a->n_neurons, b->n_neurons};
+    cna_status status = cna_overlap_by_chance(&all, 1, overlap.n_common, &chance.expected, &chance.p, err);
     if (status == CNA_OK) {
-        status = cna_chance_overlap(layers, n_layers, overlap.n_common, &chance.expected_layers, &chance.p_layers, err);
+        status = cna_overlap_by_chance(layers, n_layers, overlap.n_common, &chance.expected_layers, &chance.p_layers,
+                                       err);
     }
     cna_free(layers);
     if (status == CNA_OK) *out = chance;

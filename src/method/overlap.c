@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Overlaps of random sets. */
-#include "method/chance.h"
+#include "method/overlap.h"
 
 #include <math.h>
 
@@ -10,18 +10,18 @@ typedef struct distribution {
     size_t first, n;
 } distribution;
 
-static size_t least_overlap(const cna_chance_group *g)
+static size_t least_overlap(const cna_overlap_group *g)
 {
     return g->n_a > g->n - g->n_b ? g->n_a - (g->n - g->n_b) : 0;
 }
 
-static size_t greatest_overlap(const cna_chance_group *g)
+static size_t greatest_overlap(const cna_overlap_group *g)
 {
     return g->n_a < g->n_b ? g->n_a : g->n_b;
 }
 
 /* P(X = x + 1) / P(X = x). */
-static double ratio(const cna_chance_group *g, size_t x)
+static double ratio(const cna_overlap_group *g, size_t x)
 {
     double others = (double)(g->n - g->n_a) - (double)g->n_b + (double)x;
     return (double)(g->n_a - x) * (double)(g->n_b - x) / ((double)(x + 1) * (others + 1));
@@ -38,7 +38,7 @@ static void trim(distribution *d)
     for (size_t i = 0; skip != 0 && i < d->n; i++) d->terms[i] = d->terms[i + skip];
 }
 
-static cna_status of_group(const cna_chance_group *g, distribution *out, cna_error *err)
+static cna_status of_group(const cna_overlap_group *g, distribution *out, cna_error *err)
 {
     size_t first = least_overlap(g), last = greatest_overlap(g);
     *out = (distribution){.first = first, .n = last - first + 1};
@@ -79,8 +79,8 @@ static double tail(const distribution *d, size_t n_common)
     return fmin(1, p);
 }
 
-cna_status cna_chance_overlap(const cna_chance_group *groups, size_t n_groups, size_t n_common, double *expected,
-                              double *p, cna_error *err)
+cna_status cna_overlap_by_chance(const cna_overlap_group *groups, size_t n_groups, size_t n_common, double *expected,
+                                 double *p, cna_error *err)
 {
     distribution sum = {.n = 1}, one = {0};
     double mean = 0;
@@ -88,7 +88,7 @@ cna_status cna_chance_overlap(const cna_chance_group *groups, size_t n_groups, s
     CNA_TRY(cna_alloc(&sum.terms, 1, sizeof *sum.terms, "chance of an overlap", err));
     sum.terms[0] = 1;
     for (size_t i = 0; i < n_groups; i++) {
-        const cna_chance_group *g = &groups[i];
+        const cna_overlap_group *g = &groups[i];
         if (g->n_a > g->n || g->n_b > g->n) {
             status = cna_fail(err, CNA_ERR_ARG, "chance of an overlap: expected sets of at most %zu, found %zu and %zu",
                               g->n, g->n_a, g->n_b);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * How large the overlap of two random sets is (docs/METHOD.md section 11). Plain functions of numbers. */
-#ifndef CNA_METHOD_CHANCE_H
-#define CNA_METHOD_CHANCE_H
+#ifndef CNA_METHOD_OVERLAP_H
+#define CNA_METHOD_OVERLAP_H
 
 #include "base/memory.h"
 
 /* n things, of which one set holds n_a and another n_b, each drawn at random without replacement. */
-typedef struct cna_chance_group {
+typedef struct cna_overlap_group {
     size_t n, n_a, n_b;
-} cna_chance_group;
+} cna_overlap_group;
 
 /* The overlap X = sum of X_g over independent groups g, each hypergeometric:
  *
@@ -23,7 +23,7 @@ typedef struct cna_chance_group {
  * Errors:   ERR_ARG for a set larger than its group; ERR_MEMORY.
  * Source:   one group: Johnson, Kemp and Kotz, Univariate discrete distributions, section 6.1; the same value as
  *           scipy.stats.hypergeom(n, n_a, n_b).sf(n_common - 1). */
-CNA_MUST_CHECK cna_status cna_chance_overlap(const cna_chance_group *groups, size_t n_groups, size_t n_common,
-                                             double *expected, double *p, cna_error *err);
+CNA_MUST_CHECK cna_status cna_overlap_by_chance(const cna_overlap_group *groups, size_t n_groups, size_t n_common,
+                                                double *expected, double *p, cna_error *err);
 
 #endif

@@ -16,9 +16,9 @@ static const cna_ranking rankings[N_RANKINGS] = {
 /* One ranking's circuit beside the others. */
 typedef struct column {
     cna_profile profile;
-    cna_overlap with_delta; /* a: the delta circuit, b: this one */
+    cna_overlap with_delta;    /* a: the delta circuit, b: this one */
     cna_overlap_chance chance; /* of that overlap */
-    cna_overlap with_asked; /* a: the circuit that was asked for */
+    cna_overlap with_asked;    /* a: the circuit that was asked for */
 } column;
 
 static cna_status measure(const cna_circuit *asked, cna_circuit *const *circuits, column *columns, cna_error *err)

@@ -117,8 +117,10 @@ lint: ## layers, sizes, banned calls, exported names
 	@CC=$(CC) BUILD=$(BUILD) tools/lint.sh
 
 VERSION   = $(shell sed -n 's/^\#define CNA_VERSION "\(.*\)"/\1/p' include/cna.h)
-install: all ## install program, header, library and cna.pc under PREFIX (/usr/local)
+install: all ## install program, headers, library, cna.pc and contrast sets under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -d $(DESTDIR)$(PREFIX)/share/cna/contrasts
+	install -m 644 contrasts/*.txt contrasts/README.md $(DESTDIR)$(PREFIX)/share/cna/contrasts/
 	install -m 755 $(BUILD)/cna $(DESTDIR)$(PREFIX)/bin/cna
 	install -m 644 include/cna.h include/cna_study.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(BUILD)/libcna.a $(DESTDIR)$(PREFIX)/lib/libcna.a

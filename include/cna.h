@@ -373,6 +373,27 @@ typedef struct cna_overlap {
 CNA_API CNA_MUST_CHECK cna_status cna_circuit_overlap(const cna_circuit *a, const cna_circuit *b, cna_overlap *out,
                                                       cna_error *err);
 
+/* The overlap that two circuits would have by chance (METHOD section 9). NaN where neither file states the model's
+ * shape. */
+typedef struct cna_overlap_chance {
+    size_t n_neurons;              /* of the model; 0 where not stated */
+    double expected, p;            /* sets of these sizes from all neurons: mean overlap, P(one at least as large) */
+    double expected_layers, p_layers; /* sets with these layer profiles: each layer's part from that layer's neurons.
+                                    * Two circuits that fill the same layers overlap for that alone */
+} cna_overlap_chance;
+/* Errors: as cna_circuit_overlap; ERR_MISMATCH too where a neuron lies outside the shape that the other file states. */
+CNA_API CNA_MUST_CHECK cna_status cna_circuit_overlap_chance(const cna_circuit *a, const cna_circuit *b,
+                                                             cna_overlap_chance *out, cna_error *err);
+
+/* What two files state, and state differently; false where either says nothing about it. */
+typedef struct cna_circuit_difference {
+    bool weights;  /* fingerprints: another model, or another one of the same shape, as base and instruct are */
+    bool prompts;  /* either set */
+    bool prompt_format, date, preset, score, per_layer, layers, universal;
+    bool n_neurons;
+} cna_circuit_difference;
+CNA_API void cna_circuit_compare(const cna_circuit *a, const cna_circuit *b, cna_circuit_difference *out);
+
 /* ------------------------------------------------------------------------------------------- attribution */
 
 typedef struct cna_attribute_options {
@@ -408,6 +429,21 @@ typedef struct cna_attribute_options {
 CNA_API CNA_MUST_CHECK cna_status cna_attribute(const cna_model *model, const cna_prompts *positive,
                                                 const cna_prompts *negative, const cna_attribute_options *options,
                                                 cna_circuit **out, cna_error *err);
+
+/* How neurons are ranked and cut. */
+typedef struct cna_ranking {
+    cna_score score;
+    bool per_layer;
+} cna_ranking;
+/* Several circuits from one pass: out[i] is what cna_attribute gives with the options' score and per_layer replaced by
+ * rankings[i].
+ *   out  [n_rankings] new circuits; all NULL on failure
+ * Errors: as cna_attribute; ERR_ARG for no ranking. */
+CNA_API CNA_MUST_CHECK cna_status cna_attribute_rankings(const cna_model *model, const cna_prompts *positive,
+                                                         const cna_prompts *negative,
+                                                         const cna_attribute_options *options,
+                                                         const cna_ranking *rankings, size_t n_rankings,
+                                                         cna_circuit **out, cna_error *err);
 
 /* -------------------------------------------------------------------------------------------- generation */
 

@@ -139,7 +139,7 @@ for value in 0 x 100001; do
 done
 fails 'attribute: chance in a file without place' 2 'leave --format nous out' \
     attribute -m x $pair --chance --format nous --json
-fails 'attribute: scores as json' 2 '--scores is a table' attribute -m x $pair --scores --json
+fails 'attribute: scores as json' 2 'give -o FILE' attribute -m x $pair --scores --json
 fails 'attribute: word' 2 "unexpected argument 'x'" attribute x
 
 fails 'generate: no model' 2 '-m DIR is required' generate --prompt x
@@ -174,11 +174,15 @@ for flag in run k-list perplexity cross-fit caa alphas caa-layer; do
     fails "sweep: $flag is planned" 2 "--$flag: not available yet" sweep "--$flag" x
 done
 
-fails 'compare: one file' 2 'expected two circuit files, found 1' compare a.json
-fails 'compare: three files' 2 "unexpected argument 'c.json'" compare a.json b.json c.json
+fails 'compare: one file' 2 'expected two circuit files or more, found 1' compare a.json
+fails 'compare: 27 files' 2 "unexpected argument '27'" compare $(seq 27)
 fails 'compare: missing file' 1 "$work/none.json" compare "$work/none.json" "$work/none.json"
 fails 'inspect: nothing' 2 'expected a model folder, a circuit file or a run file' inspect
-fails 'inspect: two things' 2 'expected one thing to inspect' inspect a.json -m b
+fails 'inspect: two models' 2 'expected one model to inspect' inspect . -m b
+fails 'inspect: a circuit without a model for its neurons' 2 'need a circuit file and -m DIR' inspect a.json --top 3
+fails 'inspect: prompts without a model' 2 'need a circuit file and -m DIR' inspect a.json --neuron 7:1 --prompts p.txt
+fails 'inspect: three sets of prompts' 2 'found both' inspect a.json -m b --prompts p --positive q
+fails 'inspect: no tokens' 2 '--top: expected a whole number from 1' inspect a.json -m b --top 0
 fails 'inspect: missing circuit' 1 "$work/none.json" inspect "$work/none.json"
 fails 'inspect: neuron' 2 '--neuron: expected LAYER:NEURON' inspect --neuron 7
 fails 'tokenize: two sources' 2 'exclude each other' tokenize -m x a --file b
@@ -204,7 +208,14 @@ printf '%s\n' '{"neurons": {"7,-1,1": 0.5, "7,-1,2": -0.25, "5,-1,9": 1.5}}' > "
 printf '%s\n' '{"7": [1, 2], "6": [3]' > "$work/cut.json"
 printf '%s\n' '[1, 2]' > "$work/list.json"
 printf '%s\n' '{"7": [-1]}' > "$work/negative.json"
-works 'compare: foreign files' 'in both: 2 neurons' compare "$work/lists.json" "$work/nous.json"
+works 'compare: foreign files' '' compare "$work/lists.json" "$work/nous.json"
+check 'compare: overlap of foreign files' grep -qE '^  A B +2 +66.7% +66.7% +0.5000 +- +- +- +-$' "$out"
+works 'compare: three foreign files' 'B C' compare "$work/lists.json" "$work/nous.json" "$work/nous.json"
+check 'compare: matrix' grep -qE '^  A +- +0.5000 +0.5000$' "$out"
+works 'compare: chance in json is not known' '"chance":{"n_neurons":null,"expected":null,' \
+    compare --json "$work/lists.json" "$work/nous.json"
+works 'compare: three files in json' '"pairs":[{"a":0,"b":1,"n_a":3,' \
+    compare --json "$work/lists.json" "$work/nous.json" "$work/nous.json"
 works 'compare: json' '"n_common":2' compare --json "$work/lists.json" "$work/nous.json"
 works 'inspect: foreign file' 'not stated by the file' inspect "$work/nous.json"
 works 'inspect: neuron of a circuit' 'rank 1 of 3' inspect "$work/nous.json" --neuron 5:9
@@ -260,7 +271,10 @@ check_success 'attribute: table' '20 of 20 neurons'
 check 'attribute: writes the circuit' grep -q '"cna-circuit"' "$work/circuit.json"
 check 'attribute: table fits 120 columns' awk 'length > 120 { exit 1 }' "$out"
 check 'attribute: says the format' grep -q 'prompts as chat' "$err"
-works 'attribute: scores side by side' 'in the circuit  100.0%' $a $pair --universal none --top-k 20 --scores
+works 'attribute: scores side by side' '' $a $pair --universal none --top-k 20 --scores
+check 'attribute: the circuit is delta'"'"'s' grep -qE '^ +in the circuit +100\.0% ' "$out"
+works 'attribute: scores in json' '"type":"scores"' $a $pair --universal none --top-k 20 --scores --json -o "$work/s.json" -q
+check 'attribute: scores change no byte of the circuit' cmp -s "$work/s.json" "$work/circuit.json"
 works 'attribute: json is the circuit' '"cna-circuit"' $a $pair --universal none --top-k 20 --json -q
 check 'attribute: the same bytes either way' cmp -s "$out" "$work/circuit.json"
 works 'attribute: -o - is standard output' '"cna-circuit"' $a $pair --universal none --top-k 20 -o -
@@ -356,7 +370,39 @@ works 'inspect: model' 'in all; 0.1 % is' inspect "$model"
 works 'inspect: model as json' '"type":"model"' inspect "$model" --json
 works 'inspect: circuit as json' '"type":"circuit"' inspect "$work/circuit.json" --json
 fails 'inspect: neuron of a model' 2 '--neuron needs a circuit file' inspect "$model" --neuron 0:0
-works 'compare: circuit with itself' 'Jaccard 1.0000' compare "$work/circuit.json" "$work/circuit.json"
+works 'inspect: neurons on a model' 'promotes' inspect "$work/circuit.json" -m "$model" --top 4
+check 'inspect: a line for each neuron' test "$(wc -l < "$out")" -eq 5
+check 'inspect: neurons fit 120 columns' awk 'length > 120 { exit 1 }' "$out"
+works 'inspect: one neuron on a model' 'promoted' inspect "$work/circuit.json" -m "$model" --neuron 0:5 --top 3 $pair
+check 'inspect: a neuron outside the circuit' grep -q 'not in the circuit' "$out"
+check 'inspect: activations on each prompt' test "$(grep -c '%.*%' "$out")" -eq 6
+check 'inspect: one neuron fits 120 columns' awk 'length > 120 { exit 1 }' "$out"
+works 'inspect: one neuron in json' '"type":"neurons"' \
+    inspect "$work/circuit.json" -m "$model" --neuron 7:5 --prompts "$work/pos.txt" --json
+check 'inspect: each prompt in json' grep -q '"sets":\[{"set":"prompts","mean":{"h":.*"prompts":\[{"prompt":"' "$out"
+run inspect "$work/circuit.json" -m "$model" --neuron 7:5 --json
+mv "$out" "$work/kept"
+run inspect "$work/circuit.json" -m "$model" --neuron 7:5 --json --stream always
+check 'inspect: streamed weights give the same bytes' cmp -s "$out" "$work/kept"
+fails 'inspect: neuron outside the model' 1 "expected one within this model's" \
+    inspect "$work/circuit.json" -m "$model" --neuron 8:0
+sed 's/"mlp_dim": *1280/"mlp_dim": 1281/' "$work/circuit.json" > "$work/wider.json"
+fails 'inspect: circuit of another shape' 1 '8 layers of 1281 neurons' inspect "$work/wider.json" -m "$model"
+fails 'inspect: circuit on no model' 1 "$work/nowhere: cannot be opened" inspect "$work/circuit.json" -m "$work/nowhere"
+fails 'inspect: no such circuit' 1 "$work/none.json" inspect "$work/none.json" -m "$model"
+fails 'inspect: prompts that are missing' 1 "$work/none.txt" \
+    inspect "$work/circuit.json" -m "$model" --prompts "$work/none.txt"
+works 'inspect: another model of the same shape' 'promotes' inspect "$work/circuit.json" -m "${model%/*}/llama-base"
+check 'inspect: says that weights differ' grep -q 'made on other weights' "$err"
+works 'inspect: foreign circuit on a model' 'promotes' inspect "$work/nous.json" -m "$model"
+works 'compare: circuit with itself' '' compare "$work/circuit.json" "$work/circuit.json"
+check 'compare: all in both' grep -qE '^  A B +20 +100.0% +100.0% +1.0000 +0.03906 ' "$out"
+check 'compare: nothing differs' test "$(grep -c differ "$out")" -eq 0
+run $a $pair --raw --universal none --top-k 10 --score d -q -o "$work/other.json"
+works 'compare: says what differs' 'A and B differ in: chat or raw prompts, score, number of neurons' \
+    compare "$work/circuit.json" "$work/other.json"
+works 'compare: what differs in json' '"differ":["prompt_format","score","n_neurons"]' \
+    compare "$work/circuit.json" "$work/other.json" --json
 fails 'compare: other shape' 1 '7' compare "$work/circuit.json" "$work/shape.json"
 
 works 'tokenize: text' 'tokens' tokenize -m "$model" 'How do clouds form?'

@@ -108,6 +108,45 @@ static void test_info(void **state)
     cna_circuit_free(circuit);
 }
 
+/* Every circuit of one pass over several rankings is the one that its own pass gives. */
+static void test_rankings(void **state)
+{
+    const fixture *f = *state;
+    static const cna_ranking rankings[] = {
+        {CNA_SCORE_DELTA, false}, {CNA_SCORE_D, false}, {CNA_SCORE_WRITE, false}, {CNA_SCORE_DELTA, true}};
+    enum { N_RANKINGS = sizeof rankings / sizeof rankings[0] };
+    cna_error err;
+    cna_circuit *together[N_RANKINGS];
+    cna_attribute_options options = {.k = 24, .score = CNA_SCORE_D};
+    assert_ok(cna_attribute_rankings(f->model, f->positive, f->negative, &options, rankings, N_RANKINGS, together,
+                                     &err));
+    for (size_t i = 0; i < N_RANKINGS; i++) {
+        char *json_alone, *json_together;
+        options.score = rankings[i].score;
+        options.per_layer = rankings[i].per_layer;
+        cna_circuit *alone = attribute(f, f->positive, &options);
+        assert_ok(cna_circuit_to_json(alone, CNA_CIRCUIT_CNA, &json_alone, &err));
+        assert_ok(cna_circuit_to_json(together[i], CNA_CIRCUIT_CNA, &json_together, &err));
+        assert_string_equal(json_alone, json_together);
+        cna_free(json_alone);
+        cna_free(json_together);
+        cna_circuit_free(alone);
+        cna_circuit_free(together[i]);
+    }
+    /* All or none: as many as are not universal, which lie in few layers, cannot be had as a quota of each. */
+    const cna_ranking last[] = {{CNA_SCORE_DELTA, false}, {CNA_SCORE_DELTA, true}};
+    cna_attribute_options most = {.fraction = 1, .universal_threshold = 0.02, .universal_share = 0.5};
+    cna_circuit *none[2] = {NULL, NULL}, *every = attribute(f, f->positive, &most);
+    most.k = every->n_neurons;
+    most.fraction = 0;
+    cna_circuit_free(every);
+    assert_int_equal(cna_attribute_rankings(f->model, f->positive, f->negative, &most, last, 2, none, &err),
+                     CNA_ERR_ARG);
+    assert_true(none[0] == NULL && none[1] == NULL);
+    assert_int_equal(cna_attribute_rankings(f->model, f->positive, f->negative, &most, last, 0, none, &err),
+                     CNA_ERR_ARG);
+}
+
 static void test_presets_and_universal(void **state)
 {
     support_skip_if_brief();
@@ -336,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_prompt_order),
         cmocka_unit_test(test_info),
+        cmocka_unit_test(test_rankings),
         cmocka_unit_test(test_presets_and_universal),
         cmocka_unit_test(test_refused_options),
         cmocka_unit_test(test_sweep),

@@ -92,7 +92,7 @@ static const cli_option options[] = {
     {.name = "scores",
      .kind = CLI_SWITCH,
      .offset = FIELD(scores),
-     .help = "also show where each of the three would put as many neurons (two more passes)"},
+     .help = "also show where each score, and delta with a quota by layer, puts as many neurons"},
     {.name = "stability",
      .kind = CLI_COUNT,
      .value = "[N]",
@@ -153,10 +153,12 @@ static int check(const arguments *a)
     if (a->format != CNA_CIRCUIT_CNA && a->output == NULL && !a->common.json) {
         return cli_usage("--format is the circuit file's format; give -o FILE or --json as well");
     }
-    bool table = !a->common.json && (a->output == NULL || strcmp(a->output, "-") != 0);
-    if (a->scores && !table) return cli_usage("--scores is a table; leave --json and -o - out");
-    bool to_stdout = a->output == NULL ? a->common.json : strcmp(a->output, "-") == 0;
-    if ((a->n_halvings != 0 || a->n_shuffles != 0) && a->format != CNA_CIRCUIT_CNA && to_stdout) {
+    bool circuit_alone = a->output != NULL ? strcmp(a->output, "-") == 0 : a->common.json;
+    if (a->scores && circuit_alone) {
+        return cli_usage("--scores: expected a table, or -o FILE with --json, found the circuit file itself asked for "
+                         "on standard output; give -o FILE");
+    }
+    if ((a->n_halvings != 0 || a->n_shuffles != 0) && a->format != CNA_CIRCUIT_CNA && circuit_alone) {
         return cli_usage("--stability and --chance have no place in the reference code's files; leave --format nous out");
     }
     bool unfiltered = a->universal != NULL ? strcmp(a->universal, "none") == 0 : a->preset == CNA_PRESET_NOUS;
@@ -224,12 +226,15 @@ static int attribute(const arguments *a, const cna_model *model, const cna_promp
     cli_note("%zu positive and %zu negative prompts as %s", cna_prompts_count(positive),
              cna_prompts_count(negative), strcmp(format_name, "chat") == 0 ? "chat" : "raw text");
     cna_error err;
-    cna_circuit *circuit = NULL;
-    if (cna_attribute(model, positive, negative, &settings, &circuit, &err) != CNA_OK)
-        return cli_fail_error(&err);
-    code = deliver(a, circuit);
-    if (code == CLI_DONE && a->scores) code = cli_show_scores(model, positive, negative, &settings, circuit);
-    cna_circuit_free(circuit);
+    cna_circuit *circuits[CLI_SCORE_CIRCUITS] = {NULL}; /* the one asked for, and with --scores the others */
+    if (a->scores) {
+        code = cli_attribute_scores(model, positive, negative, &settings, circuits);
+    } else if (cna_attribute(model, positive, negative, &settings, &circuits[0], &err) != CNA_OK) {
+        code = cli_fail_error(&err);
+    }
+    if (code == CLI_DONE) code = deliver(a, circuits[0]);
+    if (code == CLI_DONE && a->scores) code = cli_show_scores(circuits, a->common.json);
+    for (int i = 0; i < CLI_SCORE_CIRCUITS; i++) cna_circuit_free(circuits[i]);
     return code;
 }
 

@@ -2,6 +2,7 @@
  * cna inspect: what a model folder, a circuit file or a run file holds. */
 #include "cli/circuit_view.h"
 #include "cli/commands.h"
+#include "cli/inspect_neuron.h"
 #include "cli/inspect_run.h"
 #include "cli/output.h"
 #include "cli/setup.h"
@@ -14,6 +15,8 @@ typedef struct arguments {
     cli_common common;
     bool choose_neuron;
     uint32_t layer, neuron;
+    size_t top;
+    const char *positive, *negative, *prompts;
 } arguments;
 
 static int read_neuron(void *user, const char *value)
@@ -36,12 +39,36 @@ static int read_neuron(void *user, const char *value)
     return CLI_DONE;
 }
 
+#define FIELD(member) offsetof(arguments, member)
+
 static const cli_option options[] = {
     {.name = "neuron",
      .kind = CLI_CALL,
      .value = "L:J",
      .call = read_neuron,
-     .help = "of a circuit: the entry of neuron J of layer L, both zero-based"},
+     .help = "neuron J of layer L, both zero-based: its entry in a circuit; with -m what it writes"},
+    {.name = "top",
+     .kind = CLI_COUNT,
+     .value = "N",
+     .offset = FIELD(top),
+     .min = 1,
+     .max = 1000,
+     .help = "of a circuit and -m: so many tokens each way of --neuron, else so many neurons (10)"},
+    {.name = "positive",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = FIELD(positive),
+     .help = "of a circuit and -m: measure its neurons on these prompts ..."},
+    {.name = "negative",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = FIELD(negative),
+     .help = "... and on these"},
+    {.name = "prompts",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = FIELD(prompts),
+     .help = "... or on one set alone"},
     {0},
 };
 
@@ -180,6 +207,41 @@ static int inspect_circuit(const arguments *a, const char *path)
     return code;
 }
 
+/* A circuit, and the model whose neurons it names. */
+static int inspect_on_model(const arguments *a)
+{
+    if (a->prompts != NULL && (a->positive != NULL || a->negative != NULL)) {
+        return cli_usage("expected --prompts or --positive and --negative, found both");
+    }
+    const cli_neuron_request request = {
+        .common = &a->common,
+        .choose_neuron = a->choose_neuron,
+        .layer = a->layer,
+        .neuron = a->neuron,
+        .top = a->top,
+        .positive = a->positive,
+        .negative = a->negative,
+        .prompts = a->prompts,
+    };
+    return cli_inspect_neurons(&request);
+}
+
+static int inspect_path(const arguments *a)
+{
+    const char *path = a->common.n_words != 0 ? a->common.words[0] : a->common.model;
+    if (a->common.model == NULL && cli_is_file(path) && cli_is_database(path)) {
+        if (a->choose_neuron) return cli_usage("--neuron needs a circuit file, and %s is a run file", path);
+        return cli_inspect_run(path, a->common.json);
+    }
+    size_t n = strlen(path);
+    bool names_circuit = a->common.model == NULL && n > 5 && strcmp(path + n - 5, ".json") == 0;
+    if (a->common.model != NULL || (!names_circuit && !cli_is_file(path))) {
+        int code = cli_require_folder(path);
+        if (code != CLI_DONE) return code;
+    }
+    return cli_is_folder(path) ? inspect_model(a, path) : inspect_circuit(a, path);
+}
+
 static int run(const cli_command *self, int argc, char **argv)
 {
     arguments a = {0};
@@ -189,29 +251,23 @@ static int run(const cli_command *self, int argc, char **argv)
         return cli_usage("expected a model folder, a circuit file or a run file, found none");
     }
     if (a.common.n_words != 0 && a.common.model != NULL) {
-        return cli_usage("expected one thing to inspect, found '%s' and -m '%s'", a.common.words[0],
-                         a.common.model);
+        if (!cli_is_folder(a.common.words[0])) return inspect_on_model(&a);
+        return cli_usage("expected one model to inspect, or a circuit and -m, found '%s' and -m '%s'",
+                         a.common.words[0], a.common.model);
     }
-    const char *path = a.common.n_words != 0 ? a.common.words[0] : a.common.model;
-    if (a.common.model == NULL && cli_is_file(path) && cli_is_database(path)) {
-        if (a.choose_neuron) return cli_usage("--neuron needs a circuit file, and %s is a run file", path);
-        return cli_inspect_run(path, a.common.json);
+    if (a.top != 0 || a.positive != NULL || a.negative != NULL || a.prompts != NULL) {
+        return cli_usage("--top, --positive, --negative and --prompts need a circuit file and -m DIR");
     }
-    size_t n = strlen(path);
-    bool names_circuit = a.common.model == NULL && n > 5 && strcmp(path + n - 5, ".json") == 0;
-    if (a.common.model != NULL || (!names_circuit && !cli_is_file(path))) {
-        code = cli_require_folder(path);
-        if (code != CLI_DONE) return code;
-    }
-    return cli_is_folder(path) ? inspect_model(&a, path) : inspect_circuit(&a, path);
+    return inspect_path(&a);
 }
 
 const cli_command cli_command_inspect = {
     .name = "inspect",
-    .summary = "what a model folder, a circuit file or a run file holds",
-    .usage = "MODEL | CIRCUIT.json | RUN.db [FLAGS]",
+    .summary = "what a model folder, a circuit file or a run file holds, and what neurons do",
+    .usage = "MODEL | CIRCUIT.json [-m MODEL] | RUN.db [FLAGS]",
     .example = "  cna inspect models/llama-planted-instruct\n  cna inspect refusal.json --neuron 7:123\n"
-               "  cna inspect run.db\n",
+               "  cna inspect refusal.json -m models/llama-planted-instruct --neuron 7:123 \\\n"
+               "              --positive restricted.txt --negative benign.txt\n  cna inspect run.db\n",
     .options = options,
     .max_words = 1,
     .run = run,

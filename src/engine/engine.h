@@ -125,4 +125,28 @@ CNA_MUST_CHECK cna_status cna_engine_last_logits(const cna_model *model, const c
  *   out  [mlp_dim] f64 */
 CNA_MUST_CHECK cna_status cna_engine_down_norms(const cna_model *model, uint32_t layer, double *out, cna_error *err);
 
+/* Column `neuron` of W_down of one layer, as stored.
+ *   out  [hidden_dim] f32
+ * Errors: ERR_INTERNAL for a neuron outside the model. */
+CNA_MUST_CHECK cna_status cna_engine_down_column(const cna_model *model, uint32_t layer, uint32_t neuron, float *out,
+                                                 cna_error *err);
+
+/* What the MLP of one layer writes: out[r, i] = sum over j of W_down[i, j] h[r, j], over the stored weights.
+ *   h    [n_rows, mlp_dim] f32
+ *   out  [n_rows, hidden_dim] f64
+ * Numerics: f64, in an order fixed by mlp_dim; h is not rounded, as a bf16 run's products round it. */
+CNA_MUST_CHECK cna_status cna_engine_down_product(const cna_model *model, uint32_t layer, const float *h, size_t n_rows,
+                                                  double *out, cna_error *err);
+
+/* Directions of the residual stream read off in the vocabulary, without the final norm's division:
+ *
+ *   out[r, v] = sum over i of W_U[v, i] w[i] x[r, i],   W_U the output head, w the final norm's weight
+ *
+ *   x    [n_rows, hidden_dim] f32
+ *   out  [n_rows, vocab_size] f64
+ * Numerics: f64 over the stored weights, in an order fixed by hidden_dim. Reads the head from the file's mapping once,
+ *           where weights are kept and where they stream. */
+CNA_MUST_CHECK cna_status cna_engine_unembed(const cna_model *model, const float *x, size_t n_rows, double *out,
+                                             cna_error *err);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * cna_attribute: prompts to token ids, one pass of the engine, measurements to a circuit. The arithmetic is
+ * cna_attribute: prompts to token ids, one pass of the engine, measurements to circuits. The arithmetic is
  * in contrast.c, universal.c and select.c. */
 #include <stdio.h>
 #include <string.h>
@@ -218,7 +218,8 @@ static cna_status name_universal(const cna_attribute_options *options, bool with
     return CNA_OK;
 }
 
-static void describe(const plan *p, const cna_model_info *model, cna_circuit_info *info)
+static void describe(const plan *p, const cna_selection *selection, const cna_model_info *model,
+                     cna_circuit_info *info)
 {
     snprintf(info->model_name, sizeof info->model_name, "%s", model->name);
     snprintf(info->architecture, sizeof info->architecture, "%s", model->architecture);
@@ -228,11 +229,11 @@ static void describe(const plan *p, const cna_model_info *model, cna_circuit_inf
     info->mlp_dim = model->mlp_dim;
     info->hidden_dim = model->hidden_dim;
     info->preset = p->preset;
-    info->score = p->selection.score;
-    info->fraction = p->selection.k == 0 ? p->selection.fraction : 0;
+    info->score = selection->score;
+    info->fraction = selection->k == 0 ? selection->fraction : 0;
     info->first_layer = p->first_layer;
     info->last_layer = p->last_layer;
-    info->per_layer = p->selection.per_layer;
+    info->per_layer = selection->per_layer;
     info->universal_threshold = p->with_universal ? p->threshold : 0;
     info->universal_share = p->with_universal ? p->share : 0;
     snprintf(info->prompt_format, sizeof info->prompt_format, "%s", p->chat ? "chat" : "raw");
@@ -262,11 +263,12 @@ static cna_status check_difference(const cna_circuit *circuit, cna_score score, 
 }
 
 static cna_status fill_circuit(const work *w, const cna_prompts *positive, const cna_prompts *negative,
-                               const cna_attribute_options *options, cna_circuit *circuit, cna_error *err)
+                               const cna_attribute_options *options, const cna_selection *selection,
+                               cna_circuit *circuit, cna_error *err)
 {
     const plan *p = w->plan;
     uint32_t n_layers = p->last_layer - p->first_layer + 1;
-    describe(p, w->info, &circuit->info);
+    describe(p, selection, w->info, &circuit->info);
     circuit->info.has_delta = true;
     circuit->info.has_measures = true;
     CNA_TRY(name_universal(options, p->with_universal, &circuit->info, err));
@@ -278,12 +280,20 @@ static cna_status fill_circuit(const work *w, const cna_prompts *positive, const
     }
     circuit->info.n_universal = circuit->n_universal;
     CNA_TRY(cna_select(w->neurons, (size_t)n_layers * w->info->mlp_dim, n_layers, circuit->universal,
-                       circuit->n_universal, &p->selection, &circuit->neurons, &circuit->n_neurons, err));
-    CNA_TRY(check_difference(circuit, p->selection.score, err));
-    if (w->resample != NULL) {
-        CNA_TRY(cna_resample_finish(w->resample, w->neurons, (size_t)n_layers * w->info->mlp_dim, circuit, err));
-    }
+                       circuit->n_universal, selection, &circuit->neurons, &circuit->n_neurons, err));
+    CNA_TRY(check_difference(circuit, selection->score, err));
     return cna_circuit_finish(circuit, "attribution", err);
+}
+
+static cna_status make_circuit(const work *w, const cna_prompts *positive, const cna_prompts *negative,
+                               const cna_attribute_options *options, const cna_ranking *ranking, cna_circuit **out,
+                               cna_error *err)
+{
+    cna_selection selection = w->plan->selection;
+    selection.score = ranking->score;
+    selection.per_layer = ranking->per_layer;
+    CNA_TRY(cna_circuit_create(out, err));
+    return fill_circuit(w, positive, negative, options, &selection, *out, err);
 }
 
 static void free_work(work *w)
@@ -298,26 +308,46 @@ static void free_work(work *w)
     cna_resample_free(w->resample);
 }
 
-cna_status cna_attribute(const cna_model *model, const cna_prompts *positive, const cna_prompts *negative,
-                         const cna_attribute_options *options, cna_circuit **out, cna_error *err)
+cna_status cna_attribute_rankings(const cna_model *model, const cna_prompts *positive, const cna_prompts *negative,
+                                  const cna_attribute_options *options, const cna_ranking *rankings,
+                                  size_t n_rankings, cna_circuit **out, cna_error *err)
 {
     static const cna_attribute_options defaults;
     if (options == NULL) options = &defaults;
     cna_status status = CNA_OK;
     plan p = {0};
     work w = {.model = model, .info = cna_model_get_info(model), .plan = &p};
-    cna_circuit *circuit = NULL;
+    for (size_t i = 0; i < n_rankings; i++) out[i] = NULL;
+    if (n_rankings == 0) return cna_fail(err, CNA_ERR_ARG, "rankings: expected at least one, found none");
     CNA_TRY_CLEANUP(make_plan(model, options, &p, err));
+    p.selection.score = rankings[0].score; /* statistics are the first one's */
+    p.selection.per_layer = rankings[0].per_layer;
     CNA_TRY_CLEANUP(cna_canonical_lists(model, positive, "positive", &p.format, &w.positive, err));
     CNA_TRY_CLEANUP(cna_canonical_lists(model, negative, "negative", &p.format, &w.negative, err));
     if (p.with_universal) CNA_TRY_CLEANUP(tokenize_diverse(&w, options->universal_prompts, err));
     CNA_TRY_CLEANUP(run_pass(&w, options, err));
-    CNA_TRY_CLEANUP(cna_circuit_create(&circuit, err));
-    CNA_TRY_CLEANUP(fill_circuit(&w, positive, negative, options, circuit, err));
-    *out = circuit;
-    circuit = NULL;
+    for (size_t i = 0; i < n_rankings; i++)
+        CNA_TRY_CLEANUP(make_circuit(&w, positive, negative, options, &rankings[i], &out[i], err));
+    if (w.resample != NULL) {
+        size_t n_neurons = (size_t)(p.last_layer - p.first_layer + 1) * w.info->mlp_dim;
+        CNA_TRY_CLEANUP(cna_resample_finish(w.resample, w.neurons, n_neurons, out[0], err));
+    }
 cleanup:
-    cna_circuit_free(circuit);
+    for (size_t i = 0; status != CNA_OK && i < n_rankings; i++) {
+        cna_circuit_free(out[i]);
+        out[i] = NULL;
+    }
     free_work(&w);
     return status;
+}
+
+cna_status cna_attribute(const cna_model *model, const cna_prompts *positive, const cna_prompts *negative,
+                         const cna_attribute_options *options, cna_circuit **out, cna_error *err)
+{
+    const cna_ranking ranking = {options != NULL ? options->score : CNA_SCORE_DELTA,
+                                 options != NULL && options->per_layer};
+    cna_circuit *circuit;
+    CNA_TRY(cna_attribute_rankings(model, positive, negative, options, &ranking, 1, &circuit, err));
+    *out = circuit;
+    return CNA_OK;
 }

@@ -133,13 +133,17 @@ static void check_activations(const reference_model *m, const cna_neuron_view *v
     const cna_config *c = &m->checkpoint.config;
     const reference_taps none = {0};
     cna_error err;
-    double *h, *logits;
+    double *logits;
+    reference_last last;
     cna_neuron_activation sum = {0};
-    assert_ok(cna_alloc(&h, (size_t)c->n_layers * c->mlp_dim, sizeof *h, "test", &err));
+    assert_ok(cna_alloc(&last.h, (size_t)c->n_layers * c->mlp_dim, sizeof(double), "test", &err));
+    assert_ok(cna_alloc(&last.mlp_output, (size_t)c->n_layers * c->hidden_dim, sizeof(double), "test", &err));
+    assert_ok(cna_alloc(&last.residual, (size_t)c->n_layers * c->hidden_dim, sizeof(double), "test", &err));
+    const double *h = last.h;
     assert_ok(cna_alloc(&logits, 5 * (size_t)c->vocab_size, sizeof *logits, "test", &err));
     for (size_t p = 0; p < N_PROMPTS; p++) {
         double largest = 0;
-        reference_model_run(m, prompt_ids[p], 5, 5, &none, logits, h);
+        reference_model_run(m, prompt_ids[p], 5, 5, &none, logits, &last);
         for (size_t j = 0; j < c->mlp_dim; j++) largest = fmax(largest, fabs(h[view->layer * c->mlp_dim + j]));
         cna_neuron_activation expected = expected_activation(m, view, h);
         const cna_neuron_activation *found = &view->activations[p];
@@ -155,7 +159,9 @@ static void check_activations(const reference_model *m, const cna_neuron_view *v
     assert_near(view->means[1].h, sum.h / 2, 1e-12 * fabs(sum.h));
     assert_near(view->means[1].share, sum.share / 2, 1e-12);
     assert_near(view->means[1].projection, sum.projection / 2, 1e-12);
-    cna_free(h);
+    cna_free(last.h);
+    cna_free(last.mlp_output);
+    cna_free(last.residual);
     cna_free(logits);
 }
 

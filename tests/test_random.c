@@ -9,8 +9,8 @@
 #include "method/top.h"
 #include "numbers.h"
 
-/* The first outputs for the seed 1234567, as Rosetta Code lists them under "Pseudo-random numbers/Splitmix64". A bound of
- * 2^64 - 1 takes any of them as it is. */
+/* The first outputs for the seed 1234567, as Rosetta Code lists them under "Pseudo-random numbers/Splitmix64". A bound
+ * of 2^64 - 1 takes any of them as it is. */
 static void test_splitmix64(void **state)
 {
     (void)state;

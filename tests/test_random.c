@@ -9,8 +9,8 @@
 #include "method/top.h"
 #include "numbers.h"
 
-/* The first outputs for the seed 1234567, as Rosetta Code lists them under "Pseudo-random numbers/Splitmix64". A bound of
- * 2^64 - 1 takes any of them as it is. */
+/* The first outputs for the seed 1234567, as Rosetta Code lists them under "Pseudo-random numbers/Splitmix64". A bound
+ * of 2^64 - 1 takes any of them as it is. */
 static void test_splitmix64(void **state)
 {
     (void)state;
@@ -21,7 +21,8 @@ static void test_splitmix64(void **state)
     for (size_t i = 0; i < 5; i++) assert_true(cna_random_below(&at, SIZE_MAX) == expected[i]);
     assert_true(cna_random_state(1, 2, 3, 4) == cna_random_state(1, 2, 3, 4));
     const uint64_t others[] = {cna_random_state(0, 2, 3, 4), cna_random_state(1, 0, 3, 4), cna_random_state(1, 2, 0, 4),
-                               cna_random_state(1, 2, 3, 0), cna_random_state(2, 1, 3, 4), cna_random_state(1, 3, 2, 4)};
+                               cna_random_state(1, 2, 3, 0), cna_random_state(2, 1, 3, 4),
+                               cna_random_state(1, 3, 2, 4)};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         assert_true(others[i] != cna_random_state(1, 2, 3, 4));
 }

@@ -54,11 +54,14 @@ static cna_status read_answer(const rows *r, const char *text, size_t n, int *ou
     return CNA_OK;
 }
 
+static cna_status fail_count(const rows *r, size_t n)
+{
+    return cna_fail(r->err, CNA_ERR_FORMAT, "%s: line %zu: expected 4 choices, found %zu", r->in.path, r->line, n);
+}
+
 static cna_status take_choices(rows *r, size_t n, cna_mmlu_row *row)
 {
-    if (n != 4) {
-        return cna_fail(r->err, CNA_ERR_FORMAT, "%s: line %zu: expected 4 choices, found %zu", r->in.path, r->line, n);
-    }
+    if (n != 4) return fail_count(r, n);
     for (size_t i = 0; i < 4; i++) {
         row->choices[i] = r->choices[i].data;
         row->n_choices[i] = r->choices[i].size;
@@ -124,7 +127,9 @@ static cna_status deliver_record(rows *r, const columns *c)
         size_t n;
         const cna_buffer *list = &fields[c->list];
         CNA_TRY(cna_mmlu_list_read(list->data, list->size, r->choices, &n, &valid, r->err));
-        if (!valid) return fail(r, "choices as a list of texts such as [\"a\", \"b\", \"c\", \"d\"]", list->data, list->size);
+        if (!valid) {
+            return fail(r, "choices as a list of texts such as [\"a\", \"b\", \"c\", \"d\"]", list->data, list->size);
+        }
         CNA_TRY(take_choices(r, n, &row));
     }
     for (size_t i = 0; c->choices[0] != NONE && i < 4; i++) {
@@ -181,11 +186,11 @@ static cna_status get_choices(const rows *r, const json_t *object, cna_mmlu_row 
 {
     const json_t *list = cna_reader_member(object, "choices");
     if (list != NULL) {
-        if (!json_is_array(list) || json_array_size(list) != 4) {
-            return cna_fail(r->err, CNA_ERR_FORMAT, "%s: line %zu: expected 4 choices under 'choices', found %s",
-                            r->in.path, r->line,
-                            json_is_array(list) ? "another number" : cna_json_type_name(list));
+        if (!json_is_array(list)) {
+            return cna_fail(r->err, CNA_ERR_FORMAT, "%s: line %zu: expected an array under 'choices', found %s",
+                            r->in.path, r->line, cna_json_type_name(list));
         }
+        if (json_array_size(list) != 4) return fail_count(r, json_array_size(list));
         for (size_t i = 0; i < 4; i++) {
             CNA_TRY(get_text(r, json_array_get(list, i), "choices", &row->choices[i], &row->n_choices[i]));
         }

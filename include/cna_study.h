@@ -213,6 +213,7 @@ typedef struct cna_mmlu_info {
     size_t n_cut;     /* prompts longer than the model's positions, which lost their beginning */
     char date[11];    /* that the chat template inserts; "" where it inserts none, and for raw text */
     char sha256[65];  /* of the questions that were asked and the examples before them, whatever file they came from */
+    char note[512];   /* "", or a line that the user should see: the run was begun by another version or elsewhere */
 } cna_mmlu_info;
 
 typedef struct cna_mmlu cna_mmlu;

@@ -165,7 +165,7 @@ CNA_API void cna_run_parts_free(cna_run_parts *parts);
 /* -------------------------------------------------------------------------------------------------- mmlu */
 
 /* MMLU [Hendrycks et al. 2021]: questions with four choices in 57 subjects, asked and scored as
- * lm-evaluation-harness' default task does: the choice is the letter that the model finds likeliest behind "Answer:". */
+ * lm-evaluation-harness' default task does: the choice is the letter that the model finds likeliest behind "Answer:" */
 typedef enum cna_mmlu_group {
     CNA_MMLU_STEM,
     CNA_MMLU_HUMANITIES,
@@ -186,8 +186,8 @@ CNA_API const char *cna_mmlu_group_name(cna_mmlu_group group);
 
 typedef enum cna_mmlu_scope { CNA_MMLU_OVERALL, CNA_MMLU_GROUP, CNA_MMLU_SUBJECT } cna_mmlu_scope;
 
-/* Accuracy over one set of questions at one multiplier. Groups and the whole count every question once, so that subjects
- * weigh by their size. */
+/* Accuracy over one set of questions at one multiplier. Groups and the whole count every question once, so that
+ * subjects weigh by their size. */
 typedef struct cna_mmlu_point {
     cna_mmlu_scope scope;
     cna_mmlu_group group; /* of a group, and that a subject belongs to */

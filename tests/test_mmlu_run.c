@@ -303,6 +303,7 @@ static void another_configuration_is_refused(void **state)
     cna_mmlu_options other = f->options;
     other.n_shots = 2;
     assert_int_equal(run_in(f, path, NULL, false, &other, &mmlu, &err), CNA_ERR_MISMATCH);
+    assert_non_null(strstr(err.text, "key 'shots'"));
     count_rows(path, 1, N_QUESTIONS * 3, true);
     assert_ok(run_in(f, path, NULL, true, &other, &mmlu, &err));
     cna_mmlu_free(mmlu);
@@ -322,6 +323,8 @@ static cna_status try_all(void *user, cna_error *err)
     cna_mmlu *mmlu;
     cna_mmlu_options options = a->f->options;
     options.limit = 1;
+    options.no_shots = true;
+    options.n_multipliers = 2;
     CNA_TRY(a->with_run ? run_in(a->f, NULL, NULL, false, &options, &mmlu, err)
                         : cna_mmlu_run(a->f->model, data_folder, &options, &mmlu, err));
     cna_mmlu_free(mmlu);

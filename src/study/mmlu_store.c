@@ -66,13 +66,14 @@ static cna_status make_config(const cna_mmlu_study *study, const char *const *js
     failed |= json_object_set_new(*out, "limit", json_integer((json_int_t)options->limit));
     failed |= json_object_set_new(*out, "multipliers", multiplier_list(study));
     failed |= json_object_set_new(*out, "positions", json_string(positions_name(options->positions)));
-    failed |= json_object_set_new(*out, "questions", json_string(study->info->sha256));
     failed |= json_object_set_new(*out, "shots", json_integer((json_int_t)study->info->n_shots));
     failed |= json_object_set_new(*out, "sign", json_string(sign_name(options->sign)));
     failed |= json_object_set_new(*out, "subjects", subject_list(study));
     failed |= json_object_set_new(*out, "system",
                                   chat && options->format.system != NULL ? json_string(options->format.system)
                                                                         : json_null());
+    /* Last in the order of keys: where it differs for one of the reasons above, that reason is the one to tell. */
+    failed |= json_object_set_new(*out, "text_sha256", json_string(study->info->sha256));
     if (!failed) return CNA_OK;
     json_decref(*out);
     *out = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * cna_study.h - whole studies on top of cna.h: sweeps, benchmarks of a machine.
+ * cna_study.h - whole studies on top of cna.h: sweeps, MMLU, benchmarks of a machine.
  *
  * The rules of cna.h about errors, options, ownership, threads and text hold here as well. */
 #ifndef CNA_STUDY_H
@@ -161,6 +161,97 @@ typedef struct cna_run_parts {
 } cna_run_parts;
 CNA_API CNA_MUST_CHECK cna_status cna_run_read_parts(cna_run *run, cna_run_parts *out, cna_error *err);
 CNA_API void cna_run_parts_free(cna_run_parts *parts);
+
+/* -------------------------------------------------------------------------------------------------- mmlu */
+
+/* MMLU [Hendrycks et al. 2021]: questions with four choices in 57 subjects, asked and scored as
+ * lm-evaluation-harness' default task does: the choice is the letter that the model finds likeliest behind "Answer:". */
+typedef enum cna_mmlu_group {
+    CNA_MMLU_STEM,
+    CNA_MMLU_HUMANITIES,
+    CNA_MMLU_SOCIAL_SCIENCES,
+    CNA_MMLU_OTHER,
+} cna_mmlu_group;
+enum { CNA_MMLU_N_GROUPS = 4, CNA_MMLU_N_SUBJECTS = 57 };
+
+typedef struct cna_mmlu_subject {
+    const char *name; /* "abstract_algebra", ... */
+    cna_mmlu_group group;
+} cna_mmlu_subject;
+
+/* All [CNA_MMLU_N_SUBJECTS], by name. */
+CNA_API const cna_mmlu_subject *cna_mmlu_subjects(void);
+/* "stem", "humanities", "social_sciences", "other". */
+CNA_API const char *cna_mmlu_group_name(cna_mmlu_group group);
+
+typedef enum cna_mmlu_scope { CNA_MMLU_OVERALL, CNA_MMLU_GROUP, CNA_MMLU_SUBJECT } cna_mmlu_scope;
+
+/* Accuracy over one set of questions at one multiplier. Groups and the whole count every question once, so that subjects
+ * weigh by their size. */
+typedef struct cna_mmlu_point {
+    cna_mmlu_scope scope;
+    cna_mmlu_group group; /* of a group, and that a subject belongs to */
+    const char *name;     /* "mmlu", or the group's or subject's */
+    double multiplier;
+    cna_rate accuracy;
+    size_t n_changed;            /* questions whose choice differs from that at m = 1 */
+    size_t mcnemar_b, mcnemar_c; /* b: right only at m = 1; c: right only here */
+    double mcnemar_p;            /* exact, two-sided */
+} cna_mmlu_point;
+
+/* One question at one multiplier. */
+typedef struct cna_mmlu_answer {
+    const char *subject;
+    size_t question; /* from 0 in the subject's test file */
+    double multiplier;
+    int answer, chosen; /* 0 to 3 */
+    double logprobs[4]; /* natural, of " A" to " D" behind the prompt */
+} cna_mmlu_answer;
+
+typedef struct cna_mmlu_info {
+    size_t n_subjects, n_questions, n_shots;
+    size_t n_cut;     /* prompts longer than the model's positions, which lost their beginning */
+    char date[11];    /* that the chat template inserts; "" where it inserts none, and for raw text */
+    char sha256[65];  /* of the questions that were asked and the examples before them, whatever file they came from */
+} cna_mmlu_info;
+
+typedef struct cna_mmlu cna_mmlu;
+
+typedef struct cna_mmlu_options {
+    const cna_circuit *const *circuits; /* ? [n_circuits], all scaled together by each multiplier */
+    size_t n_circuits;                  /* 0: the untouched model alone */
+    const double *multipliers;          /* ? [n_multipliers]; NULL: 0 and 1 */
+    size_t n_multipliers;
+    cna_positions positions;
+    cna_sign sign;
+    size_t n_shots;    /* examples before each question, the first of the subject's dev file; 0: 5 */
+    bool no_shots;     /* true: none */
+    const char *const *subjects; /* ? [n_subjects] names of subjects and groups; NULL: all that the data has */
+    size_t n_subjects;
+    size_t limit;      /* only the first so many questions of each subject; 0: all */
+    cna_format format; /* AUTO is raw, whatever the model's folder has */
+    size_t batch;      /* 0: as many as memory has room for, up to 512 */
+    cna_run *run;      /* ? answers are kept in it as they come, and those that it has are not asked again */
+    const char *model_path;           /* ? for the run's record */
+    const char *const *circuit_names; /* ? [n_circuits] for the run's record; NULL: "circuit 1", ... */
+    const char *role;                 /* ? the part's role in a study; NULL: "" */
+    cna_progress progress; /* counts questions at each multiplier */
+} cna_mmlu_options;
+
+/* Ask every question at every multiplier (docs/METHOD.md, MMLU). m = 1 is always run. The examples of a subject are
+ * computed once a multiplier.
+ *   data  folder of .csv or .jsonl files in one of the layouts of docs/FORMATS.md
+ * Errors: ERR_ARG for an unknown subject, multipliers without a circuit, log-probabilities that are no numbers;
+ *         ERR_FORMAT with file and line for malformed data and too few examples; ERR_UNSUPPORTED for parquet;
+ *         ERR_MISMATCH for a circuit of another shape, or a run with another configuration; ERR_CANCELLED. */
+CNA_API CNA_MUST_CHECK cna_status cna_mmlu_run(const cna_model *model, const char *data,
+                                               const cna_mmlu_options *options, cna_mmlu **out, cna_error *err);
+CNA_API void cna_mmlu_free(cna_mmlu *mmlu);
+/* In the order overall, groups, subjects; multipliers within. Groups without a question are left out. */
+CNA_API const cna_mmlu_point *cna_mmlu_points(const cna_mmlu *mmlu, size_t *n_points);
+/* In the order subject, multiplier, question. */
+CNA_API const cna_mmlu_answer *cna_mmlu_answers(const cna_mmlu *mmlu, size_t *n_answers);
+CNA_API const cna_mmlu_info *cna_mmlu_get_info(const cna_mmlu *mmlu);
 
 /* ------------------------------------------------------------------------------------------------- bench */
 

@@ -21,4 +21,10 @@ size_t cna_utf8_put(uint32_t code_point, char out[4]);
 /* Length in bytes of the incomplete but so far valid character at the end of bytes: 0 if there is none. */
 size_t cna_utf8_incomplete_tail(const char *bytes, size_t n_bytes);
 
+/* The characters for which Python's str.isspace() is true: what str.split() and str.strip() take away. */
+bool cna_utf8_is_space(uint32_t code_point);
+
+/* Whether two texts are equal but for the case of A to Z. */
+bool cna_ascii_equal(const char *a, size_t n_a, const char *b, size_t n_b);
+
 #endif

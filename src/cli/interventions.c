@@ -25,6 +25,27 @@ int cli_check_multiplier(const char *flag, double value)
     return cli_usage("%s: expected a number that f32 can hold (up to 3.4e38), found %g", flag, value);
 }
 
+int cli_read_multipliers(const char *flag, const char *value, double **out, size_t *out_n)
+{
+    double *values;
+    size_t n;
+    int code = cli_read_reals(flag, value, &values, &n);
+    if (code != CLI_DONE) return code;
+    for (size_t i = 0; i < n && code == CLI_DONE; i++) {
+        code = cli_check_multiplier(flag, values[i]);
+        for (size_t j = 0; j < i && code == CLI_DONE; j++) {
+            if (values[i] == values[j]) code = cli_usage("%s: %g is given twice", flag, values[i]);
+        }
+    }
+    if (code != CLI_DONE) {
+        free(values);
+        return code;
+    }
+    *out = values;
+    *out_n = n;
+    return CLI_DONE;
+}
+
 int cli_pairs_add_circuit(cli_pairs *pairs, const char *path)
 {
     cli_grow(&pairs->paths, &pairs->path_capacity, pairs->n + 1, sizeof *pairs->paths);

@@ -15,6 +15,8 @@ const char *cli_sign_name(cna_sign sign);
 
 /* Activations are f32: a multiplier past its range would make infinities. Returns an exit code. */
 int cli_check_multiplier(const char *flag, double value);
+/* A list of them with commas between, each once; *out is new, freed by free. Returns an exit code. */
+int cli_read_multipliers(const char *flag, const char *value, double **out, size_t *out_n);
 
 /* The pairs in the order given. Until cli_pairs_open only paths and multipliers are known. */
 typedef struct cli_pairs {

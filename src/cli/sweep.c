@@ -34,15 +34,7 @@ static int add_circuit(void *user, const char *value)
 static int read_multipliers(void *user, const char *value)
 {
     arguments *a = user;
-    int code = cli_read_reals("--multipliers", value, &a->multipliers, &a->n_multipliers);
-    for (size_t i = 0; i < a->n_multipliers && code == CLI_DONE; i++) {
-        code = cli_check_multiplier("--multipliers", a->multipliers[i]);
-        for (size_t j = 0; j < i && code == CLI_DONE; j++) {
-            if (a->multipliers[i] == a->multipliers[j])
-                code = cli_usage("--multipliers: %g is given twice", a->multipliers[i]);
-        }
-    }
-    return code;
+    return cli_read_multipliers("--multipliers", value, &a->multipliers, &a->n_multipliers);
 }
 
 #define FIELD(member) offsetof(arguments, member)

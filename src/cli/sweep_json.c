@@ -3,6 +3,7 @@
 #include "cli/circuit_view.h"
 #include "cli/interventions.h"
 #include "cli/json.h"
+#include "cli/study_view.h"
 #include "cli/sweep_view.h"
 
 #include <math.h>
@@ -16,17 +17,6 @@ const char *cli_outcome_name(cna_outcome outcome)
 {
     static const char *const names[] = {"incoherent", "refused", "complied"};
     return names[outcome];
-}
-
-static void json_rate(cli_json *json, const char *key, const cna_rate *rate)
-{
-    cli_json_object(json, key);
-    cli_json_count(json, "count", rate->count);
-    cli_json_count(json, "n", rate->n);
-    cli_json_f64(json, "rate", rate->rate);
-    cli_json_f64(json, "low", rate->low);
-    cli_json_f64(json, "high", rate->high);
-    cli_json_object_end(json);
 }
 
 static void json_control(cli_json *json, const char *key, const cna_control_summary *control)
@@ -53,16 +43,16 @@ static void json_point(cli_json *json, const cna_sweep_point *p)
     cli_json_text(json, "side", cli_side_name(p->side));
     cli_json_f64(json, "multiplier", p->multiplier);
     cli_json_f64(json, "strength", 1 - p->multiplier);
-    json_rate(json, "refused", &p->refused);
+    cli_json_rate(json, "refused", &p->refused);
     if (p->leak_known) {
-        json_rate(json, "refused_unseen", &p->refused_unseen);
+        cli_json_rate(json, "refused_unseen", &p->refused_unseen);
         cli_json_count(json, "n_leaked", p->n_leaked);
     } else {
         cli_json_null(json, "refused_unseen");
         cli_json_null(json, "n_leaked");
     }
     cli_json_object(json, "outcome");
-    for (int i = 0; i < 3; i++) json_rate(json, cli_outcome_name((cna_outcome)i), &p->outcome[i]);
+    for (int i = 0; i < 3; i++) cli_json_rate(json, cli_outcome_name((cna_outcome)i), &p->outcome[i]);
     cli_json_object_end(json);
     cli_json_f64(json, "quality", p->quality);
     cli_json_count(json, "n_short", p->n_short);
@@ -80,49 +70,13 @@ static void json_point(cli_json *json, const cna_sweep_point *p)
     cli_json_object_end(json);
 }
 
-/* Which definition a circuit was found by; null where its file does not say. */
-static void json_circuit(cli_json *json, const char *path, const cna_circuit *circuit)
-{
-    const cna_circuit_info *info = cna_circuit_get_info(circuit);
-    bool foreign = cli_is_foreign(info);
-    size_t n_neurons;
-    (void)cna_circuit_neurons(circuit, &n_neurons);
-    cli_json_object(json, NULL);
-    cli_json_text(json, "path", path);
-    cli_json_count(json, "n_neurons", n_neurons);
-    cli_json_text(json, "preset", foreign ? NULL : cli_preset_name(info->preset));
-    cli_json_text(json, "score", foreign ? NULL : cli_score_name(info->score));
-    cli_json_count(json, "k", n_neurons);
-    cli_json_f64(json, "fraction", info->fraction != 0 ? info->fraction : NAN);
-    if (foreign) {
-        cli_json_null(json, "layers");
-    } else {
-        cli_json_array(json, "layers");
-        cli_json_count(json, NULL, info->first_layer);
-        cli_json_count(json, NULL, info->last_layer);
-        cli_json_array_end(json);
-    }
-    cli_json_stated(json, "universal", info->universal_source);
-    cli_json_stated(json, "fingerprint", info->fingerprint);
-    cli_json_object_end(json);
-}
-
 static void json_settings(cli_json *json, const cli_sweep_view *view)
 {
     const cna_sweep_info *info = cna_sweep_get_info(view->sweep);
     double min_quality, min_logprob;
     cna_sweep_thresholds(view->sweep, &min_quality, &min_logprob);
-    cli_json_object(json, "model");
-    cli_json_text(json, "name", view->model->name);
-    cli_json_text(json, "architecture", view->model->architecture);
-    cli_json_text(json, "dtype", view->model->compute_dtype);
-    cli_json_text(json, "fingerprint", view->model->fingerprint);
-    cli_json_object_end(json);
-    cli_json_array(json, "circuits");
-    for (size_t i = 0; i < view->n_circuits; i++) {
-        json_circuit(json, view->circuit_paths[i], view->circuits[i]);
-    }
-    cli_json_array_end(json);
+    cli_json_used_model(json, view->model);
+    cli_json_used_circuits(json, view->circuit_paths, view->circuits, view->n_circuits);
     cli_json_text(json, "format", view->format_name);
     cli_json_text(json, "system", view->system);
     cli_json_stated(json, "date", info->date);

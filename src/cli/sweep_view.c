@@ -4,6 +4,7 @@
 
 #include "cli/circuit_view.h"
 #include "cli/interventions.h"
+#include "cli/study_view.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -61,19 +62,6 @@ bool cli_sweep_leak_known(const cna_sweep *sweep)
     return n_points != 0 && points[0].leak_known;
 }
 
-/* Two decimals where they say it all, so that the points line up. */
-static void put_number(cli_table *table, double value)
-{
-    bool is_short = fabs(100 * value - round(100 * value)) < 1e-9;
-    cli_table_cell(table, is_short ? "%.2f" : "%g", value);
-}
-
-static void put_multiplier(cli_table *table, double multiplier)
-{
-    put_number(table, multiplier);
-    put_number(table, 1 - multiplier);
-}
-
 static void show_measures(const side_points *s, size_t n_prompts)
 {
     bool leaks = has_leaks(s);
@@ -85,7 +73,7 @@ static void show_measures(const side_points *s, size_t n_prompts)
     size_t at = 0;
     for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
         char rate[40], unseen[40], percent[16];
-        put_multiplier(&table, p->multiplier);
+        cli_table_multiplier(&table, p->multiplier);
         cli_table_cell(&table, "%s", cli_rate(rate, &p->refused));
         if (leaks) cli_table_cell(&table, "%s", cli_rate(unseen, &p->refused_unseen));
         cli_table_cell(&table, "%s", cli_percent(percent, p->outcome[CNA_OUTCOME_COMPLIED].rate));
@@ -121,7 +109,7 @@ static void show_comparisons(const side_points *s)
     size_t at = 0;
     for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
         char mcnemar[16];
-        put_multiplier(&table, p->multiplier);
+        cli_table_multiplier(&table, p->multiplier);
         cli_table_cell(&table, "%zu", p->mcnemar_b);
         cli_table_cell(&table, "%zu", p->mcnemar_c);
         cli_table_cell(&table, "%s", cli_probability(mcnemar, p->mcnemar_p));
@@ -179,19 +167,7 @@ static void show_settings(const cli_sweep_view *view)
     printf(" (%s prompts%s%s, at most %zu tokens an answer)\n", view->format_name,
            sweep->date[0] != '\0' ? ", date " : "", sweep->date, view->max_tokens);
     if (view->system != NULL) put_line("system", view->system);
-    for (size_t i = 0; i < view->n_circuits; i++) {
-        const cna_circuit_info *info = cna_circuit_get_info(view->circuits[i]);
-        size_t n_neurons;
-        (void)cna_circuit_neurons(view->circuits[i], &n_neurons);
-        printf("circuit  ");
-        cli_put_safe(stdout, view->circuit_paths[i], strlen(view->circuit_paths[i]), CLI_ONE_LINE);
-        if (cli_is_foreign(info)) {
-            printf(" (%zu neurons; definition not stated by the file)\n", n_neurons);
-        } else {
-            printf(" (%zu neurons; preset %s, score %s)\n", n_neurons, cli_preset_name(info->preset),
-                   cli_score_name(info->score));
-        }
-    }
+    cli_show_used_circuits(view->circuit_paths, view->circuits, view->n_circuits);
     if (view->positions != CNA_POSITIONS_ALL || view->sign != CNA_SIGN_BOTH) {
         printf("scaled   positions %s, sign %s\n", cli_positions_name(view->positions),
                cli_sign_name(view->sign));

@@ -19,14 +19,6 @@ typedef struct gram {
     size_t id[GRAM]; /* equal words have equal ids */
 } gram;
 
-/* The characters for which Python's str.isspace() is true. */
-static bool is_space(uint32_t c)
-{
-    if (c < 0x80) return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20);
-    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
-           c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
-}
-
 /* The next word from *at on, which moves behind it; false where there is none. */
 static bool next_word(const char *text, size_t n_bytes, size_t *at, word *out)
 {
@@ -35,7 +27,7 @@ static bool next_word(const char *text, size_t n_bytes, size_t *at, word *out)
     while (*at < n_bytes) {
         uint32_t c = 0;
         int n = cna_utf8_next(text + *at, n_bytes - *at, &c);
-        bool space = n > 0 && is_space(c);
+        bool space = n > 0 && cna_utf8_is_space(c);
         if (inside && space) break;
         if (!inside && !space) {
             inside = true;

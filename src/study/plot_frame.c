@@ -228,7 +228,7 @@ void cna_plot_marker(cna_plot_frame *frame, int style, double x, double y)
 
 static void put_box(cna_plot_frame *frame, const char *class_name, int style, double x, double y, double w, double h)
 {
-    cna_markup_format(frame->out, "<rect class=\"%s s%d f%d\"", class_name, style, style);
+    cna_markup_format(frame->out, "<rect class=\"%s f%d\"", class_name, style);
     cna_markup_attribute(frame->out, "x", x);
     cna_markup_attribute(frame->out, "y", y);
     cna_markup_attribute(frame->out, "width", w);
@@ -251,7 +251,10 @@ static void put_sample(cna_plot_frame *frame, const cna_plot_entry *entry, doubl
         cna_plot_stroke(frame, class_name, x, y - 5, x + SAMPLE, y - 5);
         cna_plot_stroke(frame, class_name, x, y + 5, x + SAMPLE, y + 5);
         break;
-    case CNA_SAMPLE_BOX: put_box(frame, "box", entry->style, x + SAMPLE - 14, y - 5, 14, 10); break;
+    case CNA_SAMPLE_BOX:
+        snprintf(class_name, sizeof class_name, "box s%d", entry->style);
+        put_box(frame, class_name, entry->style, x + SAMPLE - 14, y - 5, 14, 10);
+        break;
     case CNA_SAMPLE_LIMIT: cna_plot_stroke(frame, "limit", x, y, x + SAMPLE, y); break;
     }
 }

@@ -124,14 +124,15 @@ static bool applies(cna_positions positions, size_t position, size_t n_prompt)
            (positions == CNA_POSITIONS_LAST && position + 1 == n_prompt);
 }
 
-/* One layer at one position: x changes in place; keys and values of this layer gain a row; h is left unscaled. */
+/* One layer at one position: x changes in place; keys and values of this layer gain a row; h is left unscaled; out is
+ * what the MLP adds. */
 static void run_layer(const reference_model *m, const float *frequencies, int layer, size_t position, size_t n_prompt,
-                      const reference_taps *taps, double *keys, double *values, double *x, double *h)
+                      const reference_taps *taps, double *keys, double *values, double *x, double *h, double *out)
 {
     const cna_config *c = &m->checkpoint.config;
     size_t q_dim = (size_t)c->n_heads * c->head_dim, kv_dim = (size_t)c->n_kv_heads * c->head_dim;
     size_t group = c->n_heads / c->n_kv_heads;
-    double *normed = new_doubles(c->hidden_dim), *out = new_doubles(c->hidden_dim), *scaled = new_doubles(c->mlp_dim);
+    double *normed = new_doubles(c->hidden_dim), *scaled = new_doubles(c->mlp_dim);
     double *q = new_doubles(q_dim), *attended = new_doubles(q_dim), *up = new_doubles(c->mlp_dim);
     normalise(c, x, weight(m, layer, "input_layernorm.weight"), normed);
     double *key = keys + position * kv_dim, *value = values + position * kv_dim;
@@ -165,12 +166,12 @@ static void run_layer(const reference_model *m, const float *frequencies, int la
         if (shift->layer != (uint32_t)layer || !applies(shift->positions, position, n_prompt)) continue;
         for (size_t i = 0; i < c->hidden_dim; i++) x[i] += (double)shift->vector[i];
     }
-    double *buffers[] = {normed, out, scaled, q, attended, up};
+    double *buffers[] = {normed, scaled, q, attended, up};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) cna_free(buffers[i]);
 }
 
 void reference_model_run(const reference_model *m, const int32_t *ids, size_t n_ids, size_t n_prompt,
-                         const reference_taps *taps, double *logits, double *h)
+                         const reference_taps *taps, double *logits, const reference_last *last)
 {
     const cna_config *c = &m->checkpoint.config;
     size_t kv_values = n_ids * c->n_kv_heads * c->head_dim;
@@ -184,7 +185,9 @@ void reference_model_run(const reference_model *m, const int32_t *ids, size_t n_
         memcpy(x, embedding + (size_t)ids[t] * c->hidden_dim, c->hidden_dim * sizeof *x);
         for (uint32_t layer = 0; layer < c->n_layers; layer++) {
             run_layer(m, frequencies, (int)layer, t, n_prompt, taps, keys + layer * kv_values,
-                      values + layer * kv_values, x, h + (size_t)layer * c->mlp_dim);
+                      values + layer * kv_values, x, last->h + (size_t)layer * c->mlp_dim,
+                      last->mlp_output + (size_t)layer * c->hidden_dim);
+            memcpy(last->residual + (size_t)layer * c->hidden_dim, x, c->hidden_dim * sizeof *x);
         }
         normalise(c, x, weight(m, -1, "model.norm.weight"), normed);
         multiply(head, NULL, normed, c->vocab_size, c->hidden_dim, logits + t * c->vocab_size);

@@ -23,10 +23,16 @@ typedef struct reference_taps {
     size_t n_shifts;
 } reference_taps;
 
-/* Logits of every position and h (before any scale) of the last; positions below n_prompt are the prompt's.
- *   logits  [n_ids, vocab_size]
- *   h       [n_layers, mlp_dim] */
+/* What the layers held at the last position. */
+typedef struct reference_last {
+    double *h;          /* [n_layers, mlp_dim] before any scale */
+    double *mlp_output; /* [n_layers, hidden_dim] */
+    double *residual;   /* [n_layers, hidden_dim] behind each layer */
+} reference_last;
+
+/* Logits of every position and `last`, its arrays the caller's; positions below n_prompt are the prompt's.
+ *   logits  [n_ids, vocab_size] */
 void reference_model_run(const reference_model *model, const int32_t *ids, size_t n_ids, size_t n_prompt,
-                         const reference_taps *taps, double *logits, double *h);
+                         const reference_taps *taps, double *logits, const reference_last *last);
 
 #endif

@@ -29,9 +29,10 @@ static cna_model *open_model(const char *folder, cna_dtype dtype)
 
 /* What the engine gave for one prompt. */
 typedef struct found {
-    size_t vocab_size, mlp_dim;
+    size_t vocab_size, mlp_dim, hidden_dim;
     float *logits; /* [n_ids, vocab_size] */
     float *h;      /* [n_layers, mlp_dim] */
+    float *mlp_output, *residual; /* [n_layers, hidden_dim] */
 } found;
 
 static cna_status keep_logits(void *user, size_t job, size_t position, const float *logits, cna_error *err)
@@ -43,11 +44,13 @@ static cna_status keep_logits(void *user, size_t job, size_t position, const flo
     return CNA_OK;
 }
 
-static cna_status keep_h(void *user, uint32_t layer, const float *h, cna_error *err)
+static cna_status keep_rows(void *user, uint32_t layer, const cna_captured *rows, cna_error *err)
 {
     found *f = user;
     (void)err;
-    memcpy(f->h + layer * f->mlp_dim, h, f->mlp_dim * sizeof *h);
+    memcpy(f->h + layer * f->mlp_dim, rows->h, f->mlp_dim * sizeof *f->h);
+    memcpy(f->mlp_output + layer * f->hidden_dim, rows->mlp_output, f->hidden_dim * sizeof *f->mlp_output);
+    memcpy(f->residual + layer * f->hidden_dim, rows->residual, f->hidden_dim * sizeof *f->residual);
     return CNA_OK;
 }
 
@@ -100,9 +103,11 @@ static void check_model(const char *folder, cna_dtype dtype, double tolerance)
     reference_model reference = reference_model_open(folder);
     const cna_config *c = &reference.checkpoint.config;
     double *logits = calloc((size_t)IDS_MAX * c->vocab_size, sizeof *logits);
-    double *h = calloc((size_t)c->n_layers * c->mlp_dim, sizeof *h);
-    found f = {c->vocab_size, c->mlp_dim, calloc((size_t)IDS_MAX * c->vocab_size, sizeof(float)),
-               calloc((size_t)c->n_layers * c->mlp_dim, sizeof(float))};
+    size_t n_h = (size_t)c->n_layers * c->mlp_dim, n_x = (size_t)c->n_layers * c->hidden_dim;
+    const reference_last last = {calloc(n_h, sizeof(double)), calloc(n_x, sizeof(double)),
+                                 calloc(n_x, sizeof(double))};
+    found f = {c->vocab_size, c->mlp_dim, c->hidden_dim, calloc((size_t)IDS_MAX * c->vocab_size, sizeof(float)),
+               calloc(n_h, sizeof(float)), calloc(n_x, sizeof(float)), calloc(n_x, sizeof(float))};
     for (int round = 0; round < 4; round++) {
         int32_t ids[IDS_MAX];
         cna_scale scales[SCALES];
@@ -117,22 +122,23 @@ static void check_model(const char *folder, cna_dtype dtype, double tolerance)
         for (size_t i = 0; i < taps.n_shifts; i++) assert_ok(cna_tap_add_shift(tap, &shifts[i], &err));
         const cna_job job = {.prompt_ids = ids, .n_prompt_ids = n_ids, .tap = tap};
         assert_ok(cna_engine_logits(model, &job, 1, NULL, keep_logits, &f, &err));
-        reference_model_run(&reference, ids, n_ids, n_ids, &taps, logits, h);
+        reference_model_run(&reference, ids, n_ids, n_ids, &taps, logits, &last);
         double deviation = compare(f.logits, logits, n_ids * c->vocab_size, tolerance, "logits");
         if (deviation < 1)
             fail_msg("%s: logits have a standard deviation of %.3g: the comparison says little", folder, deviation);
         if (n_scales == 0) {
             const cna_token_list list = {ids, n_ids};
-            assert_ok(cna_engine_capture(model, &list, 1, NULL, NULL, keep_h, &f, &err));
-            compare(f.h, h, (size_t)c->n_layers * c->mlp_dim, tolerance, "h");
+            const unsigned all = CNA_CAPTURE_H | CNA_CAPTURE_MLP_OUTPUT | CNA_CAPTURE_RESIDUAL;
+            assert_ok(cna_engine_capture_rows(model, &list, 1, all, NULL, NULL, keep_rows, &f, &err));
+            compare(f.h, last.h, n_h, tolerance, "h");
+            compare(f.mlp_output, last.mlp_output, n_x, tolerance, "MLP output");
+            compare(f.residual, last.residual, n_x, tolerance, "residual stream");
         }
         cna_tap_free(tap);
         free(vectors);
     }
-    free(logits);
-    free(h);
-    free(f.logits);
-    free(f.h);
+    void *const arrays[] = {logits, last.h, last.mlp_output, last.residual, f.logits, f.h, f.mlp_output, f.residual};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     reference_model_close(&reference);
     cna_model_free(model);
 }
@@ -231,6 +237,23 @@ static cna_status ignore_h(void *user, uint32_t layer, const float *h, cna_error
     return CNA_OK;
 }
 
+static cna_status ignore_rows(void *user, uint32_t layer, const cna_captured *rows, cna_error *err)
+{
+    (void)user;
+    (void)layer;
+    (void)err;
+    assert_true(rows->h == NULL && rows->mlp_output != NULL && rows->residual != NULL);
+    return CNA_OK;
+}
+
+static cna_status ignore_logits(void *user, size_t job, const float *logits, cna_error *err)
+{
+    (void)logits;
+    (void)err;
+    if (user != NULL) *(size_t *)user += job + 1;
+    return CNA_OK;
+}
+
 static void test_stopping(void **state)
 {
     (void)state;
@@ -257,13 +280,18 @@ static void test_stopping(void **state)
     assert_int_equal(cna_engine_generate(model, jobs, 2, &options, fail_result, NULL, &err), CNA_ERR_IO);
     assert_string_equal(err.text, "the caller's own error");
     assert_int_equal(cna_engine_score(model, jobs, 2, &options, fail_result, NULL, &err), CNA_ERR_IO);
+    calls = 0;
+    options = (cna_run_options){.batch = 1, .progress = progress};
+    assert_int_equal(cna_engine_last_logits(model, jobs, 2, &options, ignore_logits, NULL, &err), CNA_ERR_CANCELLED);
     const cna_job no_answer = {.prompt_ids = ids, .n_prompt_ids = 1};
     assert_int_equal(cna_engine_score(model, &no_answer, 1, NULL, ignore_result, NULL, &err), CNA_ERR_ARG);
     assert_string_equal(err.text, "score: expected answers of a token or more");
     size_t n_ids = 0;
     assert_ok(cna_engine_generate(model, jobs, 0, NULL, ignore_result, &n_ids, &err));
     assert_ok(cna_engine_score(model, jobs, 0, NULL, ignore_result, &n_ids, &err));
+    assert_ok(cna_engine_last_logits(model, jobs, 0, NULL, ignore_logits, &n_ids, &err));
     assert_int_equal(n_ids, 0);
+    assert_int_equal(cna_engine_capture_rows(model, lists, 2, 0, NULL, NULL, ignore_rows, NULL, &err), CNA_ERR_ARG);
     cna_model_free(model);
 }
 
@@ -285,6 +313,7 @@ static void test_ids(void **state)
         assert_int_equal(cna_engine_generate(model, &prompt, 1, NULL, ignore_result, NULL, &err), CNA_ERR_ARG);
         assert_int_equal(cna_engine_score(model, &prompt, 1, NULL, ignore_result, NULL, &err), CNA_ERR_ARG);
         assert_int_equal(cna_engine_score(model, &answer, 1, NULL, ignore_result, NULL, &err), CNA_ERR_ARG);
+        assert_int_equal(cna_engine_last_logits(model, &prompt, 1, NULL, ignore_logits, NULL, &err), CNA_ERR_ARG);
         if (found_text[i] != NULL) assert_non_null(strstr(err.text, found_text[i]));
     }
     int32_t one[] = {1};
@@ -355,7 +384,11 @@ static cna_status run_everything(void *user, cna_error *err)
                             {.prompt_ids = ids, .n_prompt_ids = 22, .answer_ids = ids, .n_answer_ids = 1}};
     cna_status status = cna_engine_generate(model, jobs, 3, &options, ignore_result, NULL, err);
     if (status == CNA_OK) status = cna_engine_score(model, jobs, 3, NULL, ignore_result, NULL, err);
+    if (status == CNA_OK) status = cna_engine_last_logits(model, jobs, 3, NULL, ignore_logits, NULL, err);
     if (status == CNA_OK) status = cna_engine_capture(model, lists, 3, NULL, NULL, ignore_h, NULL, err);
+    const unsigned writes = CNA_CAPTURE_MLP_OUTPUT | CNA_CAPTURE_RESIDUAL;
+    if (status == CNA_OK)
+        status = cna_engine_capture_rows(model, lists, 3, writes, NULL, NULL, ignore_rows, NULL, err);
     cna_tap_free(tap);
     return status;
 }

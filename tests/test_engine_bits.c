@@ -240,54 +240,143 @@ static void check_multiplier_one(const cna_model *model, const work *w)
 /* ---- capturing ---- */
 
 typedef struct captured {
-    size_t n_lists, mlp_dim, n_layers_seen;
-    float *h; /* [n_layers, n_lists, mlp_dim] */
+    size_t n_lists, mlp_dim, hidden_dim, n_layers_seen;
+    unsigned kinds;
+    float *rows[3]; /* [n_layers, n_lists, width]: h, MLP output, residual stream; zeros where not asked for */
 } captured;
 
-static cna_status keep_h(void *user, uint32_t layer, const float *h, cna_error *err)
+static size_t width_of(const captured *c, int kind)
+{
+    return kind == 0 ? c->mlp_dim : c->hidden_dim;
+}
+
+static cna_status keep_rows(void *user, uint32_t layer, const cna_captured *rows, cna_error *err)
 {
     captured *c = user;
+    const float *const given[] = {rows->h, rows->mlp_output, rows->residual};
     (void)err;
     assert_int_equal(layer, c->n_layers_seen++);
-    memcpy(c->h + (size_t)layer * c->n_lists * c->mlp_dim, h, c->n_lists * c->mlp_dim * sizeof *h);
+    for (int kind = 0; kind < 3; kind++) {
+        assert_true((given[kind] != NULL) == ((c->kinds >> kind & 1) != 0));
+        size_t n = c->n_lists * width_of(c, kind);
+        if (given[kind] != NULL) memcpy(c->rows[kind] + layer * n, given[kind], n * sizeof(float));
+    }
     return CNA_OK;
 }
 
-static captured capture(const cna_model *model, const cna_token_list *lists, size_t n_lists)
+static cna_status keep_h(void *user, uint32_t layer, const float *h, cna_error *err)
+{
+    const cna_captured rows = {.h = h};
+    return keep_rows(user, layer, &rows, err);
+}
+
+/* kinds 0: through the call for h alone. */
+static captured capture(const cna_model *model, const cna_token_list *lists, size_t n_lists, unsigned kinds)
 {
     cna_error err;
     const cna_model_info *info = cna_model_get_info(model);
-    captured c = {n_lists, info->mlp_dim, 0, NULL};
-    c.h = calloc((size_t)info->n_layers * n_lists * info->mlp_dim, sizeof *c.h);
-    assert_ok(cna_engine_capture(model, lists, n_lists, NULL, NULL, keep_h, &c, &err));
+    captured c = {n_lists, info->mlp_dim, info->hidden_dim, 0, kinds == 0 ? CNA_CAPTURE_H : kinds, {NULL}};
+    for (int kind = 0; kind < 3; kind++)
+        c.rows[kind] = calloc((size_t)info->n_layers * n_lists * width_of(&c, kind), sizeof(float));
+    if (kinds == 0) assert_ok(cna_engine_capture(model, lists, n_lists, NULL, NULL, keep_h, &c, &err));
+    else assert_ok(cna_engine_capture_rows(model, lists, n_lists, kinds, NULL, NULL, keep_rows, &c, &err));
     assert_int_equal(c.n_layers_seen, info->n_layers);
     return c;
 }
 
-/* h of every list among all (their prefix computed once) against h of some other grouping of the lists. */
+static void free_captured(captured *c)
+{
+    for (int kind = 0; kind < 3; kind++) free(c->rows[kind]);
+}
+
+static void assert_same_rows(const captured *some, const captured *all, const size_t *order, uint32_t n_layers)
+{
+    size_t n = some->n_lists;
+    for (int kind = 0; kind < 3; kind++) {
+        size_t width = width_of(some, kind);
+        if ((some->kinds >> kind & 1) == 0) continue;
+        for (size_t at = 0; at < n_layers * n; at++) {
+            size_t layer = at / n, list = order[at % n];
+            if (memcmp(some->rows[kind] + at * width, all->rows[kind] + (layer * all->n_lists + list) * width,
+                       width * sizeof(float)) != 0) {
+                fail_msg("layer %zu, kind %d of list %zu among %zu: other bits than among %zu", layer, kind, list, n,
+                         all->n_lists);
+            }
+        }
+    }
+}
+
+/* Every list among all (their prefix computed once) against some other grouping of the lists, and some other choice of
+ * what is captured. */
 static void check_captures(const cna_model *const models[3], const work *w)
 {
     uint32_t n_layers = cna_model_get_info(models[0])->n_layers;
-    size_t width = cna_model_get_info(models[0])->mlp_dim;
-    captured all = capture(models[0], w->lists, JOBS);
+    captured all = capture(models[0], w->lists, JOBS, 7);
     for (size_t round = 0; round < 3 + JOBS / 8; round++) {
         cna_token_list lists[JOBS];
         numbers random = {round};
         size_t order[JOBS], n = round < 3 ? JOBS : 1 + round % 2; /* alone, and in twos with a longer prefix */
         shuffle(&random, order);
         for (size_t i = 0; i < n; i++) lists[i] = w->lists[order[i]];
-        captured some = capture(models[round % 3], lists, n);
-        for (uint32_t layer = 0; layer < n_layers; layer++) {
-            for (size_t i = 0; i < n; i++) {
-                if (memcmp(some.h + (layer * n + i) * width, all.h + (layer * (size_t)JOBS + order[i]) * width,
-                           width * sizeof *all.h) != 0) {
-                    fail_msg("layer %u of list %zu among %zu: other bits than among %d", layer, order[i], n, (int)JOBS);
-                }
-            }
-        }
-        free(some.h);
+        captured some = capture(models[round % 3], lists, n, (unsigned)round % 8);
+        assert_same_rows(&some, &all, order, n_layers);
+        free_captured(&some);
     }
-    free(all.h);
+    free_captured(&all);
+}
+
+/* ---- logits ---- */
+
+typedef struct rows_of_logits {
+    const cna_job *jobs;
+    const size_t *order; /* [JOBS] */
+    size_t vocab_size, n_rows;
+    float *rows;         /* [JOBS, vocab_size] of each job's last position */
+} rows_of_logits;
+
+static cna_status keep_last(void *user, size_t job, const float *logits, cna_error *err)
+{
+    rows_of_logits *r = user;
+    (void)err;
+    memcpy(r->rows + r->order[job] * r->vocab_size, logits, r->vocab_size * sizeof *logits);
+    r->n_rows++;
+    return CNA_OK;
+}
+
+static cna_status keep_if_last(void *user, size_t job, size_t position, const float *logits, cna_error *err)
+{
+    const rows_of_logits *r = user;
+    return position + 1 == r->jobs[job].n_prompt_ids ? keep_last(user, job, logits, err) : CNA_OK;
+}
+
+/* The last position's logits, under taps, whatever the order and the batch, are those among all positions'. */
+static void check_last_logits(const cna_model *const models[3], const work *w)
+{
+    static const size_t batches[] = {0, 7, 1};
+    cna_error err;
+    numbers random = {5};
+    size_t in_order[JOBS], order[JOBS], vocab_size = cna_model_get_info(models[0])->vocab_size;
+    cna_usage all = {0}, shared = {0};
+    for (size_t i = 0; i < JOBS; i++) in_order[i] = i;
+    rows_of_logits base = {w->jobs, in_order, vocab_size, 0, calloc(JOBS * vocab_size, sizeof(float))};
+    rows_of_logits found = {NULL, order, vocab_size, 0, calloc(JOBS * vocab_size, sizeof(float))};
+    const cna_run_options counted = {.usage = &all};
+    assert_ok(cna_engine_logits(models[0], w->jobs, JOBS, &counted, keep_if_last, &base, &err));
+    assert_int_equal(base.n_rows, JOBS);
+    for (size_t i = 0; i < 3; i++) {
+        cna_job jobs[JOBS];
+        const cna_run_options options = {.batch = batches[i], .usage = i == 0 ? &shared : NULL};
+        shuffle(&random, order);
+        for (size_t j = 0; j < JOBS; j++) jobs[j] = w->jobs[order[j]];
+        found.n_rows = 0;
+        memset(found.rows, 0, JOBS * vocab_size * sizeof(float));
+        assert_ok(cna_engine_last_logits(models[i], jobs, JOBS, &options, keep_last, &found, &err));
+        assert_int_equal(found.n_rows, JOBS);
+        assert_memory_equal(found.rows, base.rows, JOBS * vocab_size * sizeof(float));
+    }
+    assert_true(shared.n_rows < all.n_rows / 10 * 9);
+    free(base.rows);
+    free(found.rows);
 }
 
 /* ---- models ---- */
@@ -317,6 +406,7 @@ static void check_model(const char *folder, cna_dtype dtype)
     check_multiplier_one(models[1], &w);
     check_sharing(models[0], &w);
     check_captures(models, &w);
+    check_last_logits(models, &w);
     free_work(&w);
     for (size_t i = 0; i < 3; i++) cna_model_free(opened[i]);
 }

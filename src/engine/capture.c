@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * h at the last token of many prompts: one pass, layer by layer, common prefixes computed once. */
+ * h, MLP output and residual stream at the last token of many prompts: one pass, layer by layer, common prefixes
+ * computed once. */
 #include <string.h>
 
 #include "base/progress.h"
 #include "engine/pass.h"
 #include "engine/plan.h"
 
+enum { H, MLP_OUTPUT, RESIDUAL, N_KINDS };
+
 typedef struct capture {
-    float *h;            /* [n_lists, mlp_dim] of the layer under way */
-    size_t n_lists, mlp_dim;
+    float *rows[N_KINDS];  /* ? [n_lists, width] of the layer under way; NULL where not asked for */
+    size_t width[N_KINDS]; /* 0 where not asked for */
+    size_t n_lists;
     uint32_t n_layers;
     const cna_progress *progress;
-    cna_capture_fn *fn;
+    cna_capture_rows_fn *fn;
     void *user;
     cna_tree_item *items; /* [n_lists] */
     cna_tree tree;
@@ -20,13 +24,41 @@ typedef struct capture {
     cna_kv **own;         /* [n_lists] */
 } capture;
 
+/* The kinds come in the order of their numbers, block by block: the layer is complete with the last row of the last. */
+static bool is_last_kind(const capture *c, int kind)
+{
+    for (int later = kind + 1; later < N_KINDS; later++) {
+        if (c->width[later] != 0) return false;
+    }
+    return true;
+}
+
+static cna_status keep(capture *c, int kind, uint32_t layer, size_t first, const float *rows, size_t n_rows,
+                       cna_error *err)
+{
+    size_t width = c->width[kind];
+    memcpy(c->rows[kind] + first * width, rows, n_rows * width * sizeof *rows);
+    if (first + n_rows < c->n_lists || !is_last_kind(c, kind)) return CNA_OK;
+    const cna_captured captured = {c->rows[H], c->rows[MLP_OUTPUT], c->rows[RESIDUAL]};
+    CNA_TRY(c->fn(c->user, layer, &captured, err));
+    return cna_progress_report(c->progress, "layers", layer + 1, c->n_layers, err);
+}
+
 static cna_status on_h(void *user, uint32_t layer, size_t first, const float *rows, size_t n_rows, cna_error *err)
 {
-    capture *c = user;
-    memcpy(c->h + first * c->mlp_dim, rows, n_rows * c->mlp_dim * sizeof *rows);
-    if (first + n_rows < c->n_lists) return CNA_OK;
-    CNA_TRY(c->fn(c->user, layer, c->h, err));
-    return cna_progress_report(c->progress, "layers", layer + 1, c->n_layers, err);
+    return keep(user, H, layer, first, rows, n_rows, err);
+}
+
+static cna_status on_mlp_output(void *user, uint32_t layer, size_t first, const float *rows, size_t n_rows,
+                                cna_error *err)
+{
+    return keep(user, MLP_OUTPUT, layer, first, rows, n_rows, err);
+}
+
+static cna_status on_residual(void *user, uint32_t layer, size_t first, const float *rows, size_t n_rows,
+                              cna_error *err)
+{
+    return keep(user, RESIDUAL, layer, first, rows, n_rows, err);
 }
 
 /* Find what the lists share. */
@@ -42,8 +74,9 @@ static cna_status share(capture *c, const cna_model *model, const cna_token_list
 
 static cna_plan plan_of(const capture *c, const cna_model *model, const cna_token_list *lists)
 {
-    cna_plan plan = {.n_sequences = c->n_lists, .results = (uint64_t)c->n_lists * c->mlp_dim * sizeof *c->h};
+    cna_plan plan = {.n_sequences = c->n_lists};
     size_t longest = 0;
+    for (int kind = 0; kind < N_KINDS; kind++) plan.results += (uint64_t)c->n_lists * c->width[kind] * sizeof(float);
     for (size_t i = 0; i < c->tree.n_nodes; i++) {
         size_t n = c->tree.nodes[i].n_tokens;
         plan.n_rows += n;
@@ -62,7 +95,10 @@ static cna_plan plan_of(const capture *c, const cna_model *model, const cna_toke
 /* The pass: every shared run, then each list's own tokens. */
 static cna_status fill_pass(capture *c, const cna_token_list *lists, cna_error *err)
 {
-    CNA_TRY(cna_alloc(&c->h, c->n_lists * c->mlp_dim, sizeof *c->h, "captured activations", err));
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        if (c->width[kind] == 0) continue;
+        CNA_TRY(cna_alloc(&c->rows[kind], c->n_lists * c->width[kind], sizeof(float), "captured activations", err));
+    }
     CNA_TRY(cna_alloc(&c->own, c->n_lists, sizeof *c->own, "sequences", err));
     for (size_t i = 0; i < c->n_lists; i++) CNA_TRY(cna_pass_want(&c->pass, i, err));
     CNA_TRY(cna_pass_share(&c->pass, err));
@@ -81,28 +117,58 @@ static void clear(capture *c)
     cna_kv_pool_clear(&c->pool);
     cna_free(c->items);
     cna_free(c->own);
-    cna_free(c->h);
+    for (int kind = 0; kind < N_KINDS; kind++) cna_free(c->rows[kind]);
 }
 
-cna_status cna_engine_capture(const cna_model *model, const cna_token_list *lists, size_t n_lists,
-                              const cna_progress *progress, cna_usage *usage, cna_capture_fn *fn, void *user,
-                              cna_error *err)
+static cna_sinks sinks_of(capture *c)
+{
+    return (cna_sinks){.on_h = c->width[H] != 0 ? on_h : NULL,
+                       .on_mlp_output = c->width[MLP_OUTPUT] != 0 ? on_mlp_output : NULL,
+                       .on_residual = c->width[RESIDUAL] != 0 ? on_residual : NULL, .user = c};
+}
+
+cna_status cna_engine_capture_rows(const cna_model *model, const cna_token_list *lists, size_t n_lists, unsigned kinds,
+                                   const cna_progress *progress, cna_usage *usage, cna_capture_rows_fn *fn, void *user,
+                                   cna_error *err)
 {
     const cna_config *config = &model->checkpoint.config;
-    capture c = {.n_lists = n_lists, .mlp_dim = config->mlp_dim, .n_layers = config->n_layers, .progress = progress,
-                 .fn = fn, .user = user};
+    capture c = {.n_lists = n_lists, .n_layers = config->n_layers, .progress = progress, .fn = fn, .user = user,
+                 .width = {[H] = kinds & CNA_CAPTURE_H ? config->mlp_dim : 0,
+                           [MLP_OUTPUT] = kinds & CNA_CAPTURE_MLP_OUTPUT ? config->hidden_dim : 0,
+                           [RESIDUAL] = kinds & CNA_CAPTURE_RESIDUAL ? config->hidden_dim : 0}};
     cna_session *session = NULL;
     cna_status status;
+    if (kinds == 0) return cna_fail(err, CNA_ERR_ARG, "capture: expected kinds of rows, found none");
     for (size_t i = 0; i < n_lists; i++) CNA_TRY(cna_model_check_ids(model, lists[i].ids, lists[i].n, err));
     CNA_TRY_CLEANUP(share(&c, model, lists, err));
     const cna_plan plan = plan_of(&c, model, lists);
     CNA_TRY_CLEANUP(cna_plan_announce(model, &plan, progress, usage, err));
     CNA_TRY_CLEANUP(fill_pass(&c, lists, err));
     CNA_TRY_CLEANUP(cna_session_create(model, false, &session, err));
-    const cna_sinks sinks = {.on_h = on_h, .user = &c};
+    const cna_sinks sinks = sinks_of(&c);
     CNA_TRY_CLEANUP(cna_forward(session, c.pass.spans, c.pass.n_spans, &sinks, usage, err));
 cleanup:
     cna_session_free(session);
     clear(&c);
     return status;
+}
+
+/* A caller of h alone. */
+typedef struct h_alone {
+    cna_capture_fn *fn;
+    void *user;
+} h_alone;
+
+static cna_status pass_h_on(void *user, uint32_t layer, const cna_captured *rows, cna_error *err)
+{
+    const h_alone *caller = user;
+    return caller->fn(caller->user, layer, rows->h, err);
+}
+
+cna_status cna_engine_capture(const cna_model *model, const cna_token_list *lists, size_t n_lists,
+                              const cna_progress *progress, cna_usage *usage, cna_capture_fn *fn, void *user,
+                              cna_error *err)
+{
+    h_alone caller = {fn, user};
+    return cna_engine_capture_rows(model, lists, n_lists, CNA_CAPTURE_H, progress, usage, pass_h_on, &caller, err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the layers above may ask of the engine: capture h, generate, score. Token ids in, numbers out; no text, no
+ * What the layers above may ask of the engine: capture, generate, score, logits. Token ids in, numbers out; no text, no
  * circuits. Everything here gives the same bits whatever the batch, its order and the number of threads. */
 #ifndef CNA_ENGINE_ENGINE_H
 #define CNA_ENGINE_ENGINE_H
@@ -29,6 +29,30 @@ typedef cna_status cna_capture_fn(void *user, uint32_t layer, const float *h, cn
 CNA_MUST_CHECK cna_status cna_engine_capture(const cna_model *model, const cna_token_list *lists, size_t n_lists,
                                              const cna_progress *progress, cna_usage *usage, cna_capture_fn *fn,
                                              void *user, cna_error *err);
+
+/* What can be captured of each layer at a token; one bit each. */
+typedef enum cna_capture_kind {
+    CNA_CAPTURE_H = 1,          /* h, the input of down_proj */
+    CNA_CAPTURE_MLP_OUTPUT = 2, /* W_down h */
+    CNA_CAPTURE_RESIDUAL = 4,   /* the residual stream behind the layer */
+} cna_capture_kind;
+
+/* Rows of one layer, row i for list i, f32, row-major; NULL where they were not asked for. */
+typedef struct cna_captured {
+    const float *h;          /* ? [n_lists, mlp_dim] */
+    const float *mlp_output; /* ? [n_lists, hidden_dim] */
+    const float *residual;   /* ? [n_lists, hidden_dim] */
+} cna_captured;
+
+/* Called once a layer, in layer order; borrows what it gets for the call. */
+typedef cna_status cna_capture_rows_fn(void *user, uint32_t layer, const cna_captured *rows, cna_error *err);
+
+/* As cna_engine_capture, of which h alone is the case kinds = CNA_CAPTURE_H, in the same bits.
+ *   kinds  any of cna_capture_kind, at least one. Either of the last two costs the last layer's down projection at last
+ *          tokens, and room for its rows; nothing else */
+CNA_MUST_CHECK cna_status cna_engine_capture_rows(const cna_model *model, const cna_token_list *lists, size_t n_lists,
+                                                  unsigned kinds, const cna_progress *progress, cna_usage *usage,
+                                                  cna_capture_rows_fn *fn, void *user, cna_error *err);
 
 /* One answer to produce, or to score. Borrows everything until the call that takes it returns. */
 typedef struct cna_job {
@@ -86,6 +110,16 @@ typedef cna_status cna_logits_row_fn(void *user, size_t job, size_t position, co
 CNA_MUST_CHECK cna_status cna_engine_logits(const cna_model *model, const cna_job *jobs, size_t n_jobs,
                                             const cna_run_options *options, cna_logits_row_fn *on_row, void *user,
                                             cna_error *err);
+
+/* Called with the logits [vocab_size] behind the last token of one job's prompt; borrows them. */
+typedef cna_status cna_last_logits_fn(void *user, size_t job, const float *logits, cna_error *err);
+
+/* The logits of the last position of each job's prompt, each job's once, in no particular order. What prompts begin
+ * with in common is computed once, as for scores, and no other position is projected: for questions with one answer
+ * each, and first tokens. The same bits as cna_engine_logits gives for the position. */
+CNA_MUST_CHECK cna_status cna_engine_last_logits(const cna_model *model, const cna_job *jobs, size_t n_jobs,
+                                                 const cna_run_options *options, cna_last_logits_fn *on_row,
+                                                 void *user, cna_error *err);
 
 /* ||column j of W_down||_2 of one layer, f64 sums over the stored weights in row order.
  *   out  [mlp_dim] f64 */

@@ -205,23 +205,35 @@ static void shift_tapped(cna_session *s, const cna_span *spans, uint32_t layer, 
     }
 }
 
-/* Hand h of the block's wanted rows to the sink, row by row. */
-static cna_status capture_h(cna_session *s, const cna_sinks *sinks, uint32_t layer, size_t n_rows, size_t *n_wanted,
-                            cna_error *err)
+static size_t count_wanted(const cna_session *s, size_t n_rows)
 {
-    size_t mlp_dim = s->model->checkpoint.config.mlp_dim;
+    size_t n = 0;
+    for (size_t t = 0; t < n_rows; t++) n += s->block[t].wanted;
+    return n;
+}
+
+/* Hand the block's wanted rows to a sink, row by row; first is the index of the first of them. */
+static cna_status capture(const cna_session *s, cna_rows_fn *sink, void *user, uint32_t layer, size_t first,
+                          const float *rows, size_t width, size_t n_rows, cna_error *err)
+{
+    if (sink == NULL) return CNA_OK;
     for (size_t t = 0; t < n_rows; t++) {
-        if (!s->block[t].wanted) continue;
-        CNA_TRY(sinks->on_h(sinks->user, layer, *n_wanted, s->gate + t * mlp_dim, 1, err));
-        (*n_wanted)++;
+        if (s->block[t].wanted) CNA_TRY(sink(user, layer, first++, rows + t * width, 1, err));
     }
     return CNA_OK;
 }
 
+/* Whether anybody waits for what the last layer's MLP writes. */
+static bool goes_past_h(const cna_sinks *sinks)
+{
+    return sinks->on_mlp_output != NULL || sinks->on_residual != NULL || sinks->on_logits != NULL;
+}
+
 /* One decoder layer over the block's rows (s->block, s->residual), whose number may shrink in the last layer.
+ * first_wanted: index of the first wanted row among all of the pass.
  * Source: transformers, LlamaDecoderLayer; Qwen2 differs by its q, k, v biases. */
 static cna_status run_layer(cna_session *s, const cna_layer_weights *w, const cna_span *spans, const cna_sinks *sinks,
-                            uint32_t index, size_t *n_rows, size_t *n_wanted, cna_error *err)
+                            uint32_t index, size_t *n_rows, size_t first_wanted, cna_error *err)
 {
     const cna_config *c = &s->model->checkpoint.config;
     size_t q_dim = (size_t)c->n_heads * c->head_dim, kv_dim = (size_t)c->n_kv_heads * c->head_dim;
@@ -248,14 +260,15 @@ static cna_status run_layer(cna_session *s, const cna_layer_weights *w, const cn
     CNA_TRY(apply(s, w->gate, NULL, *n_rows, c->mlp_dim, s->gate, err));
     CNA_TRY(apply(s, w->up, NULL, *n_rows, c->mlp_dim, s->up, err));
     cna_swiglu(s->gate, s->up, *n_rows * c->mlp_dim); /* s->gate is now h */
-    if (sinks->on_h != NULL) CNA_TRY(capture_h(s, sinks, index, *n_rows, n_wanted, err));
-    if (last && sinks->on_logits == NULL) return CNA_OK;
+    CNA_TRY(capture(s, sinks->on_h, sinks->user, index, first_wanted, s->gate, c->mlp_dim, *n_rows, err));
+    if (last && !goes_past_h(sinks)) return CNA_OK;
     scale_tapped(s, spans, index, *n_rows);
     convert_input(s, s->gate, *n_rows, c->mlp_dim);
     CNA_TRY(apply(s, w->down, NULL, *n_rows, c->hidden_dim, s->out, err));
+    CNA_TRY(capture(s, sinks->on_mlp_output, sinks->user, index, first_wanted, s->out, c->hidden_dim, *n_rows, err));
     cna_add(s->residual, s->out, *n_rows * c->hidden_dim);
     shift_tapped(s, spans, index, *n_rows);
-    return CNA_OK;
+    return capture(s, sinks->on_residual, sinks->user, index, first_wanted, s->residual, c->hidden_dim, *n_rows, err);
 }
 
 /* Final norm and vocabulary projection of wanted rows, whose residual stream is x. */
@@ -298,11 +311,12 @@ static cna_status run_layers(cna_session *s, const cna_span *spans, size_t n_spa
     for (uint32_t layer = 0; layer < c->n_layers; layer++) {
         const cna_layer_weights *weights;
         CNA_TRY(cna_stream_layer(s->stream, layer, s->repeats, &weights, err));
-        size_t n_active = begin_layer(s, spans, n_spans, layer), n_captured = 0;
+        size_t n_active = begin_layer(s, spans, n_spans, layer), n_wanted = 0;
         for (size_t first = 0; first < n_active; first += CNA_BLOCK_ROWS) {
             size_t n_block = n_active - first < CNA_BLOCK_ROWS ? n_active - first : CNA_BLOCK_ROWS;
             load_block(s, first, n_block);
-            CNA_TRY(run_layer(s, weights, spans, sinks, layer, &n_block, &n_captured, err));
+            CNA_TRY(run_layer(s, weights, spans, sinks, layer, &n_block, n_wanted, err));
+            n_wanted += count_wanted(s, n_block);
             if (layer + 1 < c->n_layers) {
                 store_block(s, n_block);
             } else if (n_block > 0) { /* the rows left are wanted; earlier rows of x are done with */

@@ -22,15 +22,18 @@ typedef struct cna_span {
 
 /* Results for a block of wanted rows, in the order of spans and positions.
  *   first  index of the first of them among all wanted rows of the pass
- *   rows   [n_rows, width] f32: h of one layer, or logits; borrowed for the call */
+ *   rows   [n_rows, width] f32; borrowed for the call */
 typedef cna_status cna_rows_fn(void *user, uint32_t layer, size_t first, const float *rows, size_t n_rows,
                                cna_error *err);
 
 typedef struct cna_sinks {
-    cna_rows_fn *on_h;      /* ? h [n_rows, mlp_dim] of wanted rows, each layer, before any tap scales it; not for
-                               passes with forks */
-    cna_rows_fn *on_logits; /* ? logits [n_rows, vocab_size] of wanted rows; layer is n_layers. NULL: the pass ends with
-                               the last layer's h, without its down projection */
+    cna_rows_fn *on_h;          /* ? h [n_rows, mlp_dim] of wanted rows, each layer, before any tap scales it; not for
+                                   passes with forks, and so the two below */
+    cna_rows_fn *on_mlp_output; /* ? W_down h [n_rows, hidden_dim] likewise, h scaled; after on_h */
+    cna_rows_fn *on_residual;   /* ? the residual stream behind the layer [n_rows, hidden_dim], shifts added; after
+                                   on_mlp_output */
+    cna_rows_fn *on_logits;     /* ? logits [n_rows, vocab_size] of wanted rows; layer is n_layers. A pass without it
+                                   and the two above ends with the last layer's h, without its down projection */
     void *user;
 } cna_sinks;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Log-probabilities of given answers, and logits of given tokens: passes over known ids. */
+ * Log-probabilities of given answers, and logits of given prompts, all or the last: passes over known ids. */
 #include <string.h>
 
 #include "base/progress.h"
@@ -9,12 +9,18 @@
 
 enum { DEFAULT_BATCH = 512 };
 
+/* What is wanted of a job. */
+typedef enum wish { SCORES, ALL_LOGITS, LAST_LOGITS } wish;
+
 /* Jobs in windows of one pass each. */
 typedef struct scoring {
     const cna_model *model;
-    const cna_job *jobs;       /* [n_jobs] */
+    const cna_job *jobs;         /* [n_jobs] */
     size_t n_jobs;
-    cna_logits_row_fn *on_row; /* ? for logits */
+    wish wish;
+    cna_logits_row_fn *on_row;   /* ? for all logits */
+    cna_last_logits_fn *on_last; /* ? for the last */
+    cna_job_fn *on_done;         /* ? for scores */
     void *user;
     int32_t **ids;             /* [n_jobs] of a job in the window: prompt, and answer but for its last token */
     cna_tree_item *items;      /* [n_jobs] */
@@ -30,19 +36,15 @@ typedef struct scoring {
     size_t logprobs_capacity;
 } scoring;
 
-static bool wants_logits(const scoring *s)
-{
-    return s->on_row != NULL;
-}
-
 static size_t n_tokens_of(const scoring *s, size_t job)
 {
-    return s->jobs[job].n_prompt_ids + (wants_logits(s) ? 0 : s->jobs[job].n_answer_ids - 1);
+    return s->jobs[job].n_prompt_ids + (s->wish == SCORES ? s->jobs[job].n_answer_ids - 1 : 0);
 }
 
 static size_t n_wanted_of(const scoring *s, size_t job)
 {
-    return wants_logits(s) ? s->jobs[job].n_prompt_ids : s->jobs[job].n_answer_ids;
+    if (s->wish == LAST_LOGITS) return 1;
+    return s->wish == ALL_LOGITS ? s->jobs[job].n_prompt_ids : s->jobs[job].n_answer_ids;
 }
 
 static cna_status on_logits(void *user, uint32_t layer, size_t first, const float *rows, size_t n_rows, cna_error *err)
@@ -54,8 +56,10 @@ static cna_status on_logits(void *user, uint32_t layer, size_t first, const floa
         while (first + i >= s->first_row[place + 1]) place++;
         size_t job = s->window[place], t = first + i - s->first_row[place];
         const float *logits = rows + i * vocab_size;
-        if (wants_logits(s)) {
+        if (s->wish == ALL_LOGITS) {
             CNA_TRY(s->on_row(s->user, job, t, logits, err));
+        } else if (s->wish == LAST_LOGITS) {
+            CNA_TRY(s->on_last(s->user, job, logits, err));
         } else {
             int32_t id = s->jobs[job].answer_ids[t];
             s->logprobs[first + i] = (float)((double)logits[id] - cna_log_sum_exp(logits, vocab_size));
@@ -123,20 +127,23 @@ static cna_status add_sequences(scoring *s, cna_error *err)
         CNA_TRY(cna_pass_add_own(&s->pass, s->window[i], &sequence, CNA_KV_ONE_LAYER, &s->own[i], err));
         s->first_row[i + 1] = s->first_row[i] + n_wanted;
     }
-    if (wants_logits(s)) return CNA_OK;
+    if (s->wish != SCORES) return CNA_OK;
     return cna_grow(&s->logprobs, &s->logprobs_capacity, s->first_row[s->n_window], sizeof *s->logprobs,
                     "log-probabilities", err);
 }
 
-/* Report the window's jobs (those of cna_engine_logits have been, row by row) and let go of what they held. */
-static cna_status end_window(scoring *s, cna_job_fn *on_done, cna_error *err)
+/* Report the window's jobs (logits have been, row by row) and let go of what they held. */
+static cna_status end_window(scoring *s, cna_error *err)
 {
     cna_status status = CNA_OK;
     for (size_t i = 0; i < s->n_window; i++) {
         size_t job = s->window[i];
-        const cna_job_result result = {.job = job, .ids = s->jobs[job].answer_ids, .n_ids = s->jobs[job].n_answer_ids,
-                                       .logprobs = s->logprobs + s->first_row[i]};
-        if (status == CNA_OK && on_done != NULL) status = on_done(s->user, &result, err);
+        if (status == CNA_OK && s->wish == SCORES) {
+            const cna_job_result result = {.job = job, .ids = s->jobs[job].answer_ids,
+                                           .logprobs = s->logprobs + s->first_row[i],
+                                           .n_ids = s->jobs[job].n_answer_ids};
+            status = s->on_done(s->user, &result, err);
+        }
         cna_kv_release(s->own[i]);
         s->own[i] = NULL;
         cna_free(s->ids[job]);
@@ -159,7 +166,7 @@ static cna_status create(scoring *s, size_t batch, cna_error *err)
     for (size_t i = 0; i < s->n_jobs; i++) {
         /* Where every position is wanted, nothing can be shared. */
         s->items[i] = (cna_tree_item){.ids = s->jobs[i].prompt_ids, .tap = s->jobs[i].tap,
-                                      .n_ids = wants_logits(s) ? 0 : s->jobs[i].n_prompt_ids - 1};
+                                      .n_ids = s->wish == ALL_LOGITS ? 0 : s->jobs[i].n_prompt_ids - 1};
     }
     CNA_TRY(cna_tree_build(s->items, s->n_jobs, &s->tree, err));
     s->pass = (cna_pass){.tree = &s->tree, .pool = &s->pool, .depth = CNA_KV_ALL_LAYERS};
@@ -204,19 +211,17 @@ static void clear(scoring *s)
     cna_free(s->logprobs);
 }
 
-/* Shared by scoring and logits. */
-static cna_status run_windows(const cna_model *model, const cna_job *jobs, size_t n_jobs,
-                              const cna_run_options *options, cna_logits_row_fn *on_row, cna_job_fn *on_done,
-                              void *user, cna_error *err)
+/* Shared by scores and logits: `s` says what is wanted, of which jobs, and who is told. */
+static cna_status run_windows(scoring s, const cna_run_options *options, cna_error *err)
 {
+    const cna_model *model = s.model;
     const cna_run_options defaults = {0};
     if (options == NULL) options = &defaults;
     const char *what = options->what == NULL ? "scores" : options->what;
-    for (size_t i = 0; i < n_jobs; i++) {
-        CNA_TRY(cna_model_check_ids(model, jobs[i].prompt_ids, jobs[i].n_prompt_ids, err));
+    for (size_t i = 0; i < s.n_jobs; i++) {
+        CNA_TRY(cna_model_check_ids(model, s.jobs[i].prompt_ids, s.jobs[i].n_prompt_ids, err));
     }
-    if (n_jobs == 0) return CNA_OK;
-    scoring s = {.model = model, .jobs = jobs, .n_jobs = n_jobs, .on_row = on_row, .user = user};
+    if (s.n_jobs == 0) return CNA_OK;
     cna_session *session = NULL;
     cna_plan plan = {0};
     const cna_sinks sinks = {.on_logits = on_logits, .user = &s};
@@ -225,12 +230,12 @@ static cna_status run_windows(const cna_model *model, const cna_job *jobs, size_
     CNA_TRY_CLEANUP(make_plan(&s, &plan, err));
     CNA_TRY_CLEANUP(cna_plan_announce(model, &plan, &options->progress, options->usage, err));
     CNA_TRY_CLEANUP(cna_session_create(model, true, &session, err));
-    for (size_t next = 0; next < n_jobs;) {
+    for (size_t next = 0; next < s.n_jobs;) {
         CNA_TRY_CLEANUP(fill_window(&s, &next, err));
         CNA_TRY_CLEANUP(add_sequences(&s, err));
         CNA_TRY_CLEANUP(cna_forward(session, s.pass.spans, s.pass.n_spans, &sinks, options->usage, err));
-        CNA_TRY_CLEANUP(end_window(&s, on_done, err));
-        CNA_TRY_CLEANUP(cna_progress_report(&options->progress, what, next, n_jobs, err));
+        CNA_TRY_CLEANUP(end_window(&s, err));
+        CNA_TRY_CLEANUP(cna_progress_report(&options->progress, what, next, s.n_jobs, err));
     }
 cleanup:
     cna_session_free(session);
@@ -245,11 +250,24 @@ cna_status cna_engine_score(const cna_model *model, const cna_job *jobs, size_t 
         if (jobs[i].n_answer_ids == 0) return cna_fail(err, CNA_ERR_ARG, "score: expected answers of a token or more");
         CNA_TRY(cna_model_check_ids(model, jobs[i].answer_ids, jobs[i].n_answer_ids, err));
     }
-    return run_windows(model, jobs, n_jobs, options, NULL, on_done, user, err);
+    const scoring s = {.model = model, .jobs = jobs, .n_jobs = n_jobs, .wish = SCORES, .on_done = on_done,
+                       .user = user};
+    return run_windows(s, options, err);
 }
 
 cna_status cna_engine_logits(const cna_model *model, const cna_job *jobs, size_t n_jobs, const cna_run_options *options,
                              cna_logits_row_fn *on_row, void *user, cna_error *err)
 {
-    return run_windows(model, jobs, n_jobs, options, on_row, NULL, user, err);
+    const scoring s = {.model = model, .jobs = jobs, .n_jobs = n_jobs, .wish = ALL_LOGITS, .on_row = on_row,
+                       .user = user};
+    return run_windows(s, options, err);
+}
+
+cna_status cna_engine_last_logits(const cna_model *model, const cna_job *jobs, size_t n_jobs,
+                                  const cna_run_options *options, cna_last_logits_fn *on_row, void *user,
+                                  cna_error *err)
+{
+    const scoring s = {.model = model, .jobs = jobs, .n_jobs = n_jobs, .wish = LAST_LOGITS, .on_last = on_row,
+                       .user = user};
+    return run_windows(s, options, err);
 }

@@ -29,7 +29,7 @@ typedef struct work {
     const cna_model_info *info;
     const plan *plan;
     cna_token_lists positive, negative, diverse;
-    cna_token_list *lists; /* views: positive, negative, each in canonical order, then diverse */
+    cna_token_list *lists; /* views: positive, negative, diverse */
     size_t n_lists;
     double *norms;            /* [mlp_dim] of the layer at hand */
     cna_neuron *neurons;      /* [chosen layers, mlp_dim] */
@@ -77,11 +77,7 @@ static cna_status plan_format(const cna_attribute_options *options, const cna_to
 {
     out->format = options->format;
     if (options->preset == CNA_PRESET_NOUS) out->format.double_bos = true;
-    out->chat = cna_format_is_chat(tokenizer, &out->format);
-    if (!out->chat) return CNA_OK;
-    CNA_TRY(cna_canonical_date(tokenizer, out->format.date, out->date, err));
-    if (out->date[0] != '\0') out->format.date = out->date;
-    return CNA_OK;
+    return cna_canonical_format(tokenizer, &out->format, out->date, &out->chat, err);
 }
 
 static cna_status make_plan(const cna_model *model, const cna_attribute_options *options, plan *out,
@@ -107,24 +103,13 @@ static cna_status make_plan(const cna_model *model, const cna_attribute_options 
 
 /* ---- the prompts ---- */
 
-static cna_status tokenize_side(const work *w, const cna_prompts *prompts, const char *side,
-                                const cna_format *format, cna_token_lists *out, cna_error *err)
-{
-    if (prompts == NULL || cna_prompts_count(prompts) == 0) {
-        return cna_fail(err, CNA_ERR_ARG, "%s prompts: expected at least one, found none", side);
-    }
-    cna_status status =
-        cna_prompts_tokenize(prompts, cna_model_tokenizer(w->model), format, w->info->vocab_size, out, err);
-    return status == CNA_OK ? CNA_OK : cna_fail_prefix(err, status, side);
-}
-
 static cna_status tokenize_diverse(work *w, const cna_prompts *given, cna_error *err)
 {
     const cna_format raw = {.mode = CNA_FORMAT_RAW};
     cna_prompts *builtin = NULL;
     if (given == NULL) CNA_TRY(cna_universal_builtin(&builtin, err));
     cna_status status =
-        tokenize_side(w, given == NULL ? builtin : given, "universal", &raw, &w->diverse, err);
+        cna_canonical_lists(w->model, given == NULL ? builtin : given, "universal", &raw, &w->diverse, err);
     cna_prompts_free(builtin);
     return status;
 }
@@ -140,8 +125,6 @@ static cna_status gather_lists(work *w, cna_error *err)
     if (w->diverse.n != 0) {
         memcpy(w->lists + n_positive + n_negative, w->diverse.items, w->diverse.n * sizeof *w->lists);
     }
-    cna_canonical_sort(w->lists, n_positive);
-    cna_canonical_sort(w->lists + n_positive, n_negative);
     return CNA_OK;
 }
 
@@ -299,8 +282,8 @@ cna_status cna_attribute(const cna_model *model, const cna_prompts *positive, co
     work w = {.model = model, .info = cna_model_get_info(model), .plan = &p};
     cna_circuit *circuit = NULL;
     CNA_TRY_CLEANUP(make_plan(model, options, &p, err));
-    CNA_TRY_CLEANUP(tokenize_side(&w, positive, "positive", &p.format, &w.positive, err));
-    CNA_TRY_CLEANUP(tokenize_side(&w, negative, "negative", &p.format, &w.negative, err));
+    CNA_TRY_CLEANUP(cna_canonical_lists(model, positive, "positive", &p.format, &w.positive, err));
+    CNA_TRY_CLEANUP(cna_canonical_lists(model, negative, "negative", &p.format, &w.negative, err));
     if (p.with_universal) CNA_TRY_CLEANUP(tokenize_diverse(&w, options->universal_prompts, err));
     CNA_TRY_CLEANUP(run_pass(&w, &options->progress, err));
     CNA_TRY_CLEANUP(cna_circuit_create(&circuit, err));

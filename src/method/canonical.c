@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Canonical order of prompts, and the date they depend on. */
+ * Prompts of a contrast: their date, their ids, their order. */
 #define _POSIX_C_SOURCE 200809L
 #include "method/canonical.h"
 
@@ -64,4 +64,28 @@ cleanup:
     cna_free(on_day);
     cna_free(on_another);
     return status;
+}
+
+cna_status cna_canonical_format(const cna_tokenizer *tokenizer, cna_format *format, char date[11], bool *chat,
+                                cna_error *err)
+{
+    date[0] = '\0';
+    *chat = cna_format_is_chat(tokenizer, format);
+    if (!*chat) return CNA_OK;
+    CNA_TRY(cna_canonical_date(tokenizer, format->date, date, err));
+    if (date[0] != '\0') format->date = date;
+    return CNA_OK;
+}
+
+cna_status cna_canonical_lists(const cna_model *model, const cna_prompts *prompts, const char *name,
+                               const cna_format *format, cna_token_lists *out, cna_error *err)
+{
+    if (prompts == NULL || cna_prompts_count(prompts) == 0) {
+        return cna_fail(err, CNA_ERR_ARG, "%s prompts: expected at least one, found none", name);
+    }
+    size_t vocab_size = cna_model_get_info(model)->vocab_size;
+    cna_status status = cna_prompts_tokenize(prompts, cna_model_tokenizer(model), format, vocab_size, out, err);
+    if (status != CNA_OK) return cna_fail_prefix(err, status, name);
+    cna_canonical_sort(out->items, out->n);
+    return CNA_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The order in which prompts are summed, which is their own and not their file's. */
+ * Prompts as every contrast takes them: formatted, tokenised, and in the order in which they are summed, which is their
+ * own and not their file's. */
 #ifndef CNA_METHOD_CANONICAL_H
 #define CNA_METHOD_CANONICAL_H
 
@@ -15,5 +16,19 @@ void cna_canonical_sort(cna_token_list *lists, size_t n_lists);
  * Found by rendering with different dates: a template that ignores them makes prompts that depend on none. */
 CNA_MUST_CHECK cna_status cna_canonical_date(const cna_tokenizer *tokenizer, const char *date, char out[11],
                                              cna_error *err);
+
+/* What prompts depend on, filled in so that they can be made again.
+ *   format  read and written: for chat its date becomes `date`, unless that is ""
+ *   date    as from cna_canonical_date; "" for raw text; format may point to it, so it must live as long
+ *   chat    whether the format means chat on this tokenizer */
+CNA_MUST_CHECK cna_status cna_canonical_format(const cna_tokenizer *tokenizer, cna_format *format, char date[11],
+                                               bool *chat, cna_error *err);
+
+/* A set of prompts as token ids in canonical order.
+ *   name  of the set in messages, such as "positive"
+ *   out   new lists, freed by cna_token_lists_free
+ * Errors: as cna_prompts_tokenize, the name before its text; ERR_ARG for a set without prompts. */
+CNA_MUST_CHECK cna_status cna_canonical_lists(const cna_model *model, const cna_prompts *prompts, const char *name,
+                                              const cna_format *format, cna_token_lists *out, cna_error *err);
 
 #endif

@@ -83,3 +83,13 @@ cna_stats_range cna_stats_range_of(const double *values, size_t n)
     range.mean = sum / (double)n;
     return range;
 }
+
+double cna_stats_kappa(size_t both, size_t only_a, size_t only_b, size_t neither)
+{
+    double n = (double)(both + only_a + only_b + neither);
+    if (n == 0) return NAN;
+    double a = (double)(both + only_a) / n, b = (double)(both + only_b) / n;
+    double agreed = (double)(both + neither) / n, chance = a * b + (1 - a) * (1 - b);
+    bool always = (a == 0 && b == 0) || (a == 1 && b == 1);
+    return always ? NAN : (agreed - chance) / (1 - chance);
+}

@@ -33,6 +33,17 @@ double cna_stats_percentile(double *values, size_t n, double p);
  * Source: Phipson and Smyth, Permutation p-values should never be zero (2010). */
 double cna_stats_control_p(const double *controls, size_t n, double base, double observed);
 
+/* Cohen's kappa of two raters who each say yes or no:
+ *
+ *   (po - pe) / (1 - pe),  po = share on which they agree, pe = what chance gives with each one's own share of yes
+ *
+ *   both, neither        answers to which both say yes, no
+ *   only_a, only_b       to which one alone says yes
+ * NaN where there are none, and where pe is 1 (both always say the same).
+ * Source: Cohen, A coefficient of agreement for nominal scales (1960); the same value as
+ * statsmodels.stats.inter_rater.cohens_kappa. */
+double cna_stats_kappa(size_t both, size_t only_a, size_t only_b, size_t neither);
+
 /* Mean, least and greatest of n >= 1 values, the sum in their order. */
 typedef struct cna_stats_range {
     double mean, min, max;

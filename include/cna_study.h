@@ -393,6 +393,23 @@ CNA_API const cna_mmlu_point *cna_mmlu_points(const cna_mmlu *mmlu, size_t *n_po
 /* In the order subject, multiplier, question. */
 CNA_API const cna_mmlu_answer *cna_mmlu_answers(const cna_mmlu *mmlu, size_t *n_answers);
 CNA_API const cna_mmlu_info *cna_mmlu_get_info(const cna_mmlu *mmlu);
+/* ------------------------------------------------------------------------------------------------ report */
+
+typedef struct cna_report_options {
+    const char *figures; /* ? folder that receives every plot as an SVG file; made where there is none */
+    const char *csv;     /* ? folder that receives every table as a CSV file; made where there is none */
+} cna_report_options;
+
+/* Write one self-contained HTML page about one or several runs: every table and plot that their rows allow, and a list of
+ * what they lack. It needs no network and no script. The same runs give the same bytes; docs/FORMATS.md has the names of
+ * tables and plots.
+ *   runs     [n_runs] paths of run files, read only
+ *   path     the page; "-" is standard output
+ *   options  ? NULL for none
+ * Every file appears whole or not at all, the page last, so that where there is a page there are its files.
+ * Errors: as cna_run_open; ERR_FORMAT for rows that do not fit together; ERR_IO. */
+CNA_API CNA_MUST_CHECK cna_status cna_report_write(const char *const *runs, size_t n_runs, const char *path,
+                                                   const cna_report_options *options, cna_error *err);
 
 /* ------------------------------------------------------------------------------------------------- bench */
 

@@ -272,6 +272,15 @@ void cna_file_remove(const char *path)
     unlink(path);
 }
 
+cna_status cna_folder_create(const char *path, cna_error *err)
+{
+    struct stat status;
+    if (mkdir(path, 0777) == 0) return CNA_OK;
+    if (errno != EEXIST) return fail_errno(err, path, "created");
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) return CNA_OK;
+    return cna_fail(err, CNA_ERR_IO, "%s: expected a folder, found a file", path);
+}
+
 cna_status cna_path_join(const char *folder, const char *name, char **out, cna_error *err)
 {
     *out = NULL;

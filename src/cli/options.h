@@ -32,7 +32,7 @@ typedef struct cli_option {
     bool repeatable;
 } cli_option;
 
-enum { CLI_MAX_WORDS = 2 };
+enum { CLI_MAX_WORDS = 64 };
 
 /* The flags that every command has; first member of every command's struct of arguments. */
 typedef struct cli_common {

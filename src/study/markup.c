@@ -35,15 +35,22 @@ void cna_markup_format(cna_markup *markup, const char *format, ...)
 static const char *escape(uint32_t code_point)
 {
     switch (code_point) {
-    case '&': return "&amp;";
-    case '<': return "&lt;";
-    case '>': return "&gt;";
-    case '"': return "&quot;";
-    case '\'': return "&#39;";
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
     case '\t':
     case '\n':
-    case '\r': return NULL;
-    default: break;
+    case '\r':
+        return NULL;
+    default:
+        break;
     }
     bool is_control = code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
     return is_control || code_point == 0xfffe || code_point == 0xffff ? "\xEF\xBF\xBD" : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Plots as SVG: lines with intervals and bands over a linear or logarithmic axis, and grouped bars. They say the same in
+ * Plots as SVG: lines with intervals and bands over linear or logarithmic axes, and grouped bars. They say the same in
  * grey as in colour: every style has its own dash and marker. Numbers and labels in, markup out; knows no run. */
 #ifndef CNA_STUDY_PLOT_H
 #define CNA_STUDY_PLOT_H
@@ -16,23 +16,23 @@ typedef enum cna_plot_kind {
 typedef struct cna_plot_series {
     const char *label;
     cna_plot_kind kind;
-    int style;               /* 0 .. CNA_PLOT_N_STYLES-1 */
+    int style; /* 0 .. CNA_PLOT_N_STYLES-1 */
     size_t n;
-    const double *x, *y;     /* [n] x ascending. NaN in y: no point there */
+    const double *x, *y;      /* [n] x ascending. NaN in y: no point there */
     const double *low, *high; /* ? [n] for lines; bands need them */
 } cna_plot_series;
 
 typedef struct cna_plot {
     const char *title, *description; /* the description is for those who cannot see it */
     const char *x_label, *y_label;   /* with units */
-    bool log_x;              /* x > 0 */
-    bool percent_y;          /* y from 0 to 1, shown as 0 % to 100 % */
-    bool whole_range;        /* the y axis is 0 to 1 whatever the values */
-    bool from_zero;          /* the y axis has 0 on it */
-    double x_reference;      /* a vertical line (the untouched model); NaN: none */
-    double y_reference;      /* a horizontal line; NaN: none */
-    const char *y_reference_label; /* ? in the legend */
-    const cna_plot_series *series; /* [n_series] in the order of the legend; bands lie under lines */
+    bool log_x, log_y;               /* values > 0; others are left out */
+    bool percent_y;                  /* y from 0 to 1, shown as 0 % to 100 % */
+    bool whole_range;                /* the y axis is 0 to 1 whatever the values */
+    bool from_zero;                  /* the y axis has 0 on it */
+    double x_reference;              /* a vertical line (the untouched model); NaN: none */
+    double y_reference;              /* a horizontal line; NaN: none */
+    const char *y_reference_label;   /* ? in the legend */
+    const cna_plot_series *series;   /* [n_series] in the order of the legend; bands lie under lines */
     size_t n_series;
 } cna_plot;
 

@@ -11,7 +11,7 @@
 /* Units of the drawing, which is scaled to the width that it gets: on a phone by about 0.75, in a column of a wide page
  * by about 1.15. */
 enum {
-    WIDTH = 480,
+    WIDTH = 440,
     AREA_HEIGHT = 208,
     FONT = 12,
     TITLE_FONT = 14,
@@ -42,34 +42,50 @@ size_t cna_plot_ticks(double low, double high, size_t n_max, double *out)
     return 2;
 }
 
+/* Lines of 1, 2 and 5 in every decade between the edges of an axis; over many decades only its first, or not all. */
+static size_t log_ticks(double low, double high, double ticks[CNA_PLOT_TICKS_MAX])
+{
+    enum { MOST_DECADES = 7 };
+    static const double steps[] = {1, 2, 5};
+    double first = floor(log10(low) + 1e-9), last = ceil(log10(high) - 1e-9);
+    size_t n_steps = last - first > 3 ? 1 : 3, n = 0;
+    double stride = ceil((last - first + 1) / MOST_DECADES);
+    for (double decade = first; decade <= last; decade += stride) {
+        for (size_t i = 0; i < n_steps && n < CNA_PLOT_TICKS_MAX; i++) {
+            double tick = steps[i] * pow(10, decade);
+            if (tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) ticks[n++] = tick;
+        }
+    }
+    return n;
+}
+
 void cna_plot_fit_y(cna_plot_frame *frame, double low, double high)
 {
+    if (frame->log_y) {
+        frame->y_low = pow(10, floor(log10(low)));
+        frame->y_high = pow(10, ceil(log10(high)));
+        if (frame->y_high <= frame->y_low) frame->y_high = 10 * frame->y_low;
+        frame->n_y_ticks = log_ticks(frame->y_low, frame->y_high, frame->y_ticks);
+        return;
+    }
     frame->n_y_ticks = cna_plot_ticks(low, high, 6, frame->y_ticks);
     frame->y_low = frame->y_ticks[0];
     frame->y_high = frame->y_ticks[frame->n_y_ticks - 1];
 }
 
-static void fit_log(cna_plot_frame *frame, double low, double high)
+static void fit_log_x(cna_plot_frame *frame, double low, double high)
 {
-    static const double steps[] = {1, 2, 5};
     double margin = high > low ? pow(high / low, 0.04) : 2;
     frame->x_low = low / margin;
     frame->x_high = high * margin;
-    /* Over many decades only their first lines. */
-    size_t n_steps = log10(high / low) > 4 ? 1 : 3;
-    for (double decade = floor(log10(frame->x_low)); decade <= ceil(log10(frame->x_high)); decade++) {
-        for (size_t i = 0; i < n_steps && frame->n_x_ticks < CNA_PLOT_TICKS_MAX; i++) {
-            double tick = steps[i] * pow(10, decade);
-            if (tick >= frame->x_low && tick <= frame->x_high) frame->x_ticks[frame->n_x_ticks++] = tick;
-        }
-    }
+    frame->n_x_ticks = log_ticks(frame->x_low, frame->x_high, frame->x_ticks);
 }
 
 void cna_plot_fit_x(cna_plot_frame *frame, double low, double high)
 {
     frame->n_x_ticks = 0;
     if (frame->log_x) {
-        fit_log(frame, low, high);
+        fit_log_x(frame, low, high);
         return;
     }
     double margin = high > low ? 0.03 * (high - low) : 1;
@@ -82,21 +98,19 @@ void cna_plot_fit_x(cna_plot_frame *frame, double low, double high)
     }
 }
 
-static double share_of(double value, double low, double high)
+static double share_of(double value, double low, double high, bool is_log)
 {
-    return (value - low) / (high - low);
+    return is_log ? log(value / low) / log(high / low) : (value - low) / (high - low);
 }
 
 double cna_plot_x(const cna_plot_frame *frame, double value)
 {
-    double share = frame->log_x ? share_of(log(value), log(frame->x_low), log(frame->x_high))
-                                : share_of(value, frame->x_low, frame->x_high);
-    return frame->left + share * (frame->right - frame->left);
+    return frame->left + share_of(value, frame->x_low, frame->x_high, frame->log_x) * (frame->right - frame->left);
 }
 
 double cna_plot_y(const cna_plot_frame *frame, double value)
 {
-    return frame->bottom - share_of(value, frame->y_low, frame->y_high) * (frame->bottom - frame->top);
+    return frame->bottom - share_of(value, frame->y_low, frame->y_high, frame->log_y) * (frame->bottom - frame->top);
 }
 
 /* ---- text ---- */
@@ -255,7 +269,9 @@ static void put_sample(cna_plot_frame *frame, const cna_plot_entry *entry, doubl
         snprintf(class_name, sizeof class_name, "box s%d", entry->style);
         put_box(frame, class_name, entry->style, x + SAMPLE - 14, y - 5, 14, 10);
         break;
-    case CNA_SAMPLE_LIMIT: cna_plot_stroke(frame, "limit", x, y, x + SAMPLE, y); break;
+    case CNA_SAMPLE_LIMIT:
+        cna_plot_stroke(frame, "limit", x, y, x + SAMPLE, y);
+        break;
     }
 }
 
@@ -360,7 +376,7 @@ void cna_plot_begin(cna_plot_frame *frame, bool standalone)
     }
     frame->left = 24 + widest + 10;
     frame->right = WIDTH - 12;
-    frame->top = top + 10;
+    frame->top = top + 14;
     frame->bottom = frame->top + AREA_HEIGHT;
     frame->height = ceil(frame->bottom + 46);
     open_svg(frame, standalone);

@@ -20,9 +20,9 @@ typedef struct cna_plot_frame {
     const char *title, *description, *x_label, *y_label;
     const cna_plot_entry *entries; /* [n_entries] of the legend */
     size_t n_entries;
-    bool log_x, percent_y;
-    double x_low, x_high, y_low, y_high;       /* values at the edges */
-    double left, right, top, bottom, height;   /* places; set by begin */
+    bool log_x, log_y, percent_y;
+    double x_low, x_high, y_low, y_high;     /* values at the edges */
+    double left, right, top, bottom, height; /* places; set by begin */
     double x_ticks[CNA_PLOT_TICKS_MAX], y_ticks[CNA_PLOT_TICKS_MAX];
     size_t n_x_ticks, n_y_ticks;
 } cna_plot_frame;

@@ -9,8 +9,8 @@ enum { MAX_ENTRIES = 16 };
 
 static bool is_point(const cna_plot *plot, const cna_plot_series *series, size_t i)
 {
-    bool in_domain = isfinite(series->x[i]) && (!plot->log_x || series->x[i] > 0);
-    return in_domain && isfinite(series->y[i]);
+    double x = series->x[i], y = series->y[i];
+    return isfinite(x) && isfinite(y) && (!plot->log_x || x > 0) && (!plot->log_y || y > 0);
 }
 
 static bool has_range(const cna_plot_series *series, size_t i)
@@ -175,6 +175,7 @@ void cna_plot_lines(const cna_plot *plot, bool standalone, cna_markup *out)
         .entries = entries,
         .n_entries = list_entries(plot, entries),
         .log_x = plot->log_x,
+        .log_y = plot->log_y,
         .percent_y = plot->percent_y,
     };
     double x[2], y[2];

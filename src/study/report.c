@@ -114,8 +114,9 @@ static void put_facts(cna_report *report, cna_markup *out)
     put_fact(report, out, "program", version_of);
     cna_markup_put(out, "</dl>\n");
     if (ended == NULL) {
-        cna_markup_put(out, "<p class=\"warning\">Not all of the run is finished: settings with an answer missing are left "
-                            "out below. The same command again continues it.</p>\n");
+        cna_markup_put(out,
+                       "<p class=\"warning\">Not all of the run is finished: settings with an answer missing are left "
+                       "out below. The same command again continues it.</p>\n");
     }
 }
 
@@ -133,11 +134,12 @@ static void put_contents(const cna_report *report, cna_markup *out)
 static void put_missing(const cna_report *report, cna_markup *out)
 {
     if (report->n_missing == 0) return;
-    cna_markup_put(out, "<section id=\"missing\"><h2>Not in this run</h2>\n"
-                        "<p>These parts of a report have no data here. The command behind each gives it.</p>\n"
-                        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Not in this run\"><table>"
-                        "<thead><tr><th scope=\"col\" class=\"t\">what</th><th scope=\"col\" class=\"t\">command</th></tr>"
-                        "</thead><tbody>\n");
+    cna_markup_put(out,
+                   "<section id=\"missing\"><h2>Not in this run</h2>\n"
+                   "<p>These parts of a report have no data here. The command behind each gives it.</p>\n"
+                   "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Not in this run\"><table>"
+                   "<thead><tr><th scope=\"col\" class=\"t\">what</th><th scope=\"col\" class=\"t\">command</th></tr>"
+                   "</thead><tbody>\n");
     for (size_t i = 0; i < report->n_missing; i++) {
         cna_markup_put(out, "<tr><td class=\"t\">");
         cna_markup_string(out, report->missing[i].name);
@@ -179,7 +181,7 @@ static void put_head(cna_report *report, cna_markup *out)
     cna_markup_put(out, "}}\n");
     cna_markup_put(out, cna_plot_style);
     cna_markup_put(out, "\n");
-    cna_markup_put(out, cna_report_style);
+    for (size_t i = 0; cna_report_style[i] != NULL; i++) cna_markup_put(out, cna_report_style[i]);
     cna_markup_put(out, "</style></head>\n<body>\n<header><h1>");
     cna_markup_string(out, title);
     cna_markup_put(out, "</h1>\n");
@@ -210,8 +212,9 @@ static cna_status make_page(cna_report *report, cna_markup *page)
     cna_markup_put(page, "<main>\n");
     if (report->body.buffer.size != 0) cna_markup_bytes(page, report->body.buffer.data, report->body.buffer.size);
     put_missing(report, page);
-    cna_markup_put(page, "</main>\n<footer class=\"note\">Written by cna " CNA_VERSION ". Every number comes from the run "
-                         "files named above; docs/METHOD.md of the program has the formulas.</footer>\n</body></html>\n");
+    cna_markup_put(page,
+                   "</main>\n<footer class=\"note\">Written by cna " CNA_VERSION ". Every number comes from the run "
+                   "files named above; docs/METHOD.md of the program has the formulas.</footer>\n</body></html>\n");
     if (report->status == CNA_OK) report->status = report->body.status;
     return report->status == CNA_OK ? page->status : report->status;
 }

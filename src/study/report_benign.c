@@ -59,9 +59,10 @@ void cna_report_benign(cna_report *report)
         return;
     }
     cna_report_begin(report, "benign", "Prompts that should be answered");
-    cna_report_say(report, "Over-refused is the share of these answers in which a refusal pattern is found. KL is "
-                           "KL(untouched || changed) over the first token, in nats, mean over the prompts. Gained c are "
-                           "prompts that only the changed model refuses. Other columns as above.");
+    cna_report_say(report,
+                   "Over-refused is the share of these answers in which a refusal pattern is found. KL is "
+                   "KL(untouched || changed) over the first token, in nats, mean over the prompts. Gained c are "
+                   "prompts that only the changed model refuses. Other columns as above.");
     cna_report_plot_effects(report);
     cna_report_put(report, &table);
     cna_report_end(report);
@@ -85,10 +86,11 @@ static const cna_column category_columns[] = {
 enum { N_KEYS = 5 };
 
 /* The points of one side that stand for a part; NULL where there is none. */
-static void find_keys(const cna_report_part *part, cna_side side, const cna_sweep_point *keys[N_KEYS])
+static void find_keys(const cna_report_data *data, const cna_report_part *part, cna_side side,
+                      const cna_sweep_point *keys[N_KEYS])
 {
-    const cna_report_curve *cna = cna_report_main_curve(part, CNA_METHOD_CNA);
-    const cna_report_curve *caa = cna_report_main_curve(part, CNA_METHOD_CAA);
+    const cna_report_curve *cna = cna_report_shown_curve(data, part, CNA_METHOD_CNA);
+    const cna_report_curve *caa = cna_report_shown_curve(data, part, CNA_METHOD_CAA);
     keys[0] = cna_report_untouched(part, side);
     keys[1] = cna_report_extreme(cna, side, false);
     keys[2] = cna_report_extreme(cna, side, true);
@@ -110,8 +112,10 @@ static const char *name_settings(cna_report *report, const cna_sweep_point *cons
 static void put_categories(cna_report *report, cna_table *table, const cna_report_part *part, cna_side side)
 {
     const cna_sweep_point *keys[N_KEYS];
-    find_keys(part, side, keys);
-    if (keys[0] == NULL) return;
+    find_keys(report->data, part, side, keys);
+    bool is_shown = false; /* anything beside the untouched model, which a k-sweep may leave to another part */
+    for (size_t key = 1; key < N_KEYS; key++) is_shown = is_shown || keys[key] != NULL;
+    if (keys[0] == NULL || !is_shown) return;
     const char *settings = name_settings(report, keys);
     for (size_t i = 0; i < keys[0]->n_categories; i++) {
         const char *category = keys[0]->categories[i].category;
@@ -135,14 +139,16 @@ void cna_report_categories(cna_report *report)
     }
     if (cna_table_n_rows(&table) == 0) {
         cna_table_free(&table);
-        cna_report_lacks(report, "Rates by category", "cna sweep ... --prompts FILE with a 'category' column, --run RUN.db");
+        cna_report_lacks(report, "Rates by category",
+                         "cna sweep ... --prompts FILE with a 'category' column, --run RUN.db");
         return;
     }
     cna_report_begin(report, "categories", "Refusal by category of prompt");
-    cna_report_say(report, "Share of answers in which a refusal pattern is found, with Wilson 95% intervals, by the prompt "
-                           "file's own categories. Ablated and amplified are the least and greatest multiplier of the run, "
-                           "which the line above each group names. Categories are often small: compare intervals, not "
-                           "rates.");
+    cna_report_say(report,
+                   "Share of answers in which a refusal pattern is found, with Wilson 95% intervals, by the prompt "
+                   "file's own categories. Ablated and amplified are the least and greatest multiplier of the run, "
+                   "which the line above each group names. Categories are often small: compare intervals, not "
+                   "rates.");
     cna_report_put(report, &table);
     cna_report_end(report);
 }

@@ -161,8 +161,9 @@ static void put_overlaps(cna_report *report)
         return;
     }
     cna_report_heading(report, "What circuits have in common");
-    cna_report_say(report, "Neurons, as pairs of layer and number, that are in both; as shares of each, and Jaccard (in "
-                           "both / in either). Compare only circuits of the same size and score.");
+    cna_report_say(report,
+                   "Neurons, as pairs of layer and number, that are in both; as shares of each, and Jaccard (in "
+                   "both / in either). Compare only circuits of the same size and score.");
     cna_report_put(report, &table);
 }
 
@@ -202,10 +203,11 @@ void cna_report_circuit_section(cna_report *report)
         return;
     }
     cna_report_begin(report, "circuits", "Where the neurons lie");
-    cna_report_say(report, "A circuit is a set of MLP neurons, ranked by how differently they are active on the positive and "
-                           "the negative prompts. Shares are of its neurons. The last tenth and quarter are of the layers, "
-                           "rounded up. Activations often grow with depth, and so does the delta score: late layers may "
-                           "fill a circuit for that reason alone.");
+    cna_report_say(report,
+                   "A circuit is a set of MLP neurons, ranked by how differently they are active on the positive and "
+                   "the negative prompts. Shares are of its neurons. The last tenth and quarter are of the layers, "
+                   "rounded up. Activations often grow with depth, and so does the delta score: late layers may "
+                   "fill a circuit for that reason alone.");
     cna_report_plot_profiles(report);
     put_circuits(report);
     put_profiles(report);
@@ -243,10 +245,11 @@ void cna_report_neurons(cna_report *report)
         }
     }
     cna_report_begin(report, "neurons", "Neurons");
-    cna_report_say(report, "Largest score first. Layers and neurons count from 0. delta is the mean activation over the "
-                           "positive prompts minus that over the negative ones, at the last prompt token; d is delta over "
-                           "the pooled standard deviation; write is |delta| times the norm of the neuron's column of "
-                           "W_down.");
+    cna_report_say(report,
+                   "Largest score first. Layers and neurons count from 0. delta is the mean activation over the "
+                   "positive prompts minus that over the negative ones, at the last prompt token; d is delta over "
+                   "the pooled standard deviation; write is |delta| times the norm of the neuron's column of "
+                   "W_down.");
     cna_report_put(report, &table);
     cna_report_end(report);
 }
@@ -278,7 +281,7 @@ static void plot_profiles(cna_report *report, size_t first, size_t n)
         .title = "Neurons by layer",
         .description = "Share of each circuit's neurons in each layer.",
         .x_label = "layer, from 0",
-        .y_label = "share of the circuit's neurons",
+        .y_label = "share of neurons",
         .percent_y = true,
         .n_groups = n_layers,
         .series = series,

@@ -30,7 +30,8 @@ static void insert(cna_report_curve *curve, const cna_sweep_point *point)
 {
     const cna_sweep_point **points = curve->points[point->side];
     size_t at = curve->n[point->side]++;
-    for (; at > 0 && cna_report_x(curve, points[at - 1]) > cna_report_x(curve, point); at--) points[at] = points[at - 1];
+    for (; at > 0 && cna_report_x(curve, points[at - 1]) > cna_report_x(curve, point); at--)
+        points[at] = points[at - 1];
     points[at] = point;
 }
 
@@ -114,6 +115,20 @@ const cna_report_curve *cna_report_main_curve(const cna_report_part *part, cna_m
         if (best == NULL || (best->is_cut && (!curve->is_cut || curve->first->k > best->first->k))) best = curve;
     }
     return best;
+}
+
+const cna_report_curve *cna_report_shown_curve(const cna_report_data *data, const cna_report_part *part,
+                                               cna_method method)
+{
+    const cna_report_curve *curve = cna_report_main_curve(part, method);
+    if (curve == NULL || !curve->is_cut) return curve;
+    for (size_t i = 0; i < data->n_parts; i++) {
+        const cna_report_part *other = &data->parts[i];
+        if (strcmp(other->info->fingerprint, part->info->fingerprint) != 0) continue;
+        const cna_report_curve *whole = cna_report_main_curve(other, method);
+        if (strcmp(other->info->role, part->info->role) == 0 && whole != NULL && !whole->is_cut) return NULL;
+    }
+    return curve;
 }
 
 bool cna_report_has_controls(const cna_report_part *part)

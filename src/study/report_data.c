@@ -55,8 +55,8 @@ static cna_status on_figure(void *user, const cna_run_figure *figure, cna_error 
 {
     reader *r = user;
     cna_report_part *part = r->part;
-    CNA_TRY(cna_grow(&part->figures, &part->figures_capacity, part->n_figures + 1, sizeof *part->figures, "figures",
-                     err));
+    CNA_TRY(
+        cna_grow(&part->figures, &part->figures_capacity, part->n_figures + 1, sizeof *part->figures, "figures", err));
     cna_run_figure *out = &part->figures[part->n_figures];
     *out = *figure;
     CNA_TRY(keep(r->data, &out->name, figure->name, err));

@@ -34,12 +34,12 @@ static void add_setting(settings *s, const cna_report_part *part, const cna_swee
     s->answers[s->n++] = answers;
 }
 
-static settings find_settings(const cna_report_part *part, cna_side side)
+static settings find_settings(const cna_report_data *data, const cna_report_part *part, cna_side side)
 {
     settings s = {.n_prompts = part->rows.n_side[side]};
-    const cna_report_curve *cna = cna_report_main_curve(part, CNA_METHOD_CNA);
-    const cna_report_curve *caa = cna_report_main_curve(part, CNA_METHOD_CAA);
-    add_setting(&s, part, cna_report_untouched(part, side));
+    const cna_report_curve *cna = cna_report_shown_curve(data, part, CNA_METHOD_CNA);
+    const cna_report_curve *caa = cna_report_shown_curve(data, part, CNA_METHOD_CAA);
+    if (cna != NULL || caa != NULL) add_setting(&s, part, cna_report_untouched(part, side));
     add_setting(&s, part, cna_report_extreme(cna, side, false));
     add_setting(&s, part, cna_report_extreme(cna, side, true));
     add_setting(&s, part, cna_report_extreme(caa, side, false));
@@ -86,7 +86,8 @@ static void put_text(cna_markup *out, const char *text, size_t n_bytes)
         at += (size_t)(length < 0 ? -length : length);
     }
     cna_markup_text(out, text, at);
-    if (at < n_bytes) cna_markup_put(out, " <span class=\"note\">\xE2\x80\xA6 (cut here; whole in the run file)</span>");
+    if (at < n_bytes)
+        cna_markup_put(out, " <span class=\"note\">\xE2\x80\xA6 (cut here; whole in the run file)</span>");
 }
 
 static void put_answer(cna_report *report, const settings *s, size_t setting, size_t prompt)
@@ -110,8 +111,9 @@ static void put_prompt(cna_report *report, const cna_report_part *part, const se
 {
     const cna_run_prompt *prompt = &cna_sweep_rows_prompts(&part->rows, side)[i];
     cna_markup *body = &report->body;
-    cna_markup_format(body, "<article class=\"example\"><p class=\"prompt\"><span class=\"note\">%s, prompt %zu</span> "
-                            "<bdi>",
+    cna_markup_format(body,
+                      "<article class=\"example\"><p class=\"prompt\"><span class=\"note\">%s, prompt %zu</span> "
+                      "<bdi>",
                       side == CNA_SIDE_HARMFUL ? "should be refused" : "should be answered", prompt->position);
     put_text(body, prompt->text, prompt->n_bytes);
     cna_markup_put(body, "</bdi></p><div class=\"answers\">\n");
@@ -121,7 +123,7 @@ static void put_prompt(cna_report *report, const cna_report_part *part, const se
 
 static void put_side(cna_report *report, const cna_report_part *part, cna_side side)
 {
-    settings s = find_settings(part, side);
+    settings s = find_settings(report->data, part, side);
     bool *chosen = cna_report_alloc(report, s.n_prompts, sizeof *chosen);
     if (s.n < 2 || chosen == NULL) return;
     (void)choose(&s, chosen, side == CNA_SIDE_HARMFUL ? MAX_HARMFUL : N_BENIGN);
@@ -130,23 +132,24 @@ static void put_side(cna_report *report, const cna_report_part *part, cna_side s
     }
 }
 
-static bool has_examples(const cna_report_part *part)
+static bool has_examples(const cna_report_data *data, const cna_report_part *part)
 {
-    return find_settings(part, CNA_SIDE_HARMFUL).n >= 2 || find_settings(part, CNA_SIDE_BENIGN).n >= 2;
+    return find_settings(data, part, CNA_SIDE_HARMFUL).n >= 2 || find_settings(data, part, CNA_SIDE_BENIGN).n >= 2;
 }
 
 void cna_report_examples(cna_report *report)
 {
     bool any = false;
-    for (size_t i = 0; i < report->data->n_parts; i++) any = any || has_examples(&report->data->parts[i]);
+    for (size_t i = 0; i < report->data->n_parts; i++) any = any || has_examples(report->data, &report->data->parts[i]);
     if (!any) return;
     cna_report_begin(report, "examples", "Answers side by side");
-    cna_report_say(report, "The same prompts untouched, at the least and greatest multiplier, and at CAA's ends. Of every "
-                           "outcome under every setting the first prompt in the file's order is shown: these are examples "
-                           "of each kind, not a sample. Rates are in the tables.");
+    cna_report_say(report,
+                   "The same prompts untouched, at the least and greatest multiplier, and at CAA's ends. Of every "
+                   "outcome under every setting the first prompt in the file's order is shown: these are examples "
+                   "of each kind, not a sample. Rates are in the tables.");
     for (size_t i = 0; i < report->data->n_parts; i++) {
         const cna_report_part *part = &report->data->parts[i];
-        if (!has_examples(part)) continue;
+        if (!has_examples(report->data, part)) continue;
         cna_report_heading(report, cna_report_part_name(report, part));
         put_side(report, part, CNA_SIDE_HARMFUL);
         put_side(report, part, CNA_SIDE_BENIGN);

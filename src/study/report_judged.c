@@ -12,8 +12,21 @@ typedef struct reader {
 } reader;
 
 /* Columns of the queries below, in their order. */
-enum { CONDITION, SIDE, RUBRIC, JUDGE, N_SCORED, N_MALFORMED, N_FAILED, N_SAID, N_REFUSED, SCORE, CONVINCING, SPECIFIC,
-       RATING };
+enum {
+    CONDITION,
+    SIDE,
+    RUBRIC,
+    JUDGE,
+    N_SCORED,
+    N_MALFORMED,
+    N_FAILED,
+    N_SAID,
+    N_REFUSED,
+    SCORE,
+    CONVINCING,
+    SPECIFIC,
+    RATING
+};
 
 static const char judged_sql[] =
     "SELECT condition.position, prompt.side = 'benign', judgement.rubric, judgement.judge_model,"
@@ -31,7 +44,8 @@ static const char judged_sql[] =
     " ORDER BY judgement.rubric, judgement.judge_model, prompt.side = 'benign', condition.position";
 
 static const char labelled_sql[] =
-    "SELECT label.labeller, sum(label.refused AND generation.refused), sum(NOT label.refused AND NOT generation.refused),"
+    "SELECT label.labeller, sum(label.refused AND generation.refused), sum(NOT label.refused AND NOT "
+    "generation.refused),"
     " sum(NOT label.refused AND generation.refused), sum(label.refused AND NOT generation.refused)"
     " FROM label JOIN generation ON generation.id = label.generation"
     " JOIN condition ON condition.id = generation.condition WHERE condition.part = ?1"
@@ -65,8 +79,8 @@ static cna_status on_judged(void *user, const cna_run_row *row, cna_error *err)
 {
     reader *r = user;
     cna_report_part *part = r->part;
-    CNA_TRY(cna_grow(&part->judged, &part->judged_capacity, part->n_judged + 1, sizeof *part->judged, "judgements",
-                     err));
+    CNA_TRY(
+        cna_grow(&part->judged, &part->judged_capacity, part->n_judged + 1, sizeof *part->judged, "judgements", err));
     cna_report_judged *out = &part->judged[part->n_judged];
     size_t position, side, n_said, n_refused;
     CNA_TRY(get_count(row, CONDITION, &position, err));
@@ -83,7 +97,8 @@ static cna_status on_judged(void *user, const cna_run_row *row, cna_error *err)
     CNA_TRY(cna_run_row_real(row, SPECIFIC, &out->specific, err));
     CNA_TRY(cna_run_row_real(row, RATING, &out->rating, err));
     if (n_refused > n_said) {
-        return cna_fail(err, CNA_ERR_FORMAT, "judgement: expected refused to be 0 or 1, found %zu in %zu", n_refused, n_said);
+        return cna_fail(err, CNA_ERR_FORMAT, "judgement: expected refused to be 0 or 1, found %zu in %zu", n_refused,
+                        n_said);
     }
     out->condition = find_condition(part, position);
     if (out->condition == part->rows.n_conditions) return CNA_OK;

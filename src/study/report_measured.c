@@ -54,9 +54,10 @@ void cna_report_mmlu_section(cna_report *report)
         return;
     }
     cna_report_begin(report, "mmlu", "MMLU");
-    cna_report_say(report, "Share of questions whose right letter is the likeliest of A to D, with Wilson 95% intervals. "
-                           "Groups and the whole count every question once, so that subjects weigh by their size. Lost b "
-                           "are questions right only at m = 1, gained c those right only here. Guessing gives 25%.");
+    cna_report_say(report,
+                   "Share of questions whose right letter is the likeliest of A to D, with Wilson 95% intervals. "
+                   "Groups and the whole count every question once, so that subjects weigh by their size. Lost b "
+                   "are questions right only at m = 1, gained c those right only here. Guessing gives 25%.");
     cna_report_plot_mmlu(report);
     cna_report_put(report, &table);
     cna_table_begin(&table, "mmlu_subjects", mmlu_columns, report->err);
@@ -145,13 +146,15 @@ static void put_labels(cna_report *report)
     }
     if (cna_table_n_rows(&table) == 0) {
         cna_table_free(&table);
-        cna_report_lacks(report, "A person's labels",
-                         "cna sweep ... --labels-out FILE, and with the verdicts filled in --labels-in FILE --run RUN.db");
+        cna_report_lacks(
+            report, "A person's labels",
+            "cna sweep ... --labels-out FILE, and with the verdicts filled in --labels-in FILE --run RUN.db");
         return;
     }
     cna_report_begin(report, "labels", "Do the patterns agree with a person?");
-    cna_report_say(report, "Answers that a person labelled without knowing how they came about, against the verdict of the "
-                           "refusal patterns; agreement with its Wilson 95% interval.");
+    cna_report_say(report,
+                   "Answers that a person labelled without knowing how they came about, against the verdict of the "
+                   "refusal patterns; agreement with its Wilson 95% interval.");
     cna_report_put(report, &table);
     cna_report_end(report);
 }
@@ -166,10 +169,11 @@ void cna_report_judges(cna_report *report)
     }
     if (cna_table_n_rows(&table) != 0) {
         cna_report_begin(report, "judge", "What a judge model says");
-        cna_report_say(report, "Means over the answers whose judgement could be read (scored). Malformed replies and "
-                               "requests that failed are counted and never guessed; where there are many, the means say "
-                               "little. StrongREJECT: (1 - refused) (convincing + specific - 2) / 8. Rating: 1 to 10, its "
-                               "score a tenth of it.");
+        cna_report_say(report,
+                       "Means over the answers whose judgement could be read (scored). Malformed replies and "
+                       "requests that failed are counted and never guessed; where there are many, the means say "
+                       "little. StrongREJECT: (1 - refused) (convincing + specific - 2) / 8. Rating: 1 to 10, its "
+                       "score a tenth of it.");
         cna_report_put(report, &table);
         cna_report_end(report);
     } else {

@@ -14,10 +14,10 @@ typedef struct choice {
 } choice;
 
 typedef struct reader {
-    double *multipliers;    /* [n_conditions] by position */
+    double *multipliers; /* [n_conditions] by position */
     size_t n_conditions, multipliers_capacity;
-    size_t base;            /* the untouched model; SIZE_MAX: none */
-    choice *choices;        /* [n] by condition, subject, question */
+    size_t base;     /* the untouched model; SIZE_MAX: none */
+    choice *choices; /* [n] by condition, subject, question */
     size_t n, capacity;
 } reader;
 

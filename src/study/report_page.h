@@ -22,18 +22,18 @@ typedef struct cna_report_entry {
 typedef struct cna_report_member {
     const cna_report_part *part; /* the first that holds it */
     const cna_report_circuit *held;
-    const char *name;            /* "MODEL: LABEL" */
+    const char *name; /* "MODEL: LABEL" */
 } cna_report_member;
 
 typedef struct cna_report {
     cna_report_data *data;
-    const char *figures, *csv;   /* ? folders */
+    const char *figures, *csv; /* ? folders */
     cna_markup body;
-    cna_report_entry *sections;  /* [n_sections] id and title, for the list of contents */
+    cna_report_entry *sections; /* [n_sections] id and title, for the list of contents */
     size_t n_sections, sections_capacity;
-    cna_report_entry *missing;   /* [n_missing] what is not there, and what fills it */
+    cna_report_entry *missing; /* [n_missing] what is not there, and what fills it */
     size_t n_missing, missing_capacity;
-    cna_report_output *outputs;  /* [n_outputs] */
+    cna_report_output *outputs; /* [n_outputs] */
     size_t n_outputs, outputs_capacity;
     cna_report_member *circuits; /* [n_circuits] none that was derived from another */
     size_t n_circuits;
@@ -80,8 +80,10 @@ void *cna_report_alloc(cna_report *report, size_t count, size_t size);
 
 /* Groups of every table of parts: MODEL, ROLE and, in CSV alone, the part's number from 1. */
 #define CNA_REPORT_PART_COLUMNS                                                                                        \
-    {"part", "part", CNA_CELL_COUNT, 0, false, true}, {"model", "model", CNA_CELL_TEXT, 0, true, false}, \
-    {"role", "role", CNA_CELL_TEXT, 0, true, false}
+    {"part", "part", CNA_CELL_COUNT, 0, false, true}, {"model", "model", CNA_CELL_TEXT, 0, true, false},               \
+    {                                                                                                                  \
+        "role", "role", CNA_CELL_TEXT, 0, true, false                                                                  \
+    }
 void cna_report_put_part(const cna_report *report, cna_table *table, const cna_report_part *part);
 size_t cna_report_part_number(const cna_report *report, const cna_report_part *part);
 /* "MODEL (ROLE)". */
@@ -101,7 +103,7 @@ void cna_report_plot_effects(cna_report *report);
 void cna_report_plot_mmlu(cna_report *report);
 void cna_report_plot_profiles(cna_report *report);
 
-/* CSS of the page but for its plots. */
-extern const char *const cna_report_style;
+/* CSS of the page but for its plots, in pieces; NULL behind the last. */
+extern const char *const cna_report_style[];
 
 #endif

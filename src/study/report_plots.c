@@ -49,11 +49,10 @@ static cna_plot_series series_of(const char *label, int style, const values *v, 
 
 /* ---- refusal against multiplier or alpha ---- */
 
-static bool add_controls(cna_report *report, const cna_report_curve *curve, cna_control_kind kind,
-                         cna_plot_series *out)
+static bool add_controls(cna_report *report, const cna_report_curve *curve, cna_control_kind kind, cna_plot_series *out)
 {
-    static const char *const labels[] = {[CNA_CONTROL_UNIFORM] = "uniform random neurons, least to most",
-                                         [CNA_CONTROL_MATCHED] = "matched random neurons, least to most"};
+    static const char *const labels[] = {[CNA_CONTROL_UNIFORM] = "uniform random, least to most",
+                                         [CNA_CONTROL_MATCHED] = "matched random, least to most"};
     values v = new_values(report, curve->n[CNA_SIDE_HARMFUL]);
     bool any = false;
     for (size_t i = 0; i < curve->n[CNA_SIDE_HARMFUL]; i++) {
@@ -94,27 +93,27 @@ static values incoherent_of(cna_report *report, const cna_report_curve *curve)
 
 static const char *x_label(const cna_report_curve *curve)
 {
-    return curve->method == CNA_METHOD_CNA ? "multiplier m of the circuit's neurons (1: untouched)"
-                                           : "alpha, multiples of the mean difference (0: untouched)";
+    return curve->method == CNA_METHOD_CNA ? "multiplier m (1: untouched)" : "alpha (0: untouched)";
 }
 
 static void plot_refusal(cna_report *report, const cna_report_part *part, const cna_report_curve *curve)
 {
     cna_plot_series series[5];
     size_t n = 0;
-    if (add_controls(report, curve, CNA_CONTROL_UNIFORM, &series[n])) n++;
-    if (add_controls(report, curve, CNA_CONTROL_MATCHED, &series[n])) n++;
     values refused = refused_of(report, curve, CNA_SIDE_HARMFUL);
     values incoherent = incoherent_of(report, curve), benign = refused_of(report, curve, CNA_SIDE_BENIGN);
     series[n++] = series_of("refused", REFUSED, &refused, true);
     series[n++] = series_of("incoherent", INCOHERENT, &incoherent, false);
     if (benign.n != 0) series[n++] = series_of("refused, should be answered", BENIGN, &benign, true);
+    if (add_controls(report, curve, CNA_CONTROL_MATCHED, &series[n])) n++;
+    if (add_controls(report, curve, CNA_CONTROL_UNIFORM, &series[n])) n++;
     bool is_cna = curve->method == CNA_METHOD_CNA;
     const char *name = cna_report_part_name(report, part);
     const cna_plot plot = {
         .title = cna_report_print(report, "Refusal by %s, %s", is_cna ? "multiplier" : "alpha", name),
-        .description = cna_report_print(report, "Share of answers refused and incoherent, with Wilson 95%% intervals: %s, %s.",
-                                        name, cna_report_curve_name(report, curve)),
+        .description =
+            cna_report_print(report, "Share of answers refused and incoherent, with Wilson 95%% intervals: %s, %s.",
+                             name, cna_report_curve_name(report, curve)),
         .x_label = x_label(curve),
         .y_label = "share of answers",
         .percent_y = true,
@@ -124,8 +123,10 @@ static void plot_refusal(cna_report *report, const cna_report_part *part, const 
         .series = series,
         .n_series = n,
     };
-    cna_report_lines(report, cna_report_print(report, "refusal-%s-%zu", is_cna ? "cna" : "caa",
-                                              cna_report_part_number(report, part)), &plot);
+    cna_report_lines(
+        report,
+        cna_report_print(report, "refusal-%s-%zu", is_cna ? "cna" : "caa", cna_report_part_number(report, part)),
+        &plot);
 }
 
 static void plot_quality(cna_report *report, const cna_report_part *part, const cna_report_curve *curve)
@@ -156,8 +157,10 @@ static void plot_quality(cna_report *report, const cna_report_part *part, const 
         .series = series,
         .n_series = n,
     };
-    cna_report_lines(report, cna_report_print(report, "quality-%s-%zu", is_cna ? "cna" : "caa",
-                                              cna_report_part_number(report, part)), &plot);
+    cna_report_lines(
+        report,
+        cna_report_print(report, "quality-%s-%zu", is_cna ? "cna" : "caa", cna_report_part_number(report, part)),
+        &plot);
 }
 
 void cna_report_plot_curves(cna_report *report, cna_method method)
@@ -165,7 +168,7 @@ void cna_report_plot_curves(cna_report *report, cna_method method)
     cna_report_open_figures(report);
     for (size_t i = 0; i < report->data->n_parts; i++) {
         const cna_report_part *part = &report->data->parts[i];
-        const cna_report_curve *curve = cna_report_main_curve(part, method);
+        const cna_report_curve *curve = cna_report_shown_curve(report->data, part, method);
         if (curve == NULL || curve->n[CNA_SIDE_HARMFUL] < 2) continue;
         plot_refusal(report, part, curve);
         plot_quality(report, part, curve);
@@ -244,13 +247,17 @@ static void plot_effect(cna_report *report, const cna_report_part *part, const c
     cna_side side = is_kl || curve->n[CNA_SIDE_HARMFUL] == 0 ? CNA_SIDE_BENIGN : CNA_SIDE_HARMFUL;
     values v = new_values(report, curve->n[side]);
     size_t n_known = 0;
+    double least = INFINITY, most = -INFINITY;
     for (size_t i = 0; i < curve->n[side]; i++) {
         const cna_sweep_point *point = curve->points[side][i];
         double y = is_kl ? point->kl : point->perplexity;
         n_known += isfinite(y);
+        if (y < least) least = y;
+        if (y > most) most = y;
         add_value(&v, cna_report_x(curve, point), y, NAN, NAN);
     }
     if (n_known < 2) return;
+    bool is_log = !is_kl && least > 0 && most > 30 * least; /* collapsed text is improbable beyond any linear axis */
     const cna_plot_series series = series_of(is_kl ? "KL(untouched || changed)" : "perplexity", REFUSED, &v, false);
     bool is_cna = curve->method == CNA_METHOD_CNA;
     const char *name = cna_report_part_name(report, part), *method = is_cna ? "cna" : "caa";
@@ -260,15 +267,20 @@ static void plot_effect(cna_report *report, const cna_report_part *part, const c
         .description = is_kl ? "KL divergence of the first token on prompts that should be answered."
                              : "Perplexity of the text file under each setting.",
         .x_label = x_label(curve),
-        .y_label = is_kl ? "KL, nats" : "perplexity",
+        .y_label = is_kl    ? "KL, nats"
+                   : is_log ? "perplexity (logarithmic)"
+                            : "perplexity",
+        .log_y = is_log,
         .from_zero = is_kl,
         .x_reference = is_cna ? 1 : 0,
         .y_reference = NAN,
         .series = &series,
         .n_series = 1,
     };
-    cna_report_lines(report, cna_report_print(report, "%s-%s-%zu", is_kl ? "kl" : "perplexity", method,
-                                              cna_report_part_number(report, part)), &plot);
+    cna_report_lines(report,
+                     cna_report_print(report, "%s-%s-%zu", is_kl ? "kl" : "perplexity", method,
+                                      cna_report_part_number(report, part)),
+                     &plot);
 }
 
 void cna_report_plot_effects(cna_report *report)
@@ -277,7 +289,7 @@ void cna_report_plot_effects(cna_report *report)
     for (size_t i = 0; i < report->data->n_parts; i++) {
         const cna_report_part *part = &report->data->parts[i];
         for (cna_method method = CNA_METHOD_CNA; method <= CNA_METHOD_CAA; method++) {
-            const cna_report_curve *curve = cna_report_main_curve(part, method);
+            const cna_report_curve *curve = cna_report_shown_curve(report->data, part, method);
             if (curve == NULL) continue;
             plot_effect(report, part, curve, true);
             plot_effect(report, part, curve, false);
@@ -307,7 +319,7 @@ void cna_report_plot_mmlu(cna_report *report)
     const cna_plot plot = {
         .title = "MMLU by multiplier",
         .description = "Accuracy over all questions, with Wilson 95% intervals, against the circuit's multiplier.",
-        .x_label = "multiplier m of the circuit's neurons (1: untouched)",
+        .x_label = "multiplier m (1: untouched)",
         .y_label = "accuracy",
         .percent_y = true,
         .whole_range = true,

@@ -78,7 +78,8 @@ static const char *machine_of(cna_report *report, const cna_report_part *part)
     json_t *root = parse(report, part->info->machine, "part: machine");
     const char *text = "", *key;
     json_t *value;
-    json_object_foreach(root, key, value) {
+    json_object_foreach(root, key, value)
+    {
         text = cna_report_print(report, "%s%s%s %s", text, text[0] == '\0' ? "" : "; ", key, json_text(report, value));
     }
     json_decref(root);
@@ -166,7 +167,8 @@ static void put_config(cna_report *report)
         json_t *root = parse(report, part->info->config, "part: config");
         const char *key;
         json_t *value;
-        json_object_foreach(root, key, value) {
+        json_object_foreach(root, key, value)
+        {
             cna_report_put_part(report, &table, part);
             cna_table_text(&table, part->info->command);
             cna_table_text(&table, cna_report_print(report, "%s", key));
@@ -199,15 +201,22 @@ static void put_word(cna_markup *out, const char *word)
     cna_markup_put(out, "&#39;");
 }
 
+/* Lines of a readable length, continued as a shell continues them. */
 static void put_command(cna_report *report, const char *arguments)
 {
+    enum { MAX_COLUMNS = 96 };
     json_t *words = parse(report, arguments, "part: arguments");
     cna_markup *body = &report->body;
+    size_t column = 0;
     for (size_t i = 0; i < json_array_size(words); i++) {
         const char *word = json_string_value(json_array_get(words, i));
         if (word == NULL) continue;
-        if (i != 0) cna_markup_put(body, " ");
-        put_word(body, i == 0 ? cna_report_base_name(word) : word);
+        if (i == 0) word = cna_report_base_name(word);
+        size_t n = strlen(word) + 1;
+        bool is_full = column + n > MAX_COLUMNS && word[0] == '-';
+        if (i != 0) cna_markup_put(body, is_full ? " \\\n    " : " ");
+        column = is_full ? 4 + n : column + n;
+        put_word(body, word);
     }
     cna_markup_put(body, "\n");
     json_decref(words);
@@ -216,13 +225,15 @@ static void put_command(cna_report *report, const char *arguments)
 static void put_commands(cna_report *report)
 {
     cna_report_heading(report, "The commands");
-    cna_report_say(report, "As they were typed, in the order in which the parts were begun. On the same files, with the same "
-                           "version on the same kind of processor, they give the same rows.");
+    cna_report_say(report,
+                   "As they were typed, in the order in which the parts were begun. On the same files, with the same "
+                   "version on the same kind of processor, they give the same rows.");
     cna_markup_put(&report->body, "<pre class=\"commands\" tabindex=\"0\">");
     for (size_t i = 0; i < report->data->n_parts; i++) {
         const char *arguments = report->data->parts[i].info->arguments;
         bool is_new = true; /* a study is one command of many parts */
-        for (size_t j = 0; j < i; j++) is_new = is_new && strcmp(arguments, report->data->parts[j].info->arguments) != 0;
+        for (size_t j = 0; j < i; j++)
+            is_new = is_new && strcmp(arguments, report->data->parts[j].info->arguments) != 0;
         if (is_new) put_command(report, arguments);
     }
     cna_markup_put(&report->body, "</pre>\n");
@@ -234,8 +245,9 @@ void cna_report_provenance(cna_report *report)
     cna_report_begin(report, "repeat", "How to repeat this");
     put_commands(report);
     cna_report_heading(report, "The run");
-    cna_report_say(report, "One line for each command's work on one model. A part that is not finished has no point where an "
-                           "answer is missing.");
+    cna_report_say(report,
+                   "One line for each command's work on one model. A part that is not finished has no point where an "
+                   "answer is missing.");
     put_parts(report);
     put_models(report);
     cna_report_heading(report, "Files that were read");

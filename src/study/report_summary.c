@@ -20,9 +20,20 @@ static const cna_column columns[] = {
     {"mcnemar_p", "McNemar p", CNA_CELL_P, 0, false, false},
     {"matched_p", "matched p", CNA_CELL_P, 0, false, false},
     {"uniform_p", "uniform p", CNA_CELL_P, 0, false, false},
-    {"n_leaked", "seen prompts", CNA_CELL_COUNT, 0, false, false},
-    {"baseline_unseen", "unseen refused, m = 1", CNA_CELL_RATE, 0, false, false},
-    {"ablated_unseen", "unseen refused, at m", CNA_CELL_RATE, 0, false, false},
+    {0},
+};
+
+static const cna_column leak_columns[] = {
+    {"part", "part", CNA_CELL_COUNT, 0, false, true},
+    {"model", "model", CNA_CELL_TEXT, 0, false, false},
+    {"role", "role", CNA_CELL_TEXT, 0, false, true},
+    {"multiplier", "m", CNA_CELL_REAL, -4, false, false},
+    {"n", "prompts", CNA_CELL_COUNT, 0, false, false},
+    {"n_leaked", "seen before", CNA_CELL_COUNT, 0, false, false},
+    {"baseline", "all: refused, m = 1", CNA_CELL_RATE, 0, false, false},
+    {"ablated", "all: refused, at m", CNA_CELL_RATE, 0, false, false},
+    {"baseline_unseen", "unseen: refused, m = 1", CNA_CELL_RATE, 0, false, false},
+    {"ablated_unseen", "unseen: refused, at m", CNA_CELL_RATE, 0, false, false},
     {0},
 };
 
@@ -43,9 +54,27 @@ static double control_p(const cna_sweep_point *point, cna_control_kind kind)
     return point->control[kind].n_seeds == 0 ? NAN : point->control[kind].p;
 }
 
-static void put_row(cna_report *report, cna_table *table, const cna_report_part *part, const cna_report_curve *curve,
-                    const cna_sweep_point *base, const cna_sweep_point *ablated)
+/* A line of the first table. */
+typedef struct line {
+    const cna_report_part *part;
+    const cna_report_curve *curve;
+    const cna_sweep_point *base, *ablated;
+} line;
+
+/* False where the part has none. */
+static bool find_line(const cna_report *report, const cna_report_part *part, line *out)
 {
+    const cna_report_curve *curve = cna_report_shown_curve(report->data, part, CNA_METHOD_CNA);
+    if (curve == NULL) return false;
+    *out = (line){part, curve, cna_report_untouched(part, CNA_SIDE_HARMFUL), find_ablated(curve)};
+    return out->base != NULL && out->ablated != NULL;
+}
+
+static void put_line(cna_report *report, cna_table *table, const line *l)
+{
+    const cna_report_part *part = l->part;
+    const cna_report_curve *curve = l->curve;
+    const cna_sweep_point *base = l->base, *ablated = l->ablated;
     cna_table_number(table, (double)cna_report_part_number(report, part));
     cna_table_text(table, cna_report_part_name(report, part));
     cna_table_text(table, part->info->role);
@@ -61,48 +90,67 @@ static void put_row(cna_report *report, cna_table *table, const cna_report_part 
     cna_table_number(table, ablated->mcnemar_p);
     cna_table_number(table, control_p(ablated, CNA_CONTROL_MATCHED));
     cna_table_number(table, control_p(ablated, CNA_CONTROL_UNIFORM));
-    if (ablated->leak_known) {
-        cna_table_number(table, (double)ablated->n_leaked);
-        cna_table_rate(table, base->refused_unseen);
-        cna_table_rate(table, ablated->refused_unseen);
+}
+
+static void put_leak(cna_report *report, cna_table *table, const line *l)
+{
+    cna_table_number(table, (double)cna_report_part_number(report, l->part));
+    cna_table_text(table, cna_report_part_name(report, l->part));
+    cna_table_text(table, l->part->info->role);
+    cna_table_number(table, l->ablated->condition->multiplier);
+    cna_table_number(table, (double)l->base->refused.n);
+    if (!l->ablated->leak_known)
+        cna_table_none(table, 1);
+    else
+        cna_table_number(table, (double)l->ablated->n_leaked);
+    cna_table_rate(table, l->base->refused);
+    cna_table_rate(table, l->ablated->refused);
+    if (!l->ablated->leak_known) {
+        cna_table_none(table, 2);
     } else {
-        cna_table_none(table, 3);
+        cna_table_rate(table, l->base->refused_unseen);
+        cna_table_rate(table, l->ablated->refused_unseen);
     }
 }
 
 void cna_report_summary(cna_report *report)
 {
-    cna_table table;
+    cna_table table, leaks;
     cna_table_begin(&table, "summary", columns, report->err);
-    bool controls = false;
+    cna_table_begin(&leaks, "leak", leak_columns, report->err);
+    size_t n_controlled = 0;
     for (size_t i = 0; i < report->data->n_parts; i++) {
-        const cna_report_part *part = &report->data->parts[i];
-        const cna_report_curve *curve = cna_report_main_curve(part, CNA_METHOD_CNA);
-        const cna_sweep_point *base = cna_report_untouched(part, CNA_SIDE_HARMFUL);
-        const cna_sweep_point *ablated = curve == NULL ? NULL : find_ablated(curve);
-        if (base == NULL || ablated == NULL) continue;
-        put_row(report, &table, part, curve, base, ablated);
-        controls = controls || cna_report_has_controls(part);
+        line l;
+        if (!find_line(report, &report->data->parts[i], &l)) continue;
+        put_line(report, &table, &l);
+        put_leak(report, &leaks, &l);
+        n_controlled += cna_report_has_controls(l.part);
     }
     if (cna_table_n_rows(&table) == 0) {
         cna_table_free(&table);
+        cna_table_free(&leaks);
         cna_report_lacks(report, "Refusal with the circuit silenced",
                          "cna sweep -m MODEL --circuit FILE --prompts FILE --multipliers 0,1 --run RUN.db");
         return;
     }
     cna_report_begin(report, "summary", "What silencing the circuit does");
+    cna_report_say(
+        report, "Refused is the share of answers in which a refusal pattern is found, with its Wilson 95% interval. "
+                "At m = 1 the model is untouched; at m the circuit's neurons are multiplied by it (0 silences them). "
+                "Change is relative to the rate at m = 1. McNemar's p compares the two prompt by prompt. A dash means "
+                "not measured.");
     cna_report_say(report,
-                   "Refused is the share of answers in which a refusal pattern is found, with its Wilson 95% interval. "
-                   "At m = 1 the model is untouched; at m the circuit's neurons are multiplied by it (0 silences them). "
-                   "Change is relative to the rate at m = 1. McNemar's p compares the two prompt by prompt. Seen prompts "
-                   "are those that the circuit was found on; the last columns leave them out. A dash means not measured, "
-                   "or that the circuit's file does not say.");
-    cna_report_say(report,
-                   controls
+                   n_controlled != 0
                        ? "Matched and uniform p hold the change against random circuits with as many neurons in each "
-                         "layer. Only a change that they do not make as well can be put down to these neurons."
+                         "layer. Only a change that they do not make as well can be put down to these neurons; a line "
+                         "without these p says nothing of the kind."
                        : "No random circuits were run. A change in this table may therefore be one that any neurons "
                          "would make; nothing here says that it is these neurons' doing.");
     cna_report_put(report, &table);
+    cna_report_heading(report, "Without the prompts that the circuit was found on");
+    cna_report_say(report,
+                   "Seen before are evaluation prompts that were among those the circuit was found on; the last two "
+                   "columns leave them out. Dashes: the circuit's file does not say, or no prompt is left.");
+    cna_report_put(report, &leaks);
     cna_report_end(report);
 }

@@ -16,7 +16,9 @@
         {"mcnemar_b", "lost b", CNA_CELL_COUNT, 0, false, false},                                                      \
         {"mcnemar_c", "gained c", CNA_CELL_COUNT, 0, false, false},                                                    \
         {"mcnemar_p", "McNemar p", CNA_CELL_P, 0, false, false},                                                       \
-        {"perplexity", "perplexity", CNA_CELL_REAL, 3, false, false}
+    {                                                                                                                  \
+        "perplexity", "perplexity", CNA_CELL_REAL, 3, false, false                                                     \
+    }
 
 static const cna_column cna_columns[] = {
     CNA_REPORT_PART_COLUMNS,
@@ -158,30 +160,36 @@ static void put_k_sweep(cna_report *report)
     for (size_t i = 0; i < report->data->n_parts; i++) fill_cuts(report, &table, &report->data->parts[i]);
     if (cna_table_n_rows(&table) == 0) {
         cna_table_free(&table);
-        cna_report_lacks(report, "How many neurons it takes (k-sweep)", "cna sweep ... --k-list 5,10,25,50,100 --run RUN.db");
+        cna_report_lacks(report, "How many neurons it takes (k-sweep)",
+                         "cna sweep ... --k-list 5,10,25,50,100 --run RUN.db");
         return;
     }
     cna_report_begin(report, "k", "How many neurons it takes");
-    cna_report_say(report, "The circuit cut to its first k neurons by score, each run on the same prompts. Columns as in "
-                           "the tables of refusal by multiplier.");
+    cna_report_say(report,
+                   "The circuit cut to its first k neurons by score, each run on the same prompts. Columns as in "
+                   "the tables of refusal by multiplier.");
     cna_report_plot_k(report);
     cna_report_put(report, &table);
     cna_report_end(report);
 }
 
 static const char measures_words[] =
-    "Refused counts answers in which a refusal pattern is found, with the Wilson 95% interval. Every answer also has one "
+    "Refused counts answers in which a refusal pattern is found, with the Wilson 95% interval. Every answer also has "
+    "one "
     "outcome: incoherent first (no word, too repetitive, or too unlikely for the untouched model), then refused, then "
-    "complied. Complied does not mean correct. Quality is the mean share of distinct word 4-grams; short answers, under "
-    "four words, count as 1. Changed answers differ at all from the untouched model's. Lost b are refusals that only the "
+    "complied. Complied does not mean correct. Quality is the mean share of distinct word 4-grams; short answers, "
+    "under "
+    "four words, count as 1, so that a collapse to nothing can pass for a complied answer: look at short. Changed "
+    "answers differ at all from the untouched model's. Lost b are refusals that only the "
     "untouched model has, gained c those that only the changed one has; p is McNemar's exact test of the two.";
 
-static void put_thresholds(cna_report *report)
+/* Which answers count as incoherent, once for each model and role that has a curve of this method. */
+static void put_thresholds(cna_report *report, cna_method method)
 {
-    cna_markup *body = &report->body;
     for (size_t i = 0; i < report->data->n_parts; i++) {
         const cna_report_part *part = &report->data->parts[i];
-        if (part->table.n_points == 0 || isnan(part->rows.min_quality)) continue;
+        if (cna_report_shown_curve(report->data, part, method) == NULL || isnan(part->rows.min_quality)) continue;
+        cna_markup *body = &report->body;
         cna_markup_put(body, "<p class=\"note\">Incoherent in ");
         cna_markup_string(body, cna_report_part_name(report, part));
         cna_markup_put(body, ": no word, quality under ");
@@ -220,13 +228,14 @@ static void put_method(cna_report *report, cna_method method)
     cna_report_begin(report, is_cna ? "cna" : "caa",
                      is_cna ? "Scaling the circuit: refusal and quality by multiplier"
                             : "Adding vectors (CAA): refusal and quality by alpha");
-    cna_report_say(report, is_cna ? "Activations of the circuit's neurons are multiplied by m at the positions that the "
-                                    "configuration names; strength is 1 - m."
-                                  : "alpha times the vector of mean differences is added; alpha above 0 pushes toward the "
-                                    "positive prompts' behaviour, below 0 away from it. A rate of refusal that falls where "
-                                    "the incoherent share rises is collapse, not suppression.");
+    cna_report_say(report,
+                   is_cna ? "Activations of the circuit's neurons are multiplied by m at the positions that the "
+                            "configuration names; strength is 1 - m."
+                          : "alpha times the vector of mean differences is added; alpha above 0 pushes toward the "
+                            "positive prompts' behaviour, below 0 away from it. A rate of refusal that falls where "
+                            "the incoherent share rises is collapse, not suppression.");
     cna_report_say(report, measures_words);
-    put_thresholds(report);
+    put_thresholds(report, method);
     cna_report_plot_curves(report, method);
     cna_table table;
     cna_table_begin(&table, is_cna ? "cna" : "caa", is_cna ? cna_columns : caa_columns, report->err);
@@ -246,11 +255,12 @@ static void put_control_section(cna_report *report)
         return;
     }
     cna_report_begin(report, "controls", "Would any neurons do?");
-    cna_report_say(report, "Random circuits with as many neurons in each layer, none of them the circuit's or universal, "
-                           "scaled in its place. Uniform: drawn evenly from the layer. Matched: from the same decile of how "
-                           "strongly neurons write. Mean, least and most are refusal rates over the seeds; p is (1 + "
-                           "controls that move refusal at least as far as the circuit) / (1 + controls), so it cannot be "
-                           "below 1 / (1 + seeds).");
+    cna_report_say(report,
+                   "Random circuits with as many neurons in each layer, none of them the circuit's or universal, "
+                   "scaled in its place. Uniform: drawn evenly from the layer. Matched: from the same decile of how "
+                   "strongly neurons write. Mean, least and most are refusal rates over the seeds; p is (1 + "
+                   "controls that move refusal at least as far as the circuit) / (1 + controls), so it cannot be "
+                   "below 1 / (1 + seeds).");
     cna_report_put(report, &table);
     cna_report_end(report);
 }

@@ -27,8 +27,8 @@ size_t cna_table_n_rows(const cna_table *table)
 static void add(cna_table *table, cna_cell cell)
 {
     if (table->status != CNA_OK) return;
-    table->status = cna_grow(&table->cells, &table->capacity, table->n_cells + 1, sizeof *table->cells, "table",
-                             table->err);
+    table->status =
+        cna_grow(&table->cells, &table->capacity, table->n_cells + 1, sizeof *table->cells, "table", table->err);
     if (table->status == CNA_OK) table->cells[table->n_cells++] = cell;
 }
 
@@ -59,7 +59,7 @@ void cna_table_none(cna_table *table, size_t n)
 
 /* ---- CSV ---- */
 
-/* A field; quoted where RFC 4180 wants it. What spreadsheets would take for a formula stays what it is: this is data. */
+/* A field; quoted where RFC 4180 wants it. What a spreadsheet would take for a formula stays what it is. */
 static void put_field(cna_markup *out, const char *text, size_t n_bytes)
 {
     bool plain = true;

@@ -8,26 +8,26 @@
 
 typedef enum cna_cell_kind {
     CNA_CELL_TEXT,
-    CNA_CELL_CODE,   /* hashes and names, in a fixed-width face */
+    CNA_CELL_CODE, /* hashes and names, in a fixed-width face */
     CNA_CELL_COUNT,
-    CNA_CELL_REAL,   /* with the column's decimals */
-    CNA_CELL_SHARE,  /* "12.5%"; 0.125 in CSV */
-    CNA_CELL_RATE,   /* "34.0% [25.5, 43.7]"; in CSV five columns: KEY_count, KEY_n, KEY, KEY_low, KEY_high */
-    CNA_CELL_P,      /* a probability: "0.0476", "3.0e-36" */
+    CNA_CELL_REAL,  /* with the column's decimals */
+    CNA_CELL_SHARE, /* "12.5%"; 0.125 in CSV */
+    CNA_CELL_RATE,  /* "34.0% [25.5, 43.7]"; in CSV five columns: KEY_count, KEY_n, KEY, KEY_low, KEY_high */
+    CNA_CELL_P,     /* a probability: "0.0476", "3.0e-36" */
 } cna_cell_kind;
 
 typedef struct cna_column {
     const char *key;     /* in CSV */
     const char *heading; /* on the page */
     cna_cell_kind kind;
-    int decimals;        /* REAL: so many, or with minus at most so many. RATE: -1 leaves the interval to CSV */
-    bool group;          /* rows that agree in all such columns stand under one heading, which shows them */
+    int decimals; /* REAL: so many, or with minus at most so many. RATE: -1 leaves the interval to CSV */
+    bool group;   /* rows that agree in all such columns stand under one heading, which shows them */
     bool csv_only;
 } cna_column;
 
 typedef struct cna_cell {
     bool there;
-    const char *text;    /* borrowed */
+    const char *text; /* borrowed */
     size_t n_bytes;
     double number;
     cna_rate rate;
@@ -35,11 +35,11 @@ typedef struct cna_cell {
 
 /* Filled cell by cell, row by row. Like markup, it keeps its first failure and then does nothing. */
 typedef struct cna_table {
-    const char *name;        /* of the CSV file, without ".csv" */
+    const char *name; /* of the CSV file, without ".csv" */
     const cna_column *columns;
     size_t n_columns;
-    size_t max_rows;         /* on the page in each group, with a line that says how many more there are; 0: all */
-    cna_cell *cells;         /* [n_cells] */
+    size_t max_rows; /* on the page in each group, with a line that says how many more there are; 0: all */
+    cna_cell *cells; /* [n_cells] */
     size_t n_cells, capacity;
     cna_status status;
     cna_error *err;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Tables for reading. */
+#include <math.h>
 #include <string.h>
 
 #include "study/report_table.h"
@@ -57,6 +58,17 @@ static void put_rate(const cna_column *column, const cna_rate *rate, cna_markup 
     cna_markup_put(out, "]</span>");
 }
 
+static void put_real(const cna_column *column, double value, cna_markup *out)
+{
+    if (fabs(value) >= 1e6 || (value != 0 && fabs(value) < 1e-4)) {
+        cna_markup_format(out, "%.3e", value);
+    } else if (column->decimals < 0) {
+        cna_markup_number(out, value, -column->decimals);
+    } else {
+        cna_markup_fixed(out, value, column->decimals);
+    }
+}
+
 static void put_value(const cna_column *column, const cna_cell *cell, cna_markup *out)
 {
     if (!cell->there) {
@@ -64,23 +76,29 @@ static void put_value(const cna_column *column, const cna_cell *cell, cna_markup
         return;
     }
     switch (column->kind) {
-    case CNA_CELL_TEXT: cna_markup_text(out, cell->text, cell->n_bytes); break;
+    case CNA_CELL_TEXT:
+        cna_markup_text(out, cell->text, cell->n_bytes);
+        break;
     case CNA_CELL_CODE:
         cna_markup_put(out, "<code>");
         cna_markup_text(out, cell->text, cell->n_bytes);
         cna_markup_put(out, "</code>");
         break;
-    case CNA_CELL_COUNT: cna_markup_fixed(out, cell->number, 0); break;
-    case CNA_CELL_REAL:
-        if (column->decimals < 0) {
-            cna_markup_number(out, cell->number, -column->decimals);
-        } else {
-            cna_markup_fixed(out, cell->number, column->decimals);
-        }
+    case CNA_CELL_COUNT:
+        cna_markup_fixed(out, cell->number, 0);
         break;
-    case CNA_CELL_SHARE: cna_table_put_share(out, cell->number); break;
-    case CNA_CELL_RATE: put_rate(column, &cell->rate, out); break;
-    case CNA_CELL_P: cna_table_put_p(out, cell->number); break;
+    case CNA_CELL_REAL:
+        put_real(column, cell->number, out);
+        break;
+    case CNA_CELL_SHARE:
+        cna_table_put_share(out, cell->number);
+        break;
+    case CNA_CELL_RATE:
+        put_rate(column, &cell->rate, out);
+        break;
+    case CNA_CELL_P:
+        cna_table_put_p(out, cell->number);
+        break;
     }
 }
 
@@ -99,7 +117,8 @@ static void put_head(const cna_table *table, cna_markup *out)
         if (!is_shown(column)) continue;
         cna_markup_put(out, is_text(column) ? "<th scope=\"col\" class=\"t\">" : "<th scope=\"col\">");
         cna_markup_string(out, column->heading);
-        if (column->kind == CNA_CELL_RATE && column->decimals >= 0) cna_markup_put(out, " <span class=\"ci\">[95%]</span>");
+        if (column->kind == CNA_CELL_RATE && column->decimals >= 0)
+            cna_markup_put(out, " <span class=\"ci\">[95%]</span>");
         cna_markup_put(out, "</th>");
     }
     cna_markup_put(out, "</tr></thead>\n");
@@ -124,14 +143,23 @@ static void put_group(const cna_table *table, size_t row, cna_markup *out)
     cna_markup_put(out, "</span></th></tr>\n");
 }
 
+/* Short texts stay on one line; long ones are broken between words. */
+static const char *cell_class(const cna_column *column, const cna_cell *cell)
+{
+    enum { LONG = 48 };
+    if (!is_text(column)) return "";
+    return cell->n_bytes > LONG && column->kind == CNA_CELL_TEXT ? " class=\"t long\"" : " class=\"t\"";
+}
+
 static void put_row(const cna_table *table, size_t row, cna_markup *out)
 {
     cna_markup_put(out, "<tr>");
     for (size_t i = 0; i < table->n_columns; i++) {
         const cna_column *column = &table->columns[i];
         if (!is_shown(column)) continue;
-        cna_markup_put(out, is_text(column) ? "<td class=\"t\">" : "<td>");
-        put_value(column, &table->cells[row * table->n_columns + i], out);
+        const cna_cell *cell = &table->cells[row * table->n_columns + i];
+        cna_markup_format(out, "<td%s>", cell_class(column, cell));
+        put_value(column, cell, out);
         cna_markup_put(out, "</td>");
     }
     cna_markup_put(out, "</tr>\n");
@@ -146,8 +174,9 @@ static void put_more(const cna_table *table, size_t n_hidden, cna_markup *out)
 
 void cna_table_html(const cna_table *table, cna_markup *out)
 {
-    cna_markup_format(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table %s\">"
-                           "<table id=\"table-%s\">\n",
+    cna_markup_format(out,
+                      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table %s\">"
+                      "<table id=\"table-%s\">\n",
                       table->name, table->name);
     put_head(table, out);
     cna_markup_put(out, "<tbody>\n");

@@ -48,13 +48,13 @@ void cna_report_benign(cna_report *report)
         const cna_report_part *part = &report->data->parts[i];
         for (size_t j = 0; j < part->n_curves; j++) {
             const cna_report_curve *curve = &part->curves[j];
+            if (curve->is_cut && curve != cna_report_shown_curve(report->data, part, curve->method)) continue;
             for (size_t at = 0; at < curve->n[CNA_SIDE_BENIGN]; at++) {
                 put_benign_row(report, &table, part, curve, curve->points[CNA_SIDE_BENIGN][at]);
             }
         }
     }
-    if (cna_table_n_rows(&table) == 0) {
-        cna_table_free(&table);
+    if (cna_report_drop_empty(report, &table)) {
         cna_report_lacks(report, "Prompts that should be answered", "cna sweep ... --benign FILE --run RUN.db");
         return;
     }
@@ -137,8 +137,7 @@ void cna_report_categories(cna_report *report)
         put_categories(report, &table, &report->data->parts[i], CNA_SIDE_HARMFUL);
         put_categories(report, &table, &report->data->parts[i], CNA_SIDE_BENIGN);
     }
-    if (cna_table_n_rows(&table) == 0) {
-        cna_table_free(&table);
+    if (cna_report_drop_empty(report, &table)) {
         cna_report_lacks(report, "Rates by category",
                          "cna sweep ... --prompts FILE with a 'category' column, --run RUN.db");
         return;

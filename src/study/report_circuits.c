@@ -154,8 +154,7 @@ static void put_overlaps(cna_report *report)
             put_overlap(report, &table, &report->circuits[i], &report->circuits[j]);
         }
     }
-    if (cna_table_n_rows(&table) == 0) {
-        cna_table_free(&table);
+    if (cna_report_drop_empty(report, &table)) {
         cna_report_lacks(report, "Overlap of circuits, base against instruct",
                          "cna study -m INSTRUCT --base MODEL ..., or a second RUN.db with the other model's circuit");
         return;

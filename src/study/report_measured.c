@@ -48,8 +48,7 @@ void cna_report_mmlu_section(cna_report *report)
     cna_table table;
     cna_table_begin(&table, "mmlu", mmlu_columns, report->err);
     fill_mmlu(report, &table, false);
-    if (cna_table_n_rows(&table) == 0) {
-        cna_table_free(&table);
+    if (cna_report_drop_empty(report, &table)) {
         cna_report_lacks(report, "MMLU", "cna mmlu -m MODEL --data DIR --circuit FILE --run RUN.db, to its end");
         return;
     }
@@ -144,8 +143,7 @@ static void put_labels(cna_report *report)
             cna_table_rate(&table, cna_stats_wilson(n_same, n));
         }
     }
-    if (cna_table_n_rows(&table) == 0) {
-        cna_table_free(&table);
+    if (cna_report_drop_empty(report, &table)) {
         cna_report_lacks(
             report, "A person's labels",
             "cna sweep ... --labels-out FILE, and with the verdicts filled in --labels-in FILE --run RUN.db");
@@ -167,7 +165,7 @@ void cna_report_judges(cna_report *report)
         const cna_report_part *part = &report->data->parts[i];
         for (size_t j = 0; j < part->n_judged; j++) put_judged(report, &table, part, &part->judged[j]);
     }
-    if (cna_table_n_rows(&table) != 0) {
+    if (!cna_report_drop_empty(report, &table)) {
         cna_report_begin(report, "judge", "What a judge model says");
         cna_report_say(report,
                        "Means over the answers whose judgement could be read (scored). Malformed replies and "
@@ -177,7 +175,6 @@ void cna_report_judges(cna_report *report)
         cna_report_put(report, &table);
         cna_report_end(report);
     } else {
-        cna_table_free(&table);
         cna_report_lacks(report, "A judge model's scores", "cna judge --run RUN.db --endpoint URL --judge-model NAME");
     }
     put_labels(report);

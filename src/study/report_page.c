@@ -81,22 +81,24 @@ static void finish_table(cna_report *report, cna_table *table)
     cna_table_free(table);
 }
 
+bool cna_report_drop_empty(cna_report *report, cna_table *table)
+{
+    if (report->status == CNA_OK) report->status = table->status; /* it may be empty for want of memory */
+    if (cna_table_n_rows(table) != 0) return false;
+    cna_table_free(table);
+    return true;
+}
+
 void cna_report_put(cna_report *report, cna_table *table)
 {
-    if (cna_table_n_rows(table) == 0) {
-        cna_table_free(table);
-        return;
-    }
+    if (cna_report_drop_empty(report, table)) return;
     cna_table_html(table, &report->body);
     finish_table(report, table);
 }
 
 void cna_report_fold(cna_report *report, cna_table *table, const char *line)
 {
-    if (cna_table_n_rows(table) == 0) {
-        cna_table_free(table);
-        return;
-    }
+    if (cna_report_drop_empty(report, table)) return;
     cna_markup_put(&report->body, "<details><summary>");
     cna_markup_string(&report->body, line);
     cna_markup_put(&report->body, "</summary>\n");

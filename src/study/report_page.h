@@ -63,6 +63,8 @@ void cna_report_lacks(cna_report *report, const char *what, const char *command)
 /* A paragraph of our own words. */
 void cna_report_say(cna_report *report, const char *words);
 void cna_report_heading(cna_report *report, const char *title);
+/* Free a table without rows and return true. */
+bool cna_report_drop_empty(cna_report *report, cna_table *table);
 /* Put a table on the page and among the CSV files, and free it. One without rows is left out. */
 void cna_report_put(cna_report *report, cna_table *table);
 /* The same with the table folded away under a line of text. */

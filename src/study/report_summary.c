@@ -7,7 +7,7 @@
 static const cna_column columns[] = {
     {"part", "part", CNA_CELL_COUNT, 0, false, true},
     {"model", "model", CNA_CELL_TEXT, 0, false, false},
-    {"role", "role", CNA_CELL_TEXT, 0, false, true},
+    {"role", "role", CNA_CELL_TEXT, 0, false, false},
     {"circuit", "circuit", CNA_CELL_TEXT, 0, false, false},
     {"k", "neurons", CNA_CELL_COUNT, 0, false, false},
     {"multiplier", "m", CNA_CELL_REAL, -4, false, false},
@@ -26,7 +26,7 @@ static const cna_column columns[] = {
 static const cna_column leak_columns[] = {
     {"part", "part", CNA_CELL_COUNT, 0, false, true},
     {"model", "model", CNA_CELL_TEXT, 0, false, false},
-    {"role", "role", CNA_CELL_TEXT, 0, false, true},
+    {"role", "role", CNA_CELL_TEXT, 0, false, false},
     {"multiplier", "m", CNA_CELL_REAL, -4, false, false},
     {"n", "prompts", CNA_CELL_COUNT, 0, false, false},
     {"n_leaked", "seen before", CNA_CELL_COUNT, 0, false, false},
@@ -76,7 +76,7 @@ static void put_line(cna_report *report, cna_table *table, const line *l)
     const cna_report_curve *curve = l->curve;
     const cna_sweep_point *base = l->base, *ablated = l->ablated;
     cna_table_number(table, (double)cna_report_part_number(report, part));
-    cna_table_text(table, cna_report_part_name(report, part));
+    cna_table_text(table, part->info->model_name);
     cna_table_text(table, part->info->role);
     cna_table_text(table, curve->first->circuit);
     cna_table_number(table, (double)curve->first->k);
@@ -95,7 +95,7 @@ static void put_line(cna_report *report, cna_table *table, const line *l)
 static void put_leak(cna_report *report, cna_table *table, const line *l)
 {
     cna_table_number(table, (double)cna_report_part_number(report, l->part));
-    cna_table_text(table, cna_report_part_name(report, l->part));
+    cna_table_text(table, l->part->info->model_name);
     cna_table_text(table, l->part->info->role);
     cna_table_number(table, l->ablated->condition->multiplier);
     cna_table_number(table, (double)l->base->refused.n);
@@ -126,8 +126,7 @@ void cna_report_summary(cna_report *report)
         put_leak(report, &leaks, &l);
         n_controlled += cna_report_has_controls(l.part);
     }
-    if (cna_table_n_rows(&table) == 0) {
-        cna_table_free(&table);
+    if (cna_report_drop_empty(report, &table)) {
         cna_table_free(&leaks);
         cna_report_lacks(report, "Refusal with the circuit silenced",
                          "cna sweep -m MODEL --circuit FILE --prompts FILE --multipliers 0,1 --run RUN.db");

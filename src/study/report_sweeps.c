@@ -94,7 +94,8 @@ static void fill_curves(cna_report *report, cna_table *table, cna_method method)
         const cna_report_part *part = &report->data->parts[i];
         for (size_t j = 0; j < part->n_curves; j++) {
             const cna_report_curve *curve = &part->curves[j];
-            if (curve->method == method && !curve->is_cut) put_curve(report, table, part, curve);
+            bool is_shown = !curve->is_cut || curve == cna_report_shown_curve(report->data, part, method);
+            if (curve->method == method && is_shown) put_curve(report, table, part, curve);
         }
     }
 }
@@ -158,8 +159,7 @@ static void put_k_sweep(cna_report *report)
     cna_table table;
     cna_table_begin(&table, "k", k_columns, report->err);
     for (size_t i = 0; i < report->data->n_parts; i++) fill_cuts(report, &table, &report->data->parts[i]);
-    if (cna_table_n_rows(&table) == 0) {
-        cna_table_free(&table);
+    if (cna_report_drop_empty(report, &table)) {
         cna_report_lacks(report, "How many neurons it takes (k-sweep)",
                          "cna sweep ... --k-list 5,10,25,50,100 --run RUN.db");
         return;
@@ -249,8 +249,7 @@ static void put_control_section(cna_report *report)
     cna_table table;
     cna_table_begin(&table, "controls", control_columns, report->err);
     fill_controls(report, &table);
-    if (cna_table_n_rows(&table) == 0) {
-        cna_table_free(&table);
+    if (cna_report_drop_empty(report, &table)) {
         cna_report_lacks(report, "Random controls", "cna sweep ... --controls 20 --run RUN.db");
         return;
     }

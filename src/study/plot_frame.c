@@ -42,13 +42,14 @@ size_t cna_plot_ticks(double low, double high, size_t n_max, double *out)
     return 2;
 }
 
-/* Lines of 1, 2 and 5 in every decade between the edges of an axis; over many decades only its first, or not all. */
+/* Lines of 1, 2 and 5 in every decade between the edges of an axis; all nine over little, the first over many decades. */
 static size_t log_ticks(double low, double high, double ticks[CNA_PLOT_TICKS_MAX])
 {
     enum { MOST_DECADES = 7 };
-    static const double steps[] = {1, 2, 5};
+    static const double few[] = {1, 2, 5}, all[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     double first = floor(log10(low) + 1e-9), last = ceil(log10(high) - 1e-9);
-    size_t n_steps = last - first > 3 ? 1 : 3, n = 0;
+    const double *steps = high / low < 8 ? all : few;
+    size_t n_steps = last - first > 3 ? 1 : steps == all ? 9 : 3, n = 0;
     double stride = ceil((last - first + 1) / MOST_DECADES);
     for (double decade = first; decade <= last; decade += stride) {
         for (size_t i = 0; i < n_steps && n < CNA_PLOT_TICKS_MAX; i++) {

@@ -247,8 +247,8 @@ typedef struct cna_sweep_options {
     size_t max_tokens;        /* 0: 150 */
     size_t batch;             /* 0: as many as memory has room for, up to 256 */
     uint64_t seed;            /* of the controls */
-    cna_run *run;             /* ? where answers are kept as they end, and what is there already is not done again; NULL:
-                               * a run in memory */
+    cna_run *run;             /* ? where answers are kept as they end, and what is there already is not done again;
+                               * NULL: a run in memory */
     const char *role;         /* ? of the sweep in its run; NULL: "" */
     const char *model_path;   /* ? to be recorded; NULL: the model's name */
     const cna_study_file *files; /* ? [n_files] to be recorded */
@@ -260,8 +260,8 @@ typedef struct cna_sweep_options {
  * always run. A sweep with the same configuration in the same run continues, and is only read where it had ended.
  *   prompts  the side that should be refused
  * Errors: as cna_generate and cna_run_open; ERR_ARG if there is neither a circuit nor CAA, or for lists that do not fit
- *         the circuits; ERR_FORMAT for a bad pattern file; ERR_MISMATCH if a layer has fewer neurons left than a control
- *         needs, or if the run holds a sweep of another configuration and does not append. */
+ *         the circuits; ERR_FORMAT for a bad pattern file; ERR_MISMATCH if a layer has fewer neurons left than a
+ *         control needs, or if the run holds a sweep of another configuration and does not append. */
 CNA_API CNA_MUST_CHECK cna_status cna_sweep_run(const cna_model *model, const cna_prompts *prompts,
                                                 const cna_sweep_options *options, cna_sweep **out, cna_error *err);
 CNA_API void cna_sweep_free(cna_sweep *sweep);
@@ -291,13 +291,13 @@ typedef struct cna_sweep_agreement {
     size_t n_points;
 } cna_sweep_agreement;
 
-/* Write the answers, controls excepted, for a person to label, without a word on how they came about: each different answer
- * to a prompt once, in an order drawn from seed. docs/FORMATS.md has the two forms, .tsv and .jsonl by path.
+/* Write the answers, controls excepted, for a person to label, without a word on how they came about: each different
+ * answer to a prompt once, in an order drawn from seed. docs/FORMATS.md has the two forms, .tsv and .jsonl by path.
  * Errors: ERR_ARG for another name; ERR_IO. */
 CNA_API CNA_MUST_CHECK cna_status cna_sweep_write_labels(const cna_sweep *sweep, const char *path, uint64_t seed,
                                                          cna_error *err);
-/* Read such a file back, keep its verdicts in the sweep's run under the file's name, and compare. Lines without a verdict
- * are skipped.
+/* Read such a file back, keep its verdicts in the sweep's run under the file's name, and compare. Lines without a
+ * verdict are skipped.
  *   out  lives as long as the sweep, or until this is called again
  * Errors: ERR_FORMAT with the line; ERR_MISMATCH for an answer that is not in this sweep. */
 CNA_API CNA_MUST_CHECK cna_status cna_sweep_read_labels(cna_sweep *sweep, const char *path,

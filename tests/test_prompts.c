@@ -102,7 +102,8 @@ static void benchmark_files_are_read(void **state)
     static const char jbb[] = "Index,Goal,Target,Behavior,Category,Source\n"
                               "0,\"Write a poem, please\",\"Here, a poem\",Poem,Verse,Original\n"
                               "1,\"Bake\nbread\",Sure,Bread,\"Food, drink\",Original\n";
-    static const char unnamed[] = "\xEF\xBB\xBF,Goal,Target,Behavior,Category,Source\r\n0,Paint a fence,Sure,F,House,O\r\n";
+    static const char unnamed[] = "\xEF\xBB\xBF,Goal,Target,Behavior,Category,Source\r\n"
+                                  "0,Paint a fence,Sure,F,House,O\r\n";
     static const char lower[] = "index,goal,target,behavior,category,source\n0,Sing,Sure,S,Music,O\n";
     static const char advbench[] = "goal,target\nPlant a tree,\"Sure, here\"\n";
     static const char strong[] = "category,source,forbidden_prompt\nGames,custom,\"Play \"\"chess\"\"\"\n,custom,Go\n";
@@ -127,7 +128,8 @@ static void benchmark_files_are_read(void **state)
     EXPECT_CATEGORIES("a.txt", "p\n", "");
     EXPECT_CATEGORIES("a.jsonl",
                       "{\"prompt\":\"p\",\"Category\":\"c\"}\n{\"prompt\":\"p\",\"category\":null}\n"
-                      "{\"prompt\":\"p\",\"category\":3}\n{\"prompt\":\"p\"}\n{\"prompt\":\"p\",\"category\":\"a\\u0000b\"}\n",
+                      "{\"prompt\":\"p\",\"category\":3}\n{\"prompt\":\"p\"}\n"
+                      "{\"prompt\":\"p\",\"category\":\"a\\u0000b\"}\n",
                       "c", "", "", "", "");
 }
 

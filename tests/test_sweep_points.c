@@ -22,7 +22,8 @@ static cna_circuit *make_circuit(uint32_t first_neuron, size_t n)
     circuit->n_neurons = n;
     circuit->info.has_delta = true;
     for (size_t i = 0; i < n; i++) {
-        circuit->neurons[i] = (cna_neuron){.neuron = first_neuron + (uint32_t)i, .delta = (i % 2 ? -1.0 : 1.0) / (double)(i + 1)};
+        circuit->neurons[i] = (cna_neuron){.neuron = first_neuron + (uint32_t)i,
+                                           .delta = (i % 2 ? -1.0 : 1.0) / (double)(i + 1)};
     }
     assert_ok(cna_circuit_finish(circuit, "test", &err));
     return circuit;
@@ -268,7 +269,8 @@ static void fill_rows(rows_fixture *f)
     f->answers[N_PROMPTS + 3].n_tokens = 4;
     f->answers[N_PROMPTS + 5].outcome = CNA_OUTCOME_INCOHERENT;
     for (size_t c = 0; c < N_CONDITIONS; c++) {
-        f->conditions[c] = (cna_run_condition){.position = c, .circuit = "c", .multiplier = 0.5, .method = CNA_RUN_CONTROL,
+        f->conditions[c] = (cna_run_condition){.position = c, .circuit = "c", .multiplier = 0.5,
+                                               .method = CNA_RUN_CONTROL,
                                                .kind = "matched", .k = 3, .alpha = NAN, .layer = -1};
         f->first[0][c] = f->first[1][c] = CNA_SWEEP_NO_ANSWERS;
         f->n_harmful[c] = N_PROMPTS;

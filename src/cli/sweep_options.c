@@ -253,8 +253,8 @@ static int check_circuits(const cli_sweep_arguments *a)
         return cli_usage("--k-list, --multipliers and --cross-fit need --circuit");
     }
     if (a->n_multipliers > 1 && a->n_multipliers != a->n_circuits) {
-        return cli_usage("--multipliers: expected once, or once for each of %zu circuits, found %zu times", a->n_circuits,
-                         a->n_multipliers);
+        return cli_usage("--multipliers: expected once, or once for each of %zu circuits, found %zu times",
+                         a->n_circuits, a->n_multipliers);
     }
     if (a->cross_fit != 0 && a->n_circuits > 1) return cli_usage("--cross-fit: expected one circuit");
     return CLI_DONE;

@@ -165,7 +165,8 @@ static void show_side(const cli_sweep_view *view, cna_side side)
     size_t at = 0, cross_fit = cna_sweep_get_info(view->sweep)->cross_fit;
     const cna_sweep_point *first = next_point(&s, &at);
     if (first == NULL) return;
-    printf("\n%s: %zu prompts", side == CNA_SIDE_HARMFUL ? "should be refused" : "should be answered", first->refused.n);
+    printf("\n%s: %zu prompts", side == CNA_SIDE_HARMFUL ? "should be refused" : "should be answered",
+           first->refused.n);
     if (first->n_leaked != 0) {
         printf(", %s%zu of them leaked (the circuit was found on them)", first->leak_known ? "" : "at least ",
                first->n_leaked);
@@ -284,7 +285,8 @@ static void show_settings(const cli_sweep_view *view)
     for (size_t i = 0; i < options->n_circuits; i++) show_circuit(options->circuit_names[i], options->circuits[i]);
     show_caa(view);
     if (options->positions != CNA_POSITIONS_ALL || options->sign != CNA_SIGN_BOTH) {
-        printf("scaled   positions %s, sign %s\n", cli_positions_name(options->positions), cli_sign_name(options->sign));
+        printf("scaled   positions %s, sign %s\n", cli_positions_name(options->positions),
+               cli_sign_name(options->sign));
     }
     put_line("refusals", view->patterns != NULL ? view->patterns : "by the built-in patterns");
     if (view->run != NULL) put_line("run", view->run);

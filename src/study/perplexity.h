@@ -7,8 +7,8 @@
 
 enum { CNA_WINDOW_TOKENS = 256 };
 
-/* A text in windows that do not overlap, each of CNA_WINDOW_TOKENS tokens, the last one of what is left; each begins with
- * the special tokens that raw text begins with. All-zero is none; freed by cna_windows_clear. */
+/* A text in windows that do not overlap, each of CNA_WINDOW_TOKENS tokens, the last one of what is left; each begins
+ * with the special tokens that raw text begins with. All-zero is none; freed by cna_windows_clear. */
 typedef struct cna_windows {
     int32_t *ids;      /* all windows one behind the other */
     cna_job *jobs;     /* [n] for scoring: a window's first token, and behind it the others */

@@ -120,7 +120,8 @@ static cna_status plan_cuts(const cna_sweep_options *options, cna_sweep_circuits
         size_t n_neurons = options->circuits[0]->n_neurons;
         if (k == 0) return cna_fail(err, CNA_ERR_ARG, "k-list: expected numbers of 1 and more, found 0");
         if (k > n_neurons) {
-            return cna_fail(err, CNA_ERR_ARG, "k-list: expected at most %zu, the neurons of %s, found %zu; run attribute "
+            return cna_fail(err, CNA_ERR_ARG,
+                            "k-list: expected at most %zu, the neurons of %s, found %zu; run attribute "
                             "with --top-k %zu or more", n_neurons, c->names[0], k, k);
         }
         bool is_new = true;
@@ -165,7 +166,8 @@ cna_status cna_sweep_circuits_add(cna_sweep_circuits *circuits, cna_circuit *oth
     CNA_TRY(own(circuits, other, err));
     for (size_t cut = 0; cut < circuits->n_cuts; cut++) {
         if (circuits->cuts[cut] <= other->n_neurons) continue;
-        return cna_fail(err, CNA_ERR_MISMATCH, "k-list: expected %zu neurons in the circuit of every fold, found %zu in "
+        return cna_fail(err, CNA_ERR_MISMATCH,
+                        "k-list: expected %zu neurons in the circuit of every fold, found %zu in "
                         "one", circuits->cuts[cut], other->n_neurons);
     }
     return add_variant(circuits, set, err);

@@ -79,7 +79,8 @@ static cna_status combine(const double *values, const size_t *n_values, cna_swee
         if (n_values[i] == 0) return cna_fail(err, CNA_ERR_ARG, "multipliers: expected a number or more in each list");
         c->n_points *= n_values[i];
         if (c->n_points > GRID_MAX) {
-            return cna_fail(err, CNA_ERR_ARG, "multipliers: expected at most %d combinations, found more", (int)GRID_MAX);
+            return cna_fail(err, CNA_ERR_ARG, "multipliers: expected at most %d combinations, found more",
+                            (int)GRID_MAX);
         }
     }
     CNA_TRY(cna_alloc(&c->grid, c->n_points * c->n_circuits, sizeof *c->grid, "multipliers", err));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a sweep does to the model, one condition after the other: the untouched model, circuits at multipliers, vectors at
- * alphas, random circuits. From options alone; no model. */
+ * What a sweep does to the model, one condition after the other: the untouched model, circuits at multipliers, vectors
+ * at alphas, random circuits. From options alone; no model. */
 #ifndef CNA_STUDY_SWEEP_CONDITIONS_H
 #define CNA_STUDY_SWEEP_CONDITIONS_H
 
@@ -32,9 +32,10 @@ typedef struct cna_sweep_conditions {
 
 /* Lay out the conditions.
  *   layer  what row.layer of CAA is to say: -1, or the layer of a residual vector
- * Errors: ERR_ARG for lists that do not fit the circuits, numbers that are not finite as f32, neither circuit nor alpha,
- *         or a sign on a circuit without deltas. */
-CNA_MUST_CHECK cna_status cna_sweep_conditions_make(const cna_sweep_options *options, const cna_sweep_circuits *circuits,
+ * Errors: ERR_ARG for lists that do not fit the circuits, numbers that are not finite as f32, neither circuit nor
+ *         alpha, or a sign on a circuit without deltas. */
+CNA_MUST_CHECK cna_status cna_sweep_conditions_make(const cna_sweep_options *options,
+                                                    const cna_sweep_circuits *circuits,
                                                     int64_t layer, cna_sweep_conditions *out, cna_error *err);
 void cna_sweep_conditions_clear(cna_sweep_conditions *conditions);
 

@@ -89,7 +89,8 @@ cleanup:
 
 /* Every neuron of a variant's circuits and what they list as universal; *knows_all: they list all that is.
  *   circuits  [n] uncut */
-static cna_status exclude(const cna_circuit *const *circuits, size_t n, id_set *excluded, bool *knows_all, cna_error *err)
+static cna_status exclude(const cna_circuit *const *circuits, size_t n, id_set *excluded, bool *knows_all,
+                          cna_error *err)
 {
     *knows_all = true;
     for (size_t i = 0; i < n; i++) {
@@ -177,7 +178,8 @@ static cna_status find_targets(const cna_sweep_options *options, const cna_sweep
 
 /* The pools of one variant.
  *   universal  of the built-in prompts, for circuits that do not list theirs; found when first needed */
-static cna_status make_pools(const cna_model *model, const cna_sweep_options *options, const cna_sweep_circuits *circuits,
+static cna_status make_pools(const cna_model *model, const cna_sweep_options *options,
+                             const cna_sweep_circuits *circuits,
                              size_t variant, const double *strength, id_set *universal, bool *found_universal,
                              cna_sweep_controls *out, cna_error *err)
 {
@@ -217,7 +219,8 @@ cna_status cna_sweep_controls_make(const cna_model *model, const cna_sweep_optio
     CNA_TRY_CLEANUP(measure_strengths(model, harmful, &targets, &options->progress, &strength, err));
     for (size_t variant = 0; variant < circuits->n_variants; variant++) {
         if (!wanted[variant]) continue;
-        CNA_TRY_CLEANUP(make_pools(model, options, circuits, variant, strength, &universal, &found_universal, out, err));
+        CNA_TRY_CLEANUP(make_pools(model, options, circuits, variant, strength, &universal, &found_universal, out,
+                                   err));
     }
 cleanup:
     cna_free(targets.ids);

@@ -32,7 +32,7 @@ void cna_folds_clear(cna_folds *folds)
     *folds = (cna_folds){0};
 }
 
-/* Append the different prompts of a set that are not there yet, with their folds. `folds` is sorted before and after. */
+/* Append the different prompts of a set that are not there yet, with their folds. `folds` stays sorted. */
 static cna_status add_set(cna_folds *folds, const cna_prompts *prompts, const char *side, cna_error *err)
 {
     size_t n = cna_prompts_count(prompts), n_different = 0;
@@ -51,7 +51,8 @@ static cna_status add_set(cna_folds *folds, const cna_prompts *prompts, const ch
         n_different++;
     }
     if (n_different < folds->n_folds) {
-        return cna_fail(err, CNA_ERR_ARG, "cross-fit: expected at most as many folds as different %s prompts, %zu, found "
+        return cna_fail(err, CNA_ERR_ARG,
+                        "cross-fit: expected at most as many folds as different %s prompts, %zu, found "
                         "%zu", side, n_different, folds->n_folds);
     }
     size_t n_new = 0;
@@ -133,17 +134,20 @@ static cna_status check_origin(const cna_circuit *circuit, const cna_model *mode
     const cna_circuit_info *info = &circuit->info;
     bool same_positive, same_negative;
     if (info->fingerprint[0] == '\0' || info->n_positive == 0 || info->n_negative == 0) {
-        return cna_fail(err, CNA_ERR_ARG, "cross-fit: expected a circuit file that says how it was found, found one that "
+        return cna_fail(err, CNA_ERR_ARG,
+                        "cross-fit: expected a circuit file that says how it was found, found one that "
                         "does not; make it with attribute");
     }
     if (strcmp(info->fingerprint, cna_model_get_info(model)->fingerprint) != 0) {
-        return cna_fail(err, CNA_ERR_MISMATCH, "cross-fit: expected the model that the circuit was found on (%s), found "
+        return cna_fail(err, CNA_ERR_MISMATCH,
+                        "cross-fit: expected the model that the circuit was found on (%s), found "
                         "another", info->model_name);
     }
     CNA_TRY(is_found_on(circuit->positive, info->n_positive, positive, &same_positive, err));
     CNA_TRY(is_found_on(circuit->negative, info->n_negative, negative, &same_negative, err));
     if (same_positive && same_negative) return CNA_OK;
-    return cna_fail(err, CNA_ERR_MISMATCH, "cross-fit: expected the %s prompts that the circuit was found on, found others",
+    return cna_fail(err, CNA_ERR_MISMATCH,
+                    "cross-fit: expected the %s prompts that the circuit was found on, found others",
                     same_positive ? "negative" : "positive");
 }
 
@@ -155,7 +159,8 @@ cna_status cna_folds_attribution(const cna_circuit *circuit, const cna_model *mo
     CNA_TRY(check_origin(circuit, model, positive, negative, err));
     bool filtered = strcmp(info->universal_source, "builtin") == 0;
     if (!filtered && strcmp(info->universal_source, "none") != 0) {
-        return cna_fail(err, CNA_ERR_MISMATCH, "cross-fit: expected a circuit found with --universal builtin or none, found "
+        return cna_fail(err, CNA_ERR_MISMATCH,
+                        "cross-fit: expected a circuit found with --universal builtin or none, found "
                         "'%s'", info->universal_source);
     }
     *out = (cna_attribute_options){

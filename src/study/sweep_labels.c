@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Labels by people. A line's id is made of its prompt and its answer alone: it says nothing of how the answer came about,
- * and stands for every answer with these words, whatever the condition. */
+ * Labels by people. A line's id is made of its prompt and its answer alone: it says nothing of how the answer came
+ * about, and stands for every answer with these words, whatever the condition. */
 #include "study/sweep_labels.h"
 
 #include <math.h>
@@ -91,7 +91,8 @@ static cna_status find_format(const char *path, label_format *out, cna_error *er
     } else if (dot != NULL && strcmp(dot, ".jsonl") == 0) {
         *out = LABELS_JSONL;
     } else {
-        return cna_fail(err, CNA_ERR_ARG, "%s: expected a file of labels named .tsv or .jsonl, found another name", path);
+        return cna_fail(err, CNA_ERR_ARG, "%s: expected a file of labels named .tsv or .jsonl, found another name",
+                        path);
     }
     return CNA_OK;
 }
@@ -125,13 +126,14 @@ static cna_status put_jsonl(cna_buffer *out, const item *it, const cna_sweep_row
 {
     const cna_run_generation *answer = &rows->answers[it->answer];
     const cna_run_prompt *prompt = prompt_of(rows, answer);
-    json_t *object = json_pack("{s:s, s:s%, s:s%, s:n}", "id", it->id, "prompt", prompt->text, prompt->n_bytes, "answer",
-                               answer->text, answer->n_bytes, "refused");
-    char *line = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
-    cna_status status = line == NULL ? cna_fail_memory(err, "labels", answer->n_bytes)
-                                     : cna_buffer_printf(out, err, "%s\n", line);
-    free(line);
+    json_t *object = json_pack("{s:s, s:s%, s:s%, s:n}", "id", it->id, "prompt", prompt->text, prompt->n_bytes,
+                               "answer", answer->text, answer->n_bytes, "refused");
+    char *line = NULL;
+    cna_status status = object == NULL ? cna_fail_memory(err, "labels", answer->n_bytes)
+                                       : cna_json_compact(object, &line, err);
     json_decref(object);
+    if (status == CNA_OK) status = cna_buffer_printf(out, err, "%s\n", line);
+    cna_free(line);
     return status;
 }
 
@@ -207,7 +209,8 @@ static cna_status read_verdict(const reader *r, const char *text, size_t n, int 
         }
     }
     if (*out != NO_VERDICT) return CNA_OK;
-    return cna_fail(err, CNA_ERR_FORMAT, "%s: line %zu: expected 1, 0, yes, no or nothing under 'refused', found '%.*s'",
+    return cna_fail(err, CNA_ERR_FORMAT,
+                    "%s: line %zu: expected 1, 0, yes, no or nothing under 'refused', found '%.*s'",
                     r->path, r->line, n < 40 ? (int)n : 40, text);
 }
 
@@ -222,12 +225,14 @@ static cna_status apply(const reader *r, const char *id, size_t n_id, int verdic
     }
     bool found = n_id == ID_DIGITS && low < r->n && strncmp(r->items[low].id, id, n_id) == 0;
     if (!found) {
-        return cna_fail(err, CNA_ERR_MISMATCH, "%s: line %zu: expected an answer of this sweep, found the id '%.*s' of none",
+        return cna_fail(err, CNA_ERR_MISMATCH,
+                        "%s: line %zu: expected an answer of this sweep, found the id '%.*s' of none",
                         r->path, r->line, n_id < 40 ? (int)n_id : 40, id);
     }
     if (verdict == NO_VERDICT) return CNA_OK;
     if (r->items[low].verdict != NO_VERDICT && r->items[low].verdict != verdict) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: line %zu: expected one verdict for an answer, found another for the id "
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: line %zu: expected one verdict for an answer, found another for the id "
                         "'%.*s' above", r->path, r->line, (int)n_id, id);
     }
     for (; low < r->n && strncmp(r->items[low].id, id, n_id) == 0; low++) r->items[low].verdict = verdict;
@@ -283,8 +288,8 @@ static cna_status read_json_verdict(const reader *r, const json_t *value, int *o
         *out = (int)json_integer_value(value);
     }
     if (*out != NO_VERDICT) return CNA_OK;
-    return cna_fail(err, CNA_ERR_FORMAT, "%s: line %zu: expected true, false or null under 'refused', found %s", r->path,
-                    r->line, cna_json_type_name(value));
+    return cna_fail(err, CNA_ERR_FORMAT, "%s: line %zu: expected true, false or null under 'refused', found %s",
+                    r->path, r->line, cna_json_type_name(value));
 }
 
 static cna_status read_jsonl_line(reader *r, const char *line, size_t n, cna_error *err)
@@ -337,7 +342,7 @@ static cna_status keep(const cna_sweep *sweep, const reader *r, cna_error *err)
     return cna_run_end(sweep->run, status, err);
 }
 
-/* Over answers that differ: the patterns see nothing but the text, so its copies would count the same verdicts again. */
+/* Over answers that differ: the patterns see nothing but the text, so its copies would count a verdict again. */
 static void compare(const cna_sweep_rows *rows, const reader *r, cna_sweep_agreement *out)
 {
     for (size_t i = 0; i < r->n; i++) {

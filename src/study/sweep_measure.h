@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What can only be said of answers when all of them are there (METHOD section 8): log-probability under the untouched
- * model, first-token KL, perplexity, outcome. Each is kept in the run as it comes, and what is there already is not done
- * again. */
+ * model, first-token KL, perplexity, outcome. Each is kept in the run as it comes, and what is there already is not
+ * done again. */
 #ifndef CNA_STUDY_SWEEP_MEASURE_H
 #define CNA_STUDY_SWEEP_MEASURE_H
 
@@ -23,7 +23,8 @@ typedef struct cna_sweep_measure {
 /* Whether memory has room for what will be measured, asked before anything is generated.
  * Errors: ERR_MEMORY. */
 CNA_MUST_CHECK cna_status cna_sweep_measure_room(const cna_model *model, const cna_sweep_options *options,
-                                                 const cna_sweep_plan *plan, const cna_windows *windows, cna_error *err);
+                                                 const cna_sweep_plan *plan, const cna_windows *windows,
+                                                 cna_error *err);
 
 CNA_MUST_CHECK cna_status cna_sweep_measure_run(const cna_sweep_measure *measure, cna_error *err);
 

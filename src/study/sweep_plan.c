@@ -41,7 +41,8 @@ bool cna_sweep_plan_is_control(const cna_sweep_plan *plan, size_t condition)
 
 /* ---- layout ---- */
 
-static cna_status check_caa(const cna_sweep_options *options, const cna_model_info *info, int64_t *layer, cna_error *err)
+static cna_status check_caa(const cna_sweep_options *options, const cna_model_info *info, int64_t *layer,
+                            cna_error *err)
 {
     *layer = -1;
     if (options->alphas.n == 0) return CNA_OK;
@@ -226,8 +227,8 @@ static cna_status make_circuit_tap(const work *w, const cna_sweep_condition *con
     for (size_t i = 0; i < circuits->n_circuits; i++) {
         all[i] = (cna_intervention){set[i], condition->multipliers[i], w->options->positions, w->options->sign};
     }
-    cna_status status = cna_intervene_scales(all, circuits->n_circuits, info->n_layers, info->mlp_dim, &scales, &n_scales,
-                                             err);
+    cna_status status = cna_intervene_scales(all, circuits->n_circuits, info->n_layers, info->mlp_dim, &scales,
+                                             &n_scales, err);
     if (status == CNA_OK) status = cna_tap_create(scales, n_scales, info->n_layers, info->mlp_dim, out, err);
     cna_free(scales);
     cna_free(all);

@@ -28,16 +28,17 @@ CNA_MUST_CHECK cna_status cna_sweep_plan_make(const cna_model *model, const cna_
 
 /* Tokenise the prompts.
  *   format  its date decided */
-CNA_MUST_CHECK cna_status cna_sweep_plan_tokenize(const cna_model *model, const cna_format *format, cna_sweep_plan *plan,
-                                                  cna_error *err);
+CNA_MUST_CHECK cna_status cna_sweep_plan_tokenize(const cna_model *model, const cna_format *format,
+                                                  cna_sweep_plan *plan, cna_error *err);
 
 /* Find the circuits of folds and the vectors of CAA, draw controls, and make taps.
  *   wanted     [conditions.n] which conditions are to be run
  *   on_circuit ? called with the circuit of every fold, 1 and on */
 typedef cna_status cna_sweep_circuit_fn(void *user, size_t fold, const cna_circuit *circuit, cna_error *err);
 CNA_MUST_CHECK cna_status cna_sweep_plan_taps(const cna_model *model, const cna_sweep_options *options,
-                                              const cna_format *format, const bool *wanted, cna_sweep_circuit_fn *on_circuit,
-                                              void *user, cna_sweep_plan *plan, cna_error *err);
+                                              const cna_format *format, const bool *wanted,
+                                              cna_sweep_circuit_fn *on_circuit, void *user, cna_sweep_plan *plan,
+                                              cna_error *err);
 void cna_sweep_plan_clear(cna_sweep_plan *plan);
 
 /* The tap of a condition for a prompt. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * From a part's rows to its figures (METHOD sections 8 to 10): what a sweep shows and a report repeats. Numbers only; no
- * model. */
+ * From a part's rows to its figures (METHOD sections 8 to 10): what a sweep shows and a report repeats. Numbers only;
+ * no model. */
 #ifndef CNA_STUDY_SWEEP_POINTS_H
 #define CNA_STUDY_SWEEP_POINTS_H
 

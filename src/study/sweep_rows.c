@@ -159,8 +159,8 @@ static cna_status on_figure(void *user, const cna_run_figure *figure, cna_error 
 
 /* ---- the whole ---- */
 
-/* Where each condition's answers are; only where there are as many as prompts. Answers are sorted by condition, side and
- * prompt, and no prompt has two. */
+/* Where each condition's answers are; only where there are as many as prompts. Answers are sorted by condition, side
+ * and prompt, and no prompt has two. */
 static void find_first(cna_sweep_rows *rows)
 {
     for (size_t i = 0; i < rows->n_conditions; i++) {

@@ -306,7 +306,7 @@ CNA_API CNA_MUST_CHECK cna_status cna_sweep_read_labels(cna_sweep *sweep, const 
 /* -------------------------------------------------------------------------------------------------- mmlu */
 
 /* MMLU [Hendrycks et al. 2021]: questions with four choices in 57 subjects, asked and scored as
- * lm-evaluation-harness' default task does: the choice is the letter that the model finds likeliest behind "Answer:". */
+ * lm-evaluation-harness' default task does: the choice is the letter that the model finds likeliest behind "Answer:" */
 typedef enum cna_mmlu_group {
     CNA_MMLU_STEM,
     CNA_MMLU_HUMANITIES,
@@ -327,8 +327,8 @@ CNA_API const char *cna_mmlu_group_name(cna_mmlu_group group);
 
 typedef enum cna_mmlu_scope { CNA_MMLU_OVERALL, CNA_MMLU_GROUP, CNA_MMLU_SUBJECT } cna_mmlu_scope;
 
-/* Accuracy over one set of questions at one multiplier. Groups and the whole count every question once, so that subjects
- * weigh by their size. */
+/* Accuracy over one set of questions at one multiplier. Groups and the whole count every question once, so that
+ * subjects weigh by their size. */
 typedef struct cna_mmlu_point {
     cna_mmlu_scope scope;
     cna_mmlu_group group; /* of a group, and that a subject belongs to */
@@ -354,6 +354,7 @@ typedef struct cna_mmlu_info {
     size_t n_cut;     /* prompts longer than the model's positions, which lost their beginning */
     char date[11];    /* that the chat template inserts; "" where it inserts none, and for raw text */
     char sha256[65];  /* of the questions that were asked and the examples before them, whatever file they came from */
+    char note[512];   /* "", or a line that the user should see: the run was begun by another version or elsewhere */
 } cna_mmlu_info;
 
 typedef struct cna_mmlu cna_mmlu;

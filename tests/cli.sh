@@ -71,7 +71,7 @@ check() {
 fails 'no command' 2 'expected a command'
 fails 'unknown command' 2 "unknown command 'atribute'; did you mean 'attribute'?" atribute
 fails 'unknown command, nothing near' 2 "unknown command 'xyzzy'" xyzzy
-fails 'planned command' 2 'not available yet' mmlu
+fails 'planned command' 2 'not available yet' pull
 fails 'flag before the command' 2 "found the flag '--json'" --json
 fails 'control characters in a command' 2 '\x1b[31m' "$(printf '\033[31m')"
 works 'version' 'cna 0.' --version
@@ -397,6 +397,29 @@ works 'sweep: json' '"points":[{"side":"harmful"' $s --multipliers 0 --controls 
 fails 'sweep: answers in no folder' 1 'cannot be created' $s --answers "$work/no/answers.jsonl"
 printf '# kind: regex\n(\n' > "$work/patterns.txt"
 fails 'sweep: bad patterns' 1 'patterns.txt' $s --patterns "$work/patterns.txt"
+
+m="mmlu -m $model --data tests/data/mmlu --shots 1"
+works 'mmlu: table' ' (2 of 57 subjects, 6 questions, 1-shot)' $m
+works 'mmlu: a line for each subject' 'philosophy' $m --by-subject
+check 'mmlu: table fits 120 columns' awk 'length > 120 { exit 1 }' "$out"
+works 'mmlu: compared' 'McNemar p' $m --circuit "$work/circuit.json" --multipliers 0,2 --answers "$work/choices.jsonl"
+check 'mmlu: a line for each choice' test "$(wc -l < "$work/choices.jsonl")" -eq 18
+works 'mmlu: json' '"scope":"overall","name":"mmlu"' $m --json --limit 1 --subjects stem,philosophy
+works 'mmlu: run' 'mmlu' $m --run "$work/mmlu.db"
+cp "$out" "$work/mmlu.txt"
+works 'mmlu: the same again' 'mmlu' $m --run "$work/mmlu.db"
+check 'mmlu: the same result' cmp -s "$out" "$work/mmlu.txt"
+fails 'mmlu: run of another configuration' 1 "key 'limit'" $m --run "$work/mmlu.db" --limit 1
+works 'mmlu: appended' 'mmlu' $m --run "$work/mmlu.db" --limit 1 --append
+fails 'mmlu: no data' 2 '--data DIR' mmlu -m "$model"
+fails 'mmlu: no folder' 1 'expected a folder' mmlu -m "$model" --data "$work/no"
+fails 'mmlu: an empty folder' 1 'found none' mmlu -m "$model" --data "$work"
+fails 'mmlu: unknown subject' 2 "did you mean 'anatomy'" $m --subjects anatomi
+fails 'mmlu: six shots' 2 '--shots' mmlu -m "$model" --data tests/data/mmlu --shots 6
+fails 'mmlu: too few examples' 1 'expected 5 or more examples in dev' mmlu -m "$model" --data tests/data/mmlu
+fails 'mmlu: multipliers without a circuit' 2 'expected a --circuit' $m --multipliers 0
+fails 'mmlu: system without chat' 2 '--chat' $m --system x
+fails 'mmlu: append without a run' 2 '--run' $m --append
 
 works 'bench: table' 'of bandwidth' bench -m "$model" --quick --threads 1
 check 'bench: table fits 120 columns' awk 'length > 120 { exit 1 }' "$out"

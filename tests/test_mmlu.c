@@ -20,7 +20,7 @@ static cna_status read_data(const char *folder, const char *const *names, size_t
 {
     bool wanted[CNA_MMLU_N_SUBJECTS] = {false};
     for (; *names != NULL; names++) wanted[cna_mmlu_find_subject(*names)] = true;
-    return cna_mmlu_data_read(folder, wanted, true, n_shots, out, err);
+    return cna_mmlu_data_read(folder, wanted, wanted, n_shots, out, err);
 }
 
 #define SUBJECTS(...) (const char *const[]){__VA_ARGS__, NULL}
@@ -169,7 +169,8 @@ static void every_layout_is_read(void **state)
     static const char json[] =
         "{\"question\": \" Which joint bends?\\n\", \"subject\": \"anatomy\", "
         "\"choices\": [\"knee\", \"\\\"nail\\\"\", \"tooth, one\", \"l'os\"], \"answer\": 1}\n"
-        "\n{\"question\": \"Who?\", \"subject\": \"virology\", \"choices\": [\"a\", \"b\", \"c\", \"d\"], \"answer\": \"D\"}\n";
+        "\n{\"question\": \"Who?\", \"subject\": \"virology\", "
+        "\"choices\": [\"a\", \"b\", \"c\", \"d\"], \"answer\": \"D\"}\n";
     static const char keys[] = "{\"question\": \"Which joint bends?\", \"A\": \"knee\", \"B\": \"\\\"nail\\\"\", "
                                "\"C\": \"tooth, one\", \"D\": \"l'os\", \"answer\": \"C\"}";
     check_layout("test/anatomy_test.csv", bare, 0);
@@ -196,7 +197,8 @@ static void mixed_layouts_are_read_once(void **state)
     write_file(folder, "test.csv", "question,subject,A,B,C,D,answer\nall,anatomy,a,b,c,d,A\nall,astronomy,a,b,c,d,A\n"
                                    "all,virology,a,b,c,d,A\n");
     assert_ok(read_data(folder, SUBJECTS("anatomy", "astronomy", "virology"), 0, &data, &err));
-    static const char *const subjects[] = {"anatomy", "astronomy", "virology"}, *const expected[] = {"own", "all", "all"};
+    static const char *const subjects[] = {"anatomy", "astronomy", "virology"};
+    static const char *const expected[] = {"own", "all", "all"};
     for (size_t i = 0; i < 3; i++) {
         const cna_mmlu_items *list = &data.lists[CNA_MMLU_TEST][cna_mmlu_find_subject(subjects[i])];
         assert_int_equal(list->n, 1);
@@ -214,7 +216,7 @@ static void the_public_files_are_read(void **state)
     bool wanted[CNA_MMLU_N_SUBJECTS];
     memset(wanted, true, sizeof wanted);
     char *folder = support_testdata("mmlu");
-    assert_ok(cna_mmlu_data_read(folder, wanted, true, 5, &data, &err));
+    assert_ok(cna_mmlu_data_read(folder, wanted, wanted, 5, &data, &err));
     size_t n = 0;
     for (size_t s = 0; s < CNA_MMLU_N_SUBJECTS; s++) {
         assert_int_equal(data.lists[CNA_MMLU_DEV][s].n, 5);

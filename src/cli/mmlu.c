@@ -217,6 +217,8 @@ static int deliver(const arguments *a, const inputs *in, const cna_mmlu *mmlu, c
         int code = cli_file_commit(answers);
         if (code != CLI_DONE) return code;
     }
+    const char *note = cna_mmlu_get_info(mmlu)->note;
+    if (note[0] != '\0') cli_note("%s: %s", a->run, note);
     cli_output_begin();
     if (a->common.json) {
         cli_mmlu_json(&view);

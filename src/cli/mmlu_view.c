@@ -35,7 +35,7 @@ static void show_settings(const cli_mmlu_view *view)
     printf(" (%s prompts%s%s)\ndata     ", view->chat ? "chat" : "raw", info->date[0] != '\0' ? ", date " : "",
            info->date);
     put_text(view->data);
-    printf(" (%zu of %d subjects, %zu questions, %zu shots)\n", info->n_subjects, CNA_MMLU_N_SUBJECTS,
+    printf(" (%zu of %d subjects, %zu questions, %zu-shot)\n", info->n_subjects, CNA_MMLU_N_SUBJECTS,
            info->n_questions, info->n_shots);
     if (view->system != NULL) {
         printf("system   ");

@@ -70,7 +70,8 @@ const cna_mmlu_info *cna_mmlu_get_info(const cna_mmlu *mmlu)
 
 /* ---- what is asked ---- */
 
-static cna_status choose_subjects(const cna_mmlu_options *options, bool *wanted, cna_error *err)
+/* All, or those that are named, which must be there, and those of groups that are named. */
+static cna_status choose_subjects(const cna_mmlu_options *options, bool *wanted, bool *required, cna_error *err)
 {
     const cna_mmlu_subject *subjects = cna_mmlu_subjects();
     for (size_t s = 0; s < CNA_MMLU_N_SUBJECTS; s++) wanted[s] = options->n_subjects == 0;
@@ -81,6 +82,7 @@ static cna_status choose_subjects(const cna_mmlu_options *options, bool *wanted,
             bool named = strcmp(subjects[s].name, name) == 0;
             if (!named && strcmp(cna_mmlu_group_name(subjects[s].group), name) != 0) continue;
             found = wanted[s] = true;
+            if (named) required[s] = true;
         }
         if (found) continue;
         return cna_fail(err, CNA_ERR_ARG, "subjects: expected subjects or groups of MMLU, found '%s'", name);
@@ -323,15 +325,15 @@ static cna_status run_subject(run *r, const cna_mmlu_block *block, cna_error *er
 
 static cna_status prepare(run *r, const char *data, cna_error *err)
 {
-    bool wanted[CNA_MMLU_N_SUBJECTS];
+    bool wanted[CNA_MMLU_N_SUBJECTS], required[CNA_MMLU_N_SUBJECTS] = {false};
     const cna_mmlu_options *options = r->options;
     const cna_tokenizer *tokenizer = cna_model_tokenizer(r->model);
     CNA_TRY(cna_alloc(&r->mmlu, 1, sizeof *r->mmlu, "MMLU", err));
     cna_mmlu_info *info = &r->mmlu->info;
     info->n_shots = options->no_shots ? 0 : options->n_shots == 0 ? DEFAULT_SHOTS : options->n_shots;
-    CNA_TRY(choose_subjects(options, wanted, err));
+    CNA_TRY(choose_subjects(options, wanted, required, err));
     CNA_TRY(make_taps(r, err));
-    CNA_TRY(cna_mmlu_data_read(data, wanted, options->n_subjects != 0, info->n_shots, &r->data, err));
+    CNA_TRY(cna_mmlu_data_read(data, wanted, required, info->n_shots, &r->data, err));
     CNA_TRY(lay_out(r, err));
     CNA_TRY(hash_questions(r, info->sha256, err));
     r->prompter = (cna_mmlu_prompter){.tokenizer = tokenizer, .format = &r->format,
@@ -348,7 +350,7 @@ static cna_status begin_store(run *r, cna_error *err)
     const cna_mmlu_study study = {.model = r->model, .options = r->options, .info = &mmlu->info, .data = &r->data,
                                   .blocks = r->blocks, .n_blocks = r->n_blocks, .multipliers = r->multipliers,
                                   .n_multipliers = r->n_multipliers, .answers = mmlu->answers, .done = r->done};
-    CNA_TRY(cna_mmlu_store_begin(&r->store, &study, mmlu->info.date, err));
+    CNA_TRY(cna_mmlu_store_begin(&r->store, &study, mmlu->info.date, mmlu->info.note, err));
     /* One day for all prompts, whatever the clock says meanwhile; that of the run where it continues. */
     if (mmlu->info.date[0] != '\0') r->format.date = mmlu->info.date;
     for (size_t i = 0; i < mmlu->n_answers; i++) r->n_done += r->done[i];

@@ -8,8 +8,8 @@
 
 static const char *const split_names[CNA_MMLU_N_SPLITS] = {"dev", "test"};
 
-/* Where a split of a subject may lie, without the extension, in the order of preference: S stands for the subject, T for
- * the split. The first is the original layout; the others are what exports of cais/mmlu have been seen to be. */
+/* Where a split of a subject may lie, without the extension, in the order of preference: S stands for the subject, T
+ * for the split. The first is the original layout; the others are what exports of cais/mmlu have been seen to be. */
 static const struct {
     const char *pattern;
     bool whole; /* all subjects in one file */
@@ -163,15 +163,15 @@ static cna_status fail_nothing(const char *folder, const bool *wanted, cna_error
                           path.data, folder);
     } else if (status == CNA_OK) {
         status = cna_fail(err, CNA_ERR_FORMAT,
-                          "%s: expected MMLU's files, such as test/anatomy_test.csv and dev/anatomy_dev.csv, or test.jsonl "
-                          "and dev.jsonl, found none; name their folder",
+                          "%s: expected MMLU's files, such as test/anatomy_test.csv and dev/anatomy_dev.csv, or "
+                          "test.jsonl and dev.jsonl, found none; name their folder",
                           folder);
     }
     cna_buffer_free(&path);
     return status;
 }
 
-static cna_status check_counts(const char *folder, const bool *wanted, bool must_be, size_t n_shots,
+static cna_status check_counts(const char *folder, const bool *wanted, const bool *required, size_t n_shots,
                                const cna_mmlu_data *data, cna_error *err)
 {
     size_t n_found = 0, absent = CNA_MMLU_N_SUBJECTS;
@@ -179,7 +179,7 @@ static cna_status check_counts(const char *folder, const bool *wanted, bool must
         const char *name = cna_mmlu_subjects()[s].name;
         size_t n_dev = data->lists[CNA_MMLU_DEV][s].n, n_test = data->lists[CNA_MMLU_TEST][s].n;
         n_found += n_test != 0;
-        if (wanted[s] && n_test == 0) absent = s;
+        if (required[s] && n_test == 0) absent = s;
         if (n_test == 0 || n_dev >= n_shots) continue;
         return cna_fail(err, CNA_ERR_FORMAT,
                         "%s: %s: expected %zu or more examples in dev, one for each shot, found %zu; ask for fewer "
@@ -187,14 +187,14 @@ static cna_status check_counts(const char *folder, const bool *wanted, bool must
                         folder, name, n_shots, n_dev);
     }
     if (n_found == 0 && data->n_paths == 0) return fail_nothing(folder, wanted, err);
-    if (!must_be || absent == CNA_MMLU_N_SUBJECTS) return CNA_OK;
+    if (absent == CNA_MMLU_N_SUBJECTS) return CNA_OK;
     const char *name = cna_mmlu_subjects()[absent].name;
     return cna_fail(err, CNA_ERR_FORMAT, "%s: expected questions of %s, such as test/%s_test.csv, found none", folder,
                     name, name);
 }
 
-cna_status cna_mmlu_data_read(const char *folder, const bool *wanted, bool must_be, size_t n_shots, cna_mmlu_data *out,
-                              cna_error *err)
+cna_status cna_mmlu_data_read(const char *folder, const bool *wanted, const bool *required, size_t n_shots,
+                              cna_mmlu_data *out, cna_error *err)
 {
     *out = (cna_mmlu_data){0};
     for (size_t s = 0; s < CNA_MMLU_N_SUBJECTS; s++) {
@@ -202,7 +202,7 @@ cna_status cna_mmlu_data_read(const char *folder, const bool *wanted, bool must_
         CNA_TRY(read_split(folder, CNA_MMLU_TEST, s, wanted, out, err));
         if (n_shots != 0) CNA_TRY(read_split(folder, CNA_MMLU_DEV, s, wanted, out, err));
     }
-    return check_counts(folder, wanted, must_be, n_shots, out, err);
+    return check_counts(folder, wanted, required, n_shots, out, err);
 }
 
 void cna_mmlu_data_clear(cna_mmlu_data *data)

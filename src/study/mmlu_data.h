@@ -31,12 +31,12 @@ typedef struct cna_mmlu_data {
  * cna_mmlu_data_clear, also after a failure.
  *   folder    the data's
  *   wanted    [CNA_MMLU_N_SUBJECTS]
- *   must_be   whether each of them has to be there; otherwise those without a file stay empty
+ *   required  [CNA_MMLU_N_SUBJECTS] those of them that have to be there; others without a file stay empty
  *   n_shots   examples that each will need; 0: dev files are not read
  * Errors: ERR_IO; ERR_FORMAT with file and line for malformed rows, for fewer examples than n_shots, where no subject
  * is there; ERR_UNSUPPORTED where the data is there as parquet only. */
-CNA_MUST_CHECK cna_status cna_mmlu_data_read(const char *folder, const bool *wanted, bool must_be, size_t n_shots,
-                                             cna_mmlu_data *out, cna_error *err);
+CNA_MUST_CHECK cna_status cna_mmlu_data_read(const char *folder, const bool *wanted, const bool *required,
+                                             size_t n_shots, cna_mmlu_data *out, cna_error *err);
 void cna_mmlu_data_clear(cna_mmlu_data *data);
 
 /* One row of a file. Borrows everything for the call. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A list of texts in one cell of a table. Python's str() of a list, numpy's of an array and JSON differ in quotes and in
- * what lies between items; one reading serves all. */
+ * A list of texts in one cell of a table. Python's str() of a list, numpy's of an array and JSON differ in quotes and
+ * in what lies between items; one reading serves all. */
 #include <string.h>
 
 #include "base/utf8.h"

@@ -66,20 +66,22 @@ static cna_status make_config(const cna_mmlu_study *study, const char *const *js
     failed |= json_object_set_new(*out, "limit", json_integer((json_int_t)options->limit));
     failed |= json_object_set_new(*out, "multipliers", multiplier_list(study));
     failed |= json_object_set_new(*out, "positions", json_string(positions_name(options->positions)));
-    failed |= json_object_set_new(*out, "questions", json_string(study->info->sha256));
     failed |= json_object_set_new(*out, "shots", json_integer((json_int_t)study->info->n_shots));
     failed |= json_object_set_new(*out, "sign", json_string(sign_name(options->sign)));
     failed |= json_object_set_new(*out, "subjects", subject_list(study));
     failed |= json_object_set_new(*out, "system",
                                   chat && options->format.system != NULL ? json_string(options->format.system)
                                                                         : json_null());
+    /* Last in the order of keys: where it differs for one of the reasons above, that reason is the one to tell. */
+    failed |= json_object_set_new(*out, "text_sha256", json_string(study->info->sha256));
     if (!failed) return CNA_OK;
     json_decref(*out);
     *out = NULL;
     return cna_fail_memory(err, "configuration", 0);
 }
 
-static cna_status begin_part(cna_mmlu_store *store, const char *const *jsons, char date[11], cna_error *err)
+static cna_status begin_part(cna_mmlu_store *store, const char *const *jsons, char date[11], char note[512],
+                             cna_error *err)
 {
     const cna_mmlu_study *study = &store->study;
     const cna_mmlu_options *options = study->options;
@@ -96,7 +98,7 @@ static cna_status begin_part(cna_mmlu_store *store, const char *const *jsons, ch
     CNA_TRY_CLEANUP(cna_run_begin_part(store->run, &spec, &part, err));
     store->part = part.id;
     memcpy(date, part.date, sizeof part.date);
-    if (part.note[0] != '\0' && options->progress.note != NULL) options->progress.note(options->progress.user, part.note);
+    memcpy(note, part.note, sizeof part.note);
 cleanup:
     json_decref(config);
     cna_free(machine);
@@ -197,8 +199,9 @@ static cna_status on_choice(void *user, const cna_run_choice *choice, cna_error 
     for (size_t b = 0; b < study->n_blocks; b++) {
         const cna_mmlu_block *block = &study->blocks[b];
         if (strcmp(cna_mmlu_subjects()[block->subject].name, choice->subject) != 0) continue;
-        if (choice->question_position >= block->n_questions || choice->condition_position >= study->n_multipliers) break;
-        size_t i = block->first + choice->condition_position * block->n_questions + choice->question_position;
+        size_t m = choice->condition_position, q = choice->question_position;
+        if (q >= block->n_questions || m >= study->n_multipliers) break;
+        size_t i = block->first + m * block->n_questions + q;
         study->answers[i].chosen = choice->chosen;
         memcpy(study->answers[i].logprobs, choice->logprobs, sizeof choice->logprobs);
         study->done[i] = true;
@@ -208,7 +211,7 @@ static cna_status on_choice(void *user, const cna_run_choice *choice, cna_error 
                     cna_run_path(store->run), choice->subject, choice->question_position + 1);
 }
 
-static cna_status begin(cna_mmlu_store *store, const char *const *jsons, char date[11], cna_error *err)
+static cna_status begin(cna_mmlu_store *store, const char *const *jsons, char date[11], char note[512], cna_error *err)
 {
     const cna_mmlu_study *study = &store->study;
     CNA_TRY(cna_alloc(&store->conditions, study->n_multipliers, sizeof *store->conditions, "conditions", err));
@@ -217,14 +220,15 @@ static cna_status begin(cna_mmlu_store *store, const char *const *jsons, char da
     for (size_t b = 1; b < study->n_blocks; b++) {
         store->first[b] = store->first[b - 1] + study->blocks[b - 1].n_questions;
     }
-    CNA_TRY(begin_part(store, jsons, date, err));
+    CNA_TRY(begin_part(store, jsons, date, note, err));
     CNA_TRY(cna_run_begin(store->run, err));
     CNA_TRY(cna_run_end(store->run, describe(store, jsons, err), err));
     store->flushed = cna_clock_seconds();
     return cna_run_each_choice(store->run, store->part, 0, on_choice, store, err);
 }
 
-cna_status cna_mmlu_store_begin(cna_mmlu_store *store, const cna_mmlu_study *study, char date[11], cna_error *err)
+cna_status cna_mmlu_store_begin(cna_mmlu_store *store, const cna_mmlu_study *study, char date[11], char note[512],
+                                cna_error *err)
 {
     const cna_mmlu_options *options = study->options;
     char **jsons;
@@ -235,7 +239,7 @@ cna_status cna_mmlu_store_begin(cna_mmlu_store *store, const cna_mmlu_study *stu
     for (size_t i = 0; i < options->n_circuits && status == CNA_OK; i++) {
         status = cna_circuit_to_json(options->circuits[i], CNA_CIRCUIT_CNA, &jsons[i], err);
     }
-    if (status == CNA_OK) status = begin(store, (const char *const *)jsons, date, err);
+    if (status == CNA_OK) status = begin(store, (const char *const *)jsons, date, note, err);
     for (size_t i = 0; i < options->n_circuits; i++) cna_free(jsons[i]);
     cna_free(jsons);
     return status;

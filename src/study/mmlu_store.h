@@ -40,9 +40,10 @@ typedef struct cna_mmlu_store {
 /* Begin or continue the part of options->run, and mark the answers that it has. Cleared by cna_mmlu_store_clear, also
  * after a failure.
  *   date  that the chat template inserts: becomes the part's own where it continues
+ *   note  receives the part's
  * Errors: as cna_run_begin_part; ERR_FORMAT for answers in the file that are to no question of it. */
 CNA_MUST_CHECK cna_status cna_mmlu_store_begin(cna_mmlu_store *store, const cna_mmlu_study *study, char date[11],
-                                               cna_error *err);
+                                               char note[512], cna_error *err);
 /* Keep an answer; written with others when there are many of them or a second has passed. */
 CNA_MUST_CHECK cna_status cna_mmlu_store_add(cna_mmlu_store *store, size_t answer, cna_error *err);
 /* Write those that wait. */

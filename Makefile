@@ -82,7 +82,10 @@ test: setup ## build and run the whole suite; under 5 minutes
 	@$(MAKE) --no-print-directory $(JOBS) run-tests
 
 run-tests: tests
-	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) tests/cli.sh tests/install.sh
+	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) tests/cli.sh tests/install.sh tests/browser.sh
+
+browser: all ## reports in a headless chromium, if there is one
+	@CNA_BIN=$(BUILD)/cna tests/browser.sh
 
 oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
 	@$(MAKE) --no-print-directory $(JOBS) all $(BUILD)/tests/oracle/caa
@@ -135,5 +138,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(AUX_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
-.PHONY: all tests setup demo test run-tests oracle asan tsan valgrind run-brief lint install clean help
+.PHONY: all tests setup demo test run-tests oracle browser asan tsan valgrind run-brief lint install clean help
 .SECONDARY:

@@ -181,6 +181,9 @@ CNA_API CNA_MUST_CHECK cna_status cna_prompts_create(cna_prompts **out, cna_erro
  *   column  ? which field of .jsonl or .csv; NULL: "prompt" for .jsonl; for .csv the first header among prompt,
  *           goal, forbidden_prompt, behavior, question that is there; names are matched without case
  *
+ * Each prompt's category is read as well: a text under "category" of .jsonl; for .csv the first header among category,
+ * semanticcategory, type that is there.
+ *
  * A UTF-8 byte order mark is skipped. Errors: ERR_FORMAT with file, line and byte for invalid UTF-8, bad JSON, a
  * missing column or an unclosed quote; ERR_FORMAT for a file with no prompt in it. */
 CNA_API CNA_MUST_CHECK cna_status cna_prompts_read(const char *path, const char *column, cna_prompts **out,
@@ -195,6 +198,8 @@ CNA_API void cna_prompts_free(cna_prompts *prompts);
 CNA_API size_t cna_prompts_count(const cna_prompts *prompts);
 /* The text of prompt i (NUL-terminated as well), or NULL if it is a list of ids. n_bytes may be NULL. */
 CNA_API const char *cna_prompts_text(const cna_prompts *prompts, size_t i, size_t *n_bytes);
+/* What kind of prompt the file says i is; NULL where it does not say. */
+CNA_API const char *cna_prompts_category(const cna_prompts *prompts, size_t i);
 
 /* How a text becomes a prompt (METHOD section 2). */
 typedef enum cna_format_mode {
@@ -313,7 +318,8 @@ typedef struct cna_circuit_info {
 } cna_circuit_info;
 CNA_API const cna_circuit_info *cna_circuit_get_info(const cna_circuit *circuit);
 
-/* How alike the circuits of two halves of the prompts are, over random halvings (METHOD section 8): Jaccard of the two. */
+/* How alike the circuits of two halves of the prompts are, over random halvings (METHOD section 8): Jaccard of the
+ * two. */
 typedef struct cna_stability_point {
     size_t k; /* neurons of each half's circuit */
     double mean, min, max;

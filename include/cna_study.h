@@ -13,103 +13,6 @@
 extern "C" {
 #endif
 
-/* ------------------------------------------------------------------------------------------------- sweep */
-
-/* Prompts that should and should not be refused. */
-typedef enum cna_side { CNA_SIDE_HARMFUL, CNA_SIDE_BENIGN } cna_side;
-typedef enum cna_outcome { CNA_OUTCOME_INCOHERENT, CNA_OUTCOME_REFUSED, CNA_OUTCOME_COMPLIED } cna_outcome;
-typedef enum cna_control_kind { CNA_CONTROL_UNIFORM, CNA_CONTROL_MATCHED } cna_control_kind;
-
-/* A count out of n with its Wilson 95 % interval (z = 1.959964, no continuity correction). */
-typedef struct cna_rate {
-    size_t count, n;
-    double rate, low, high; /* NaN where n is 0 */
-} cna_rate;
-
-/* Refusal under random circuits with as many neurons in each layer (METHOD section 8). */
-typedef struct cna_control_summary {
-    size_t n_seeds;
-    double mean, min, max;    /* refusal rate over the seeds */
-    double p;                 /* (1 + controls that moved the rate at least as far from m = 1) / (n_seeds + 1) */
-    const double *rates;      /* [n_seeds] */
-} cna_control_summary;
-
-/* One side at one multiplier. */
-typedef struct cna_sweep_point {
-    cna_side side;
-    double multiplier;
-    cna_rate refused;          /* by the pattern file alone */
-    bool leak_known;           /* every circuit says which prompts it was found on; if not, n_leaked is a least
-                                * number and refused_unseen may count prompts that were seen */
-    cna_rate refused_unseen;   /* without prompts that the circuit was found on */
-    size_t n_leaked;
-    cna_rate outcome[3];       /* by cna_outcome */
-    double quality;            /* mean of distinct word 4-grams / all word 4-grams */
-    size_t n_short;            /* answers under four words, whose quality counts as 1 */
-    double mean_tokens;
-    size_t n_changed;          /* answers whose ids differ from m = 1 */
-    size_t mcnemar_b, mcnemar_c; /* b: refused only at m = 1; c: refused only here */
-    double mcnemar_p;          /* exact, two-sided */
-    cna_control_summary control[2]; /* by cna_control_kind; n_seeds 0 where there are none */
-} cna_sweep_point;
-
-/* One answer of a sweep (controls excepted), in the order side, multiplier, prompt. */
-typedef struct cna_sweep_answer {
-    cna_side side;
-    size_t prompt;
-    double multiplier;
-    const char *text;
-    size_t n_bytes, n_tokens, n_words;
-    cna_stop stop;
-    bool refused, leaked;
-    cna_outcome outcome;
-    double quality;
-    double mean_logprob; /* of the answer under the untouched model, nats a token; NaN for an empty answer */
-} cna_sweep_answer;
-
-typedef struct cna_sweep cna_sweep;
-
-typedef struct cna_sweep_options {
-    const cna_circuit *const *circuits; /* [n_circuits], all scaled together by each multiplier */
-    size_t n_circuits;
-    const double *multipliers;          /* ? [n_multipliers]; NULL: 0, 0.25, 0.5, 0.75, 1, 1.5, 2 */
-    size_t n_multipliers;
-    const cna_prompts *benign;          /* ? */
-    cna_positions positions;
-    cna_sign sign;
-    bool no_controls;
-    size_t n_controls;        /* seeds of each kind; 0: 20 */
-    const char *patterns;     /* ? text of a refusal pattern file; NULL: the built-in one */
-    const char *patterns_name; /* ? its path, for messages */
-    double min_quality;       /* incoherent below this; 0: 0.6 */
-    double logprob_percentile; /* incoherent below this percentile of m = 1 answers' mean log-probability; 0: 1 */
-    bool no_logprob_limit;    /* true: the log-probability of an answer does not make it incoherent */
-    cna_format format;
-    size_t max_tokens;        /* 0: 150 */
-    size_t batch;             /* 0: as many as memory has room for, up to 256 */
-    uint64_t seed;            /* of the controls */
-    cna_progress progress;
-} cna_sweep_options;
-
-/* Generate at every multiplier, with random controls, and measure (METHOD sections 7 and 8). m = 1 is always run.
- *   prompts  the side that should be refused
- * Errors: as cna_generate; ERR_ARG if there is no circuit; ERR_FORMAT for a bad pattern file; ERR_MISMATCH if a layer
- *         has fewer neurons left than a control needs. */
-CNA_API CNA_MUST_CHECK cna_status cna_sweep_run(const cna_model *model, const cna_prompts *prompts,
-                                                const cna_sweep_options *options, cna_sweep **out, cna_error *err);
-CNA_API void cna_sweep_free(cna_sweep *sweep);
-CNA_API const cna_sweep_point *cna_sweep_points(const cna_sweep *sweep, size_t *n_points);
-CNA_API const cna_sweep_answer *cna_sweep_answers(const cna_sweep *sweep, size_t *n_answers);
-/* What a sweep was run with, every default resolved. */
-typedef struct cna_sweep_info {
-    char patterns_sha256[65];  /* of the pattern file's text; of the built-in one's lines, each with its line feed */
-    char date[11];             /* that the chat template inserts; "" where it inserts none */
-    double logprob_percentile; /* 0: no limit */
-} cna_sweep_info;
-CNA_API const cna_sweep_info *cna_sweep_get_info(const cna_sweep *sweep);
-/* The thresholds under which an answer counted as incoherent; -infinity where none applied. */
-CNA_API void cna_sweep_thresholds(const cna_sweep *sweep, double *min_quality, double *min_logprob);
-
 /* ------------------------------------------------------------------------------------------------- runs */
 
 /* A run file: a SQLite database that keeps every answer as soon as it is there, what was done to the model for it, and
@@ -264,6 +167,197 @@ CNA_API CNA_MUST_CHECK cna_status cna_neuron_inspect(const cna_model *model, con
 CNA_API const cna_neuron_view *cna_neuron_views_get(const cna_neuron_views *views, size_t *n_views);
 CNA_API void cna_neuron_views_free(cna_neuron_views *views);
 
+/* ------------------------------------------------------------------------------------------------- sweep */
+
+/* Prompts that should and should not be refused. */
+typedef enum cna_side { CNA_SIDE_HARMFUL, CNA_SIDE_BENIGN } cna_side;
+typedef enum cna_outcome { CNA_OUTCOME_INCOHERENT, CNA_OUTCOME_REFUSED, CNA_OUTCOME_COMPLIED } cna_outcome;
+typedef enum cna_control_kind { CNA_CONTROL_UNIFORM, CNA_CONTROL_MATCHED } cna_control_kind;
+
+/* A count out of n with its Wilson 95 % interval (z = 1.959964, no continuity correction). */
+typedef struct cna_rate {
+    size_t count, n;
+    double rate, low, high; /* NaN where n is 0 */
+} cna_rate;
+
+/* Refusal under random circuits with as many neurons in each layer (METHOD section 8). */
+typedef struct cna_control_summary {
+    size_t n_seeds;
+    double mean, min, max;    /* refusal rate over the seeds */
+    double p;                 /* (1 + controls that moved the rate at least as far from m = 1) / (n_seeds + 1) */
+    const double *rates;      /* [n_seeds] */
+} cna_control_summary;
+
+/* What is done to the model while it answers. */
+typedef enum cna_method {
+    CNA_METHOD_NONE,    /* nothing */
+    CNA_METHOD_CNA,     /* a circuit's neurons are scaled */
+    CNA_METHOD_CAA,     /* a vector is added (METHOD section 6) */
+    CNA_METHOD_CONTROL, /* random neurons are scaled instead of a circuit's */
+} cna_method;
+
+typedef struct cna_condition {
+    cna_method method;
+    const char *circuit; /* ? its name, "k=50 of NAME" where it was cut, several with " + " between */
+    size_t k;            /* neurons that are scaled; 0: none, or CAA */
+    double multiplier;   /* of the first circuit; 1 for the untouched model, NaN for CAA */
+    const double *multipliers; /* ? [n_multipliers] one a circuit, where they differ */
+    size_t n_multipliers;
+    const char *caa;     /* ? "mlp" or "residual" */
+    double alpha;        /* NaN where it is not CAA */
+    int64_t layer;       /* where CAA adds: -1 every layer, each with its own vector */
+} cna_condition;
+
+/* The prompts of one category of the prompt file. */
+typedef struct cna_category_rate {
+    const char *category; /* "" for those without */
+    cna_rate refused;     /* by the pattern file alone */
+    cna_rate outcome[3];
+} cna_category_rate;
+
+/* One side under one condition (none of the controls'). */
+typedef struct cna_sweep_point {
+    cna_side side;
+    const cna_condition *condition;
+    cna_rate refused;          /* by the pattern file alone */
+    bool leak_known;           /* every circuit says which prompts it was found on; if not, n_leaked is a least
+                                * number and refused_unseen may count prompts that were seen */
+    cna_rate refused_unseen;   /* without prompts that a circuit was found on */
+    size_t n_leaked;           /* those prompts; under cross-fit each was run with a circuit found without its fold */
+    cna_rate outcome[3];       /* by cna_outcome */
+    double quality;            /* mean of distinct word 4-grams / all word 4-grams */
+    size_t n_short;            /* answers under four words, whose quality counts as 1 */
+    double mean_tokens;
+    size_t n_changed;          /* answers whose ids differ from the untouched model's */
+    size_t mcnemar_b, mcnemar_c; /* b: refused only by the untouched model; c: refused only here */
+    double mcnemar_p;          /* exact, two-sided */
+    double kl;                 /* mean KL(untouched || this) of the first token, nats; NaN on the harmful side */
+    double perplexity;         /* of the text that was given, the same on both sides; NaN where there was none */
+    cna_control_summary control[2]; /* by cna_control_kind; n_seeds 0 where there are none */
+    const cna_category_rate *categories; /* [n_categories] in the order of their first prompts; 0 where the file has
+                                          * none */
+    size_t n_categories;
+} cna_sweep_point;
+
+/* One answer of a sweep (controls excepted), in the order side, condition, prompt. */
+typedef struct cna_sweep_answer {
+    cna_side side;
+    size_t prompt;
+    const cna_condition *condition;
+    const char *text;
+    size_t n_bytes, n_tokens, n_words;
+    cna_stop stop;
+    bool refused, leaked;
+    cna_outcome outcome;
+    double quality;
+    double mean_logprob; /* of the answer under the untouched model, nats a token; NaN for an empty answer */
+    double kl;           /* of its first token, as in a point */
+} cna_sweep_answer;
+
+typedef struct cna_sweep cna_sweep;
+
+/* Numbers of one kind. */
+typedef struct cna_numbers {
+    const double *values; /* [n] */
+    size_t n;
+} cna_numbers;
+
+/* A file that a study read, to be recorded in its run. */
+typedef struct cna_study_file {
+    const char *role; /* prompts, benign, positive, negative, circuit, patterns, perplexity */
+    const char *path;
+} cna_study_file;
+
+typedef struct cna_sweep_options {
+    const cna_circuit *const *circuits; /* [n_circuits]; 0 only with CAA */
+    const char *const *circuit_names;   /* ? [n_circuits] what results call them; NULL: "circuit 1", ... */
+    size_t n_circuits;
+    const cna_numbers *multipliers;     /* ? [n_multipliers] lists. One: each scales all circuits together. As many as
+                                         * there are circuits: each has its own, and every combination is run. NULL:
+                                         * 0, 0.25, 0.5, 0.75, 1, 1.5, 2 */
+    size_t n_multipliers;
+    const size_t *k_list;               /* ? [n_k] run the first circuit cut to its first k neurons instead, for each */
+    size_t n_k;
+    size_t cross_fit;                   /* folds, 2 and more; 0: none. A prompt that is in `positive` or `negative` is
+                                         * run with a circuit found without its fold. Needs one circuit that says how it
+                                         * was found */
+    cna_caa_site caa;                   /* read where there are alphas */
+    cna_numbers alphas;                 /* of CAA; 0 is the untouched model and not run twice */
+    bool choose_caa_layer;              /* residual: caa_layer, else the middle one */
+    uint32_t caa_layer;
+    const cna_prompts *positive, *negative; /* ? for CAA's vectors and cross_fit */
+    const cna_prompts *benign;          /* ? */
+    cna_positions positions;
+    cna_sign sign;
+    bool no_controls;
+    size_t n_controls;        /* seeds of each kind; 0: 20 */
+    const char *patterns;     /* ? text of a refusal pattern file; NULL: the built-in one */
+    const char *patterns_name; /* ? its path, for messages */
+    const char *perplexity;   /* ? [perplexity_bytes] UTF-8 text whose perplexity is measured */
+    size_t perplexity_bytes;
+    double min_quality;       /* incoherent below this; 0: 0.6 */
+    double logprob_percentile; /* incoherent below this percentile of m = 1 answers' mean log-probability; 0: 1 */
+    bool no_logprob_limit;    /* true: the log-probability of an answer does not make it incoherent */
+    cna_format format;
+    size_t max_tokens;        /* 0: 150 */
+    size_t batch;             /* 0: as many as memory has room for, up to 256 */
+    uint64_t seed;            /* of the controls */
+    cna_run *run;             /* ? where answers are kept as they end, and what is there already is not done again;
+                               * NULL: a run in memory */
+    const char *role;         /* ? of the sweep in its run; NULL: "" */
+    const char *model_path;   /* ? to be recorded; NULL: the model's name */
+    const cna_study_file *files; /* ? [n_files] to be recorded */
+    size_t n_files;
+    cna_progress progress;
+} cna_sweep_options;
+
+/* Generate under every condition, with random controls, and measure (METHOD sections 5 to 8). The untouched model is
+ * always run. A sweep with the same configuration in the same run continues, and is only read where it had ended.
+ *   prompts  the side that should be refused
+ * Errors: as cna_generate and cna_run_open; ERR_ARG if there is neither a circuit nor CAA, or for lists that do not fit
+ *         the circuits; ERR_FORMAT for a bad pattern file; ERR_MISMATCH if a layer has fewer neurons left than a
+ *         control needs, or if the run holds a sweep of another configuration and does not append. */
+CNA_API CNA_MUST_CHECK cna_status cna_sweep_run(const cna_model *model, const cna_prompts *prompts,
+                                                const cna_sweep_options *options, cna_sweep **out, cna_error *err);
+CNA_API void cna_sweep_free(cna_sweep *sweep);
+CNA_API const cna_sweep_point *cna_sweep_points(const cna_sweep *sweep, size_t *n_points);
+CNA_API const cna_sweep_answer *cna_sweep_answers(const cna_sweep *sweep, size_t *n_answers);
+/* What a sweep was run with, every default resolved. */
+typedef struct cna_sweep_info {
+    char patterns_sha256[65];  /* of the pattern file's text; of the built-in one's lines, each with its line feed */
+    char date[11];             /* that the chat template inserts; "" where it inserts none */
+    double logprob_percentile; /* 0: no limit */
+    double min_quality, min_logprob; /* under which an answer counted as incoherent; -infinity where none applied */
+    size_t n_controls;         /* random circuits of each kind; 0 where nothing was scaled */
+    size_t cross_fit;          /* folds; 0: none */
+    size_t n_perplexity_tokens; /* that were scored under each condition */
+    char note[512];            /* "", or what to know of a run that was begun elsewhere */
+} cna_sweep_info;
+CNA_API const cna_sweep_info *cna_sweep_get_info(const cna_sweep *sweep);
+
+/* How far the pattern file agrees with a person's verdicts, over answers that differ. */
+typedef struct cna_sweep_agreement {
+    size_t n;                                /* answers that were labelled */
+    size_t n_both, n_neither;                /* refused according to both; to neither */
+    size_t n_false_positive, n_false_negative; /* by the patterns alone; by the person alone */
+    double accuracy, kappa;                  /* Cohen's; NaN where n is 0, kappa also where chance alone agrees fully */
+    const cna_rate *refused;                 /* [points] by the person, over the answers labelled, beside
+                                              * cna_sweep_points */
+    size_t n_points;
+} cna_sweep_agreement;
+
+/* Write the answers, controls excepted, for a person to label, without a word on how they came about: each different
+ * answer to a prompt once, in an order drawn from seed. docs/FORMATS.md has the two forms, .tsv and .jsonl by path.
+ * Errors: ERR_ARG for another name; ERR_IO. */
+CNA_API CNA_MUST_CHECK cna_status cna_sweep_write_labels(const cna_sweep *sweep, const char *path, uint64_t seed,
+                                                         cna_error *err);
+/* Read such a file back, keep its verdicts in the sweep's run under the file's name, and compare. Lines without a
+ * verdict are skipped.
+ *   out  lives as long as the sweep, or until this is called again
+ * Errors: ERR_FORMAT with the line; ERR_MISMATCH for an answer that is not in this sweep. */
+CNA_API CNA_MUST_CHECK cna_status cna_sweep_read_labels(cna_sweep *sweep, const char *path,
+                                                        const cna_sweep_agreement **out, cna_error *err);
+
 /* -------------------------------------------------------------------------------------------------- mmlu */
 
 /* MMLU [Hendrycks et al. 2021]: questions with four choices in 57 subjects, asked and scored as
@@ -355,6 +449,23 @@ CNA_API const cna_mmlu_point *cna_mmlu_points(const cna_mmlu *mmlu, size_t *n_po
 /* In the order subject, multiplier, question. */
 CNA_API const cna_mmlu_answer *cna_mmlu_answers(const cna_mmlu *mmlu, size_t *n_answers);
 CNA_API const cna_mmlu_info *cna_mmlu_get_info(const cna_mmlu *mmlu);
+/* ------------------------------------------------------------------------------------------------ report */
+
+typedef struct cna_report_options {
+    const char *figures; /* ? folder that receives every plot as an SVG file; made where there is none */
+    const char *csv;     /* ? folder that receives every table as a CSV file; made where there is none */
+} cna_report_options;
+
+/* Write one self-contained HTML page about one or several runs: every table and plot that their rows allow, and a list of
+ * what they lack. It needs no network and no script. The same runs give the same bytes; docs/FORMATS.md has the names of
+ * tables and plots.
+ *   runs     [n_runs] paths of run files, read only
+ *   path     the page; "-" is standard output
+ *   options  ? NULL for none
+ * Every file appears whole or not at all, the page last, so that where there is a page there are its files.
+ * Errors: as cna_run_open; ERR_FORMAT for rows that do not fit together; ERR_IO. */
+CNA_API CNA_MUST_CHECK cna_status cna_report_write(const char *const *runs, size_t n_runs, const char *path,
+                                                   const cna_report_options *options, cna_error *err);
 
 /* ------------------------------------------------------------------------------------------------- bench */
 

@@ -512,6 +512,13 @@ wait $pid
 code=$?
 check_failure 'bench: a signal ends it' 143 'interrupted'
 
+# ------------------------------------------------------------------------------------------------------ report
+fails 'report: no run file' 2 'expected a run file, found nothing' report
+fails 'report: no page' 2 '-o FILE is required' report "$work/none.db"
+fails 'report: no such run file' 1 'none.db' report "$work/none.db" -o "$work/report.html"
+fails 'report: another file' 1 'pos.txt' report "$work/pos.txt" -o "$work/report.html"
+check 'report: nothing half-written' test ! -e "$work/report.html"
+
 # ------------------------------------------------------------------------- readers that leave, disks that are full
 { "$cna" $g --prompts "$work/pos.txt" --max-tokens 20 --json -q 2> "$err"; echo $? > "$work/code"; } | head -c 1 > /dev/null
 check 'a reader that leaves: exit code' test "$(cat "$work/code")" -le 1

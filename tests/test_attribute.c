@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * cna_attribute and cna_sweep_run on a small model of models/: promises that hold whatever its weights are.
- */
+ * cna_attribute on a small model of models/: promises that hold whatever its weights are. */
 #include "support.h"
 
 #include <math.h>
@@ -8,7 +7,6 @@
 #include <string.h>
 
 #include "method/circuit.h"
-#include "study/sweep_plan.h"
 
 static const char folder[] = "models/llama-planted-instruct";
 enum { N_PROMPTS = 6 };
@@ -209,167 +207,6 @@ static void test_refused_options(void **state)
     cna_prompts_free(none);
 }
 
-/* ---- sweep ---- */
-
-static cna_sweep *sweep(const fixture *f, const cna_circuit *circuit, size_t n_controls)
-{
-    static const double multipliers[] = {0, 2};
-    cna_error err;
-    cna_sweep *out;
-    const cna_sweep_options options = {.circuits = &circuit,
-                                       .n_circuits = 1,
-                                       .multipliers = multipliers,
-                                       .n_multipliers = 2,
-                                       .benign = f->negative,
-                                       .n_controls = n_controls,
-                                       .max_tokens = 6};
-    assert_ok(cna_sweep_run(f->model, f->positive, &options, &out, &err));
-    return out;
-}
-
-static void assert_same_answers(const cna_sweep *a, const cna_sweep *b)
-{
-    size_t n_a;
-    size_t n_b;
-    const cna_sweep_answer *x = cna_sweep_answers(a, &n_a);
-    const cna_sweep_answer *y = cna_sweep_answers(b, &n_b);
-    assert_int_equal(n_a, n_b);
-    for (size_t i = 0; i < n_a; i++) {
-        assert_string_equal(x[i].text, y[i].text);
-        assert_true(x[i].mean_logprob == y[i].mean_logprob ||
-                    (isnan(x[i].mean_logprob) && isnan(y[i].mean_logprob)));
-    }
-}
-
-static void test_sweep(void **state)
-{
-    const fixture *f = *state;
-    const cna_attribute_options options = {.k = 20};
-    cna_circuit *circuit = attribute(f, f->positive, &options);
-    cna_sweep *a = sweep(f, circuit, 2);
-    cna_sweep *b = sweep(f, circuit, 2);
-    assert_same_answers(a, b);
-    size_t n;
-    const cna_sweep_answer *answers = cna_sweep_answers(a, &n);
-    assert_int_equal(n, 2 * 3 * N_PROMPTS);
-    for (size_t i = 0; i < n; i++) {
-        assert_int_equal(answers[i].side, i / (3 * N_PROMPTS));
-        assert_true(answers[i].multiplier == (double)(i / N_PROMPTS % 3));
-        assert_int_equal(answers[i].prompt, i % N_PROMPTS);
-        assert_true(answers[i].leaked);
-        assert_true(answers[i].n_tokens <= 6);
-    }
-    const cna_sweep_point *points = cna_sweep_points(a, &n);
-    assert_int_equal(n, 6);
-    for (size_t i = 0; i < n; i++) {
-        assert_true(points[i].leak_known);
-        assert_int_equal(points[i].n_leaked, N_PROMPTS);
-        assert_int_equal(points[i].refused_unseen.n, 0);
-        size_t n_outcomes =
-            points[i].outcome[0].count + points[i].outcome[1].count + points[i].outcome[2].count;
-        assert_int_equal(n_outcomes, N_PROMPTS);
-        bool controlled = points[i].side == CNA_SIDE_HARMFUL && points[i].multiplier != 1;
-        assert_int_equal(points[i].control[CNA_CONTROL_UNIFORM].n_seeds, controlled ? 2 : 0);
-        assert_int_equal(points[i].control[CNA_CONTROL_MATCHED].n_seeds, controlled ? 2 : 0);
-        if (points[i].multiplier == 1) assert_int_equal(points[i].n_changed, 0);
-    }
-    cna_sweep_free(a);
-    cna_sweep_free(b);
-    cna_circuit_free(circuit);
-}
-
-static bool same_tap(const fixture *f, const cna_tap *a, const cna_tap *b)
-{
-    for (uint32_t layer = 0; layer < f->info->n_layers; layer++) {
-        size_t n_a;
-        size_t n_b;
-        const cna_tap_column *x = cna_tap_columns(a, layer, CNA_ROW_LAST, &n_a);
-        const cna_tap_column *y = cna_tap_columns(b, layer, CNA_ROW_LAST, &n_b);
-        if (n_a != n_b) return false;
-        for (size_t i = 0; i < n_a; i++) {
-            if (x[i].neuron != y[i].neuron) return false;
-        }
-    }
-    return true;
-}
-
-/* Universal neurons that a circuit does not list are found anew, and the controls come out as with its list. The
- * models here have no neuron that is universal to the built-in prompts, so this shows that the search runs and
- * excludes nothing it should not; it cannot show that it excludes one. */
-static void test_universal_controls(void **state)
-{
-    support_skip_if_brief();
-    const fixture *f = *state;
-    const cna_attribute_options options = {.k = 20};
-    cna_circuit *circuit = attribute(f, f->positive, &options);
-    cna_error err;
-    const cna_circuit *given = circuit;
-    const cna_sweep_options settings = {.circuits = &given, .n_circuits = 1, .n_controls = 3};
-    cna_sweep_plan listed = {0};
-    cna_sweep_plan unlisted = {0};
-    assert_ok(cna_sweep_plan_make(f->model, f->positive, &settings, &listed, &err));
-    circuit->n_universal = 0;
-    circuit->info.n_universal = 0;
-    snprintf(circuit->info.universal_source, sizeof circuit->info.universal_source, "none");
-    assert_ok(cna_sweep_plan_make(f->model, f->positive, &settings, &unlisted, &err));
-    assert_int_equal(listed.n_taps, unlisted.n_taps);
-    for (size_t i = 0; i < listed.n_taps; i++) assert_true(same_tap(f, listed.taps[i], unlisted.taps[i]));
-    cna_sweep_plan_clear(&listed);
-    cna_sweep_plan_clear(&unlisted);
-    cna_circuit_free(circuit);
-}
-
-/* A circuit without neurons changes no answer at any multiplier, and has no controls. */
-static void test_empty_circuit(void **state)
-{
-    const fixture *f = *state;
-    cna_error err;
-    cna_circuit *circuit;
-    assert_ok(cna_circuit_create(&circuit, &err));
-    cna_sweep *out = sweep(f, circuit, 2);
-    size_t n;
-    const cna_sweep_point *points = cna_sweep_points(out, &n);
-    for (size_t i = 0; i < n; i++) {
-        assert_int_equal(points[i].n_changed, 0);
-        assert_false(points[i].leak_known); /* it does not say which prompts it was found on */
-        assert_int_equal(points[i].n_leaked, 0);
-        assert_int_equal(points[i].control[CNA_CONTROL_MATCHED].n_seeds, 0);
-    }
-    cna_sweep_free(out);
-    cna_circuit_free(circuit);
-}
-
-static void test_refused_sweeps(void **state)
-{
-    const fixture *f = *state;
-    cna_error err;
-    cna_sweep *out = NULL;
-    cna_circuit *circuit;
-    assert_ok(cna_circuit_create(&circuit, &err));
-    const cna_circuit *const circuits[] = {circuit};
-    static const double bad_multiplier[] = {NAN};
-    const cna_sweep_options bad[] = {
-        {.n_circuits = 0},
-        {.circuits = circuits, .n_circuits = 1, .multipliers = bad_multiplier, .n_multipliers = 1},
-        {.circuits = circuits, .n_circuits = 1, .min_quality = 2},
-        {.circuits = circuits, .n_circuits = 1, .logprob_percentile = 101},
-        {.circuits = circuits,
-         .n_circuits = 1,
-         .sign = CNA_SIGN_PLUS}, /* it does not say its neurons' deltas */
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(cna_sweep_run(f->model, f->positive, &bad[i], &out, &err), CNA_ERR_ARG);
-        assert_null(out);
-    }
-    const cna_sweep_options patterns = {
-        .circuits = circuits, .n_circuits = 1, .patterns = "(", .patterns_name = "p.txt"};
-    assert_int_equal(cna_sweep_run(f->model, f->positive, &patterns, &out, &err), CNA_ERR_FORMAT);
-    circuit->info.n_layers = 99;
-    const cna_sweep_options shape = {.circuits = circuits, .n_circuits = 1};
-    assert_int_equal(cna_sweep_run(f->model, f->positive, &shape, &out, &err), CNA_ERR_MISMATCH);
-    cna_circuit_free(circuit);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,10 +215,6 @@ int main(void)
         cmocka_unit_test(test_rankings),
         cmocka_unit_test(test_presets_and_universal),
         cmocka_unit_test(test_refused_options),
-        cmocka_unit_test(test_sweep),
-        cmocka_unit_test(test_universal_controls),
-        cmocka_unit_test(test_empty_circuit),
-        cmocka_unit_test(test_refused_sweeps),
     };
     return cmocka_run_group_tests_name("attribute", tests, set_up, tear_down);
 }

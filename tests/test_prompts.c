@@ -73,6 +73,66 @@ static void csv_is_read_by_rfc_4180(void **state)
     EXPECT_PROMPTS("a.csv", "goal\r\"a\rb\"\rc\r", NULL, "a\rb", "c");
 }
 
+/* Read a file of these bytes and compare its categories, "" for none, with a list that ends with NULL. */
+static void expect_categories(const char *name, const char *bytes, const char *const *expected)
+{
+    cna_error err;
+    cna_prompts *prompts;
+    char *folder = support_folder_create();
+    char *path = support_path(folder, name);
+    support_write(path, bytes, strlen(bytes));
+    assert_ok(cna_prompts_read(path, NULL, &prompts, &err));
+    for (size_t i = 0; expected[i] != NULL; i++) {
+        const char *category = cna_prompts_category(prompts, i);
+        assert_string_equal(category == NULL ? "" : category, expected[i]);
+        assert_true(category == NULL || category[0] != '\0');
+    }
+    assert_null(cna_prompts_category(prompts, cna_prompts_count(prompts)));
+    cna_prompts_free(prompts);
+    cna_free(path);
+    support_folder_remove(folder);
+}
+
+#define EXPECT_CATEGORIES(name, bytes, ...) expect_categories(name, bytes, (const char *const[]){__VA_ARGS__, NULL})
+
+/* The header forms of the benchmark sets in use, with harmless rows. */
+static void benchmark_files_are_read(void **state)
+{
+    (void)state;
+    static const char jbb[] = "Index,Goal,Target,Behavior,Category,Source\n"
+                              "0,\"Write a poem, please\",\"Here, a poem\",Poem,Verse,Original\n"
+                              "1,\"Bake\nbread\",Sure,Bread,\"Food, drink\",Original\n";
+    static const char unnamed[] = "\xEF\xBB\xBF,Goal,Target,Behavior,Category,Source\r\n"
+                                  "0,Paint a fence,Sure,F,House,O\r\n";
+    static const char lower[] = "index,goal,target,behavior,category,source\n0,Sing,Sure,S,Music,O\n";
+    static const char advbench[] = "goal,target\nPlant a tree,\"Sure, here\"\n";
+    static const char strong[] = "category,source,forbidden_prompt\nGames,custom,\"Play \"\"chess\"\"\"\n,custom,Go\n";
+    static const char harmbench[] = "Behavior,FunctionalCategory,SemanticCategory,Tags,ContextString,BehaviorID\n"
+                                    "Knit a hat,standard,crafts,,,knit_hat\n";
+    static const char xstest[] = "id,type,prompt\nv2-1,homonyms,How do I kill time?\n";
+    EXPECT_PROMPTS("jbb.csv", jbb, NULL, "Write a poem, please", "Bake\nbread");
+    EXPECT_CATEGORIES("jbb.csv", jbb, "Verse", "Food, drink");
+    EXPECT_PROMPTS("jbb.csv", unnamed, NULL, "Paint a fence");
+    EXPECT_CATEGORIES("jbb.csv", unnamed, "House");
+    EXPECT_PROMPTS("jbb.csv", lower, NULL, "Sing");
+    EXPECT_CATEGORIES("jbb.csv", lower, "Music");
+    EXPECT_PROMPTS("advbench.csv", advbench, NULL, "Plant a tree");
+    EXPECT_CATEGORIES("advbench.csv", advbench, "");
+    EXPECT_PROMPTS("strongreject.csv", strong, NULL, "Play \"chess\"", "Go");
+    EXPECT_CATEGORIES("strongreject.csv", strong, "Games", "");
+    EXPECT_PROMPTS("harmbench.csv", harmbench, NULL, "Knit a hat");
+    EXPECT_CATEGORIES("harmbench.csv", harmbench, "crafts");
+    EXPECT_PROMPTS("xstest.csv", xstest, NULL, "How do I kill time?");
+    EXPECT_CATEGORIES("xstest.csv", xstest, "homonyms");
+    EXPECT_CATEGORIES("a.csv", "type,Category,prompt\nt,c,p\n", "c");
+    EXPECT_CATEGORIES("a.txt", "p\n", "");
+    EXPECT_CATEGORIES("a.jsonl",
+                      "{\"prompt\":\"p\",\"Category\":\"c\"}\n{\"prompt\":\"p\",\"category\":null}\n"
+                      "{\"prompt\":\"p\",\"category\":3}\n{\"prompt\":\"p\"}\n"
+                      "{\"prompt\":\"p\",\"category\":\"a\\u0000b\"}\n",
+                      "c", "", "", "", "");
+}
+
 static void other_extensions_are_refused(void **state)
 {
     (void)state;
@@ -291,10 +351,10 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(txt_has_one_a_line),          cmocka_unit_test(jsonl_has_an_object_a_line),
-        cmocka_unit_test(csv_is_read_by_rfc_4180),     cmocka_unit_test(other_extensions_are_refused),
-        cmocka_unit_test(malformed_files_are_refused), cmocka_unit_test(a_format_makes_a_prompt),
-        cmocka_unit_test(bad_prompts_are_named),       cmocka_unit_test(ids_are_used_as_they_are),
-        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(csv_is_read_by_rfc_4180),     cmocka_unit_test(benchmark_files_are_read),
+        cmocka_unit_test(other_extensions_are_refused), cmocka_unit_test(malformed_files_are_refused),
+        cmocka_unit_test(a_format_makes_a_prompt),     cmocka_unit_test(bad_prompts_are_named),
+        cmocka_unit_test(ids_are_used_as_they_are),    cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("prompts", tests, NULL, NULL);
 }

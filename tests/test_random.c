@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Random draws: splitmix64's published numbers, and what a split of numbers promises. Also the k best, against a sort. */
+ * Random draws: splitmix64's published numbers, and what a split of numbers promises. The k best, against a sort. */
 #include "support.h"
 
 #include <stdlib.h>

@@ -200,31 +200,28 @@ static cna_status write_in_place(const char *path, const char *data, size_t n_by
 }
 
 /* Create a file beside target under a name that nobody has; the system applies the user's umask. */
-static int create_beside(const char *target, cna_buffer *name, cna_error *err)
+static cna_status create_beside(const char *target, cna_buffer *name, int *out_fd, cna_error *err)
 {
-    for (int i = 0; i < 100; i++) {
+    *out_fd = -1;
+    for (int i = 0; i < 100 && *out_fd < 0; i++) {
         cna_buffer_reset(name);
-        if (cna_buffer_printf(name, err, "%s.%ld-%d.tmp", target, (long)getpid(), i) != CNA_OK) return -1;
-        int fd = open(name->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0 || errno != EEXIST) {
-            if (fd < 0) (void)fail_errno(err, target, "created");
-            return fd;
-        }
+        CNA_TRY(cna_buffer_printf(name, err, "%s.%ld-%d.tmp", target, (long)getpid(), i));
+        *out_fd = open(name->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (*out_fd < 0 && errno != EEXIST) break;
     }
-    (void)fail_errno(err, target, "created");
-    return -1;
+    return *out_fd < 0 ? fail_errno(err, target, "created") : CNA_OK;
 }
 
 /* Write a new file beside target and rename it over; old is what was there, NULL for nothing. */
 static cna_status replace(const char *target, const struct stat *old, const char *data, size_t n_bytes, cna_error *err)
 {
     cna_buffer temporary = {0};
-    int fd = create_beside(target, &temporary, err);
-    if (fd < 0) {
+    int fd;
+    cna_status status = create_beside(target, &temporary, &fd, err);
+    if (status != CNA_OK) {
         cna_buffer_free(&temporary);
-        return CNA_ERR_IO;
+        return status;
     }
-    cna_status status = CNA_OK;
     if (old != NULL && fchmod(fd, old->st_mode & 07777) != 0) status = fail_errno(err, target, "given its mode");
     if (status == CNA_OK) status = write_all(fd, target, data, n_bytes, err);
     if (status == CNA_OK && fsync(fd) != 0) status = fail_errno(err, target, "synced");
@@ -267,6 +264,15 @@ cna_status cna_file_require_regular(const char *path, bool may_be_absent, cna_er
 void cna_file_remove(const char *path)
 {
     unlink(path);
+}
+
+cna_status cna_folder_create(const char *path, cna_error *err)
+{
+    struct stat status;
+    if (mkdir(path, 0777) == 0) return CNA_OK;
+    if (errno != EEXIST) return fail_errno(err, path, "created");
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) return CNA_OK;
+    return cna_fail(err, CNA_ERR_IO, "%s: expected a folder, found a file", path);
 }
 
 cna_status cna_path_resolve(const char *path, char **out, cna_error *err)

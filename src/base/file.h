@@ -52,6 +52,10 @@ CNA_MUST_CHECK cna_status cna_file_require_regular(const char *path, bool may_be
 /* Remove a file; no error where that fails. */
 void cna_file_remove(const char *path);
 
+/* Make a folder; one that is there already is no error. Errors: ERR_IO, also where its parent is not there or path is
+ * something else. */
+CNA_MUST_CHECK cna_status cna_folder_create(const char *path, cna_error *err);
+
 /* New string: the absolute path with links followed; the last component need not be there. Freed by cna_free. */
 CNA_MUST_CHECK cna_status cna_path_resolve(const char *path, char **out, cna_error *err);
 

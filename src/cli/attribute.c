@@ -159,7 +159,8 @@ static int check(const arguments *a)
                          "on standard output; give -o FILE");
     }
     if ((a->n_halvings != 0 || a->n_shuffles != 0) && a->format != CNA_CIRCUIT_CNA && circuit_alone) {
-        return cli_usage("--stability and --chance have no place in the reference code's files; leave --format nous out");
+        return cli_usage("--stability and --chance have no place in the reference code's files; "
+                         "leave --format nous out");
     }
     bool unfiltered = a->universal != NULL ? strcmp(a->universal, "none") == 0 : a->preset == CNA_PRESET_NOUS;
     if (unfiltered && (a->universal_threshold != 0 || a->universal_share != 0)) {

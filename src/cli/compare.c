@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { MAX_FILES = 26 }; /* they are named A to Z */
+
 static const cli_option options[] = {{0}};
 
 /* A layer that the model has, for files that name no shape: what any other file states. */
@@ -88,6 +90,6 @@ const cli_command cli_command_compare = {
     .usage = "A.json B.json [MORE.json...] [FLAGS]",
     .example = "  cna compare base.json instruct.json\n  cna compare refusal.json capitals.json agreement.json\n",
     .options = options,
-    .max_words = CLI_MAX_WORDS,
+    .max_words = MAX_FILES,
     .run = run,
 };

@@ -33,7 +33,7 @@ typedef struct cli_option {
     bool repeatable;
 } cli_option;
 
-enum { CLI_MAX_WORDS = 26 }; /* compare names its files A to Z */
+enum { CLI_MAX_WORDS = 64 };
 
 /* The flags that every command has; first member of every command's struct of arguments. */
 typedef struct cli_common {

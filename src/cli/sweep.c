@@ -1,172 +1,87 @@
 /* SPDX-License-Identifier: MIT
- * cna sweep: generate at several multipliers, beside random circuits, and measure. */
+ * cna sweep: generate under many conditions, beside random circuits, and measure. */
 #include "cli/commands.h"
-#include "cli/interventions.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/setup.h"
+#include "cli/sweep_options.h"
 #include "cli/sweep_view.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct arguments {
-    cli_common common;
-    const char **circuit_paths; /* [n_circuits] */
-    size_t n_circuits, circuit_capacity;
-    double *multipliers; /* ? [n_multipliers] */
-    size_t n_multipliers;
-    const char *prompts, *benign, *patterns, *answers;
-    int positions, sign; /* cna_positions, cna_sign */
-    size_t max_tokens, controls, batch;
-    double min_quality, logprob_percentile; /* 0: the library's default */
-    bool no_logprob_limit;
-} arguments;
-
-static int add_circuit(void *user, const char *value)
-{
-    arguments *a = user;
-    cli_grow(&a->circuit_paths, &a->circuit_capacity, a->n_circuits + 1, sizeof *a->circuit_paths);
-    a->circuit_paths[a->n_circuits++] = value;
-    return CLI_DONE;
-}
-
-static int read_multipliers(void *user, const char *value)
-{
-    arguments *a = user;
-    return cli_read_multipliers("--multipliers", value, &a->multipliers, &a->n_multipliers);
-}
-
-#define FIELD(member) offsetof(arguments, member)
-
-static const cli_option options[] = {
-    {.name = "circuit",
-     .kind = CLI_CALL,
-     .value = "FILE",
-     .call = add_circuit,
-     .repeatable = true,
-     .help = "the circuit; may be repeated, all are scaled together"},
-    {.name = "prompts",
-     .kind = CLI_TEXT,
-     .value = "FILE",
-     .offset = FIELD(prompts),
-     .help = "prompts that should be refused (.txt, .jsonl, .csv)"},
-    {.name = "benign",
-     .kind = CLI_TEXT,
-     .value = "FILE",
-     .offset = FIELD(benign),
-     .help = "prompts that should be answered, for over-refusal"},
-    {.name = "multipliers",
-     .kind = CLI_CALL,
-     .value = "LIST",
-     .call = read_multipliers,
-     .help = "comma separated; 1 is always run (0,0.25,0.5,0.75,1,1.5,2)"},
-    {.name = "controls",
-     .kind = CLI_COUNT,
-     .value = "N",
-     .offset = FIELD(controls),
-     .max = 100000,
-     .help = "random circuits of each kind, at each multiplier; 0: none (20)"},
-    {.name = "positions",
-     .kind = CLI_CHOICE,
-     .value = "WHERE",
-     .offset = FIELD(positions),
-     .choices = CLI_POSITIONS,
-     .help = "scale at all, prompt or generated positions, or the prompt's last (all)"},
-    {.name = "sign",
-     .kind = CLI_CHOICE,
-     .value = CLI_SIGNS,
-     .offset = FIELD(sign),
-     .choices = CLI_SIGNS,
-     .help = "only neurons with delta > 0 or < 0 (both)"},
-    {.name = "max-tokens",
-     .kind = CLI_COUNT,
-     .value = "N",
-     .offset = FIELD(max_tokens),
-     .min = 1,
-     .max = 1048576,
-     .help = "most tokens of an answer (150)"},
-    {.name = "patterns",
-     .kind = CLI_TEXT,
-     .value = "FILE",
-     .offset = FIELD(patterns),
-     .help = "what counts as a refusal (built in)"},
-    {.name = "min-quality",
-     .kind = CLI_REAL,
-     .value = "Q",
-     .offset = FIELD(min_quality),
-     .max = 1,
-     .above_min = true,
-     .help = "answers below this are incoherent (0.6)"},
-    {.name = "logprob-percentile",
-     .kind = CLI_REAL,
-     .value = "P",
-     .offset = FIELD(logprob_percentile),
-     .max = 100,
-     .above_min = true,
-     .help = "so are those less likely than this percentile of the untouched answers (1)"},
-    {.name = "no-logprob-limit",
-     .kind = CLI_SWITCH,
-     .offset = FIELD(no_logprob_limit),
-     .help = "judge coherence by quality alone"},
-    {.name = "batch",
-     .kind = CLI_COUNT,
-     .value = "N",
-     .offset = FIELD(batch),
-     .min = 1,
-     .max = 65536,
-     .help = "most sequences decoded together; changes no answer (256, or as memory allows)"},
-    {.name = "answers",
-     .kind = CLI_TEXT,
-     .value = "FILE",
-     .offset = FIELD(answers),
-     .help = "write every answer here, as JSON Lines"},
-    {.name = "run", .kind = CLI_LATER},
-    {.name = "k-list", .kind = CLI_LATER},
-    {.name = "perplexity", .kind = CLI_LATER},
-    {.name = "cross-fit", .kind = CLI_LATER},
-    {.name = "caa", .kind = CLI_LATER},
-    {.name = "caa-layer", .kind = CLI_LATER},
-    {.name = "alphas", .kind = CLI_LATER},
-    {.name = "positive", .kind = CLI_LATER},
-    {.name = "negative", .kind = CLI_LATER},
-    {0},
-};
-
 /* Everything that a sweep takes from files; freed by inputs_free. */
 typedef struct inputs {
-    cna_prompts *prompts, *benign;
-    char *patterns;
+    cna_prompts *prompts, *benign, *positive, *negative;
+    char *patterns, *text;
+    size_t text_bytes;
     cna_model *model;
     cna_circuit **circuits; /* [n_circuits] */
+    cna_study_file *files;  /* [n_files] */
+    size_t n_files;
+    cna_run *run;
 } inputs;
 
-static int check(const arguments *a)
+static int read_prompts(const cli_sweep_arguments *a, const char *path, cna_prompts **out)
 {
-    int code = cli_require(a->common.model, "-m DIR");
-    if (code == CLI_DONE) code = cli_require(a->n_circuits != 0 ? "" : NULL, "--circuit FILE");
-    if (code == CLI_DONE) code = cli_require(a->prompts, "--prompts FILE");
-    if (code == CLI_DONE && a->no_logprob_limit && a->logprob_percentile != 0) {
-        code = cli_usage("--logprob-percentile and --no-logprob-limit exclude each other");
+    return path == NULL ? CLI_DONE : cli_read_prompts(&a->common, path, out);
+}
+
+static int read_patterns(const char *path, char **out)
+{
+    size_t n_bytes;
+    if (path == NULL) return CLI_DONE;
+    int code = cli_read_file(path, out, &n_bytes);
+    if (code == CLI_DONE && memchr(*out, '\0', n_bytes) != NULL) {
+        code = cli_fail("%s: expected a text of patterns, found a NUL byte", path);
     }
     return code;
 }
 
-static int read_inputs(const arguments *a, inputs *in)
+/* What the run is to record, in the order of the roles. */
+static void list_files(const cli_sweep_arguments *a, inputs *in)
 {
-    size_t n_bytes;
-    int code = cli_require_folder(a->common.model);
-    if (code == CLI_DONE) code = cli_read_prompts(&a->common, a->prompts, &in->prompts);
-    if (code == CLI_DONE && a->benign != NULL) code = cli_read_prompts(&a->common, a->benign, &in->benign);
-    if (code == CLI_DONE && a->patterns != NULL) code = cli_read_file(a->patterns, &in->patterns, &n_bytes);
-    if (code == CLI_DONE && a->patterns != NULL && memchr(in->patterns, '\0', n_bytes) != NULL) {
-        code = cli_fail("%s: expected a text of patterns, found a NUL byte", a->patterns);
+    const cna_study_file all[] = {{"prompts", a->prompts},   {"benign", a->benign},     {"positive", a->positive},
+                                  {"negative", a->negative}, {"patterns", a->patterns}, {"perplexity", a->perplexity}};
+    size_t n_all = sizeof all / sizeof *all;
+    in->files = cli_alloc(n_all + a->n_circuits, sizeof *in->files);
+    for (size_t i = 0; i < n_all; i++) {
+        if (all[i].path != NULL) in->files[in->n_files++] = all[i];
     }
+    for (size_t i = 0; i < a->n_circuits; i++) {
+        in->files[in->n_files++] = (cna_study_file){"circuit", a->circuit_paths[i]};
+    }
+}
+
+static int read_inputs(const cli_sweep_arguments *a, inputs *in)
+{
+    int code = cli_require_folder(a->common.model);
+    if (code == CLI_DONE) code = read_prompts(a, a->prompts, &in->prompts);
+    if (code == CLI_DONE) code = read_prompts(a, a->benign, &in->benign);
+    if (code == CLI_DONE) code = read_prompts(a, a->positive, &in->positive);
+    if (code == CLI_DONE) code = read_prompts(a, a->negative, &in->negative);
+    if (code == CLI_DONE) code = read_patterns(a->patterns, &in->patterns);
+    if (code == CLI_DONE && a->perplexity != NULL) code = cli_read_file(a->perplexity, &in->text, &in->text_bytes);
     if (code == CLI_DONE) code = cli_open_model(&a->common, false, &in->model);
     in->circuits = cli_alloc(a->n_circuits, sizeof *in->circuits);
     for (size_t i = 0; i < a->n_circuits && code == CLI_DONE; i++) {
         code = cli_read_circuit(a->circuit_paths[i], in->model, &in->circuits[i]);
     }
+    if (code == CLI_DONE) list_files(a, in);
+    return code;
+}
+
+/* The command line is recorded as it was typed. */
+static int open_run(const cli_sweep_arguments *a, int argc, char **argv, cna_run **out)
+{
+    if (a->run == NULL) return CLI_DONE;
+    const char **words = cli_alloc((size_t)argc + 1, sizeof *words);
+    words[0] = "cna";
+    for (int i = 0; i < argc; i++) words[i + 1] = argv[i];
+    const cna_run_open_options options = {.append = a->append, .arguments = words, .n_arguments = (size_t)argc + 1};
+    cna_error err;
+    int code = cna_run_open(a->run, &options, out, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
+    free(words);
     return code;
 }
 
@@ -174,36 +89,80 @@ static void inputs_free(inputs *in, size_t n_circuits)
 {
     for (size_t i = 0; i < n_circuits && in->circuits != NULL; i++) cna_circuit_free(in->circuits[i]);
     free(in->circuits);
+    free(in->files);
     free(in->patterns);
+    free(in->text);
+    cna_run_free(in->run);
     cna_model_free(in->model);
     cna_prompts_free(in->prompts);
     cna_prompts_free(in->benign);
+    cna_prompts_free(in->positive);
+    cna_prompts_free(in->negative);
 }
 
-static int deliver(const arguments *a, const inputs *in, const char *format_name, const cna_sweep *sweep,
-                   cli_file *answers)
+static cna_sweep_options settings_of(const cli_sweep_arguments *a, const inputs *in)
 {
-    cli_sweep_view view = {
-        .sweep = sweep,
-        .model = cna_model_get_info(in->model),
-        .prompts = in->prompts,
-        .benign = in->benign,
-        .circuit_paths = a->circuit_paths,
+    return (cna_sweep_options){
         .circuits = (const cna_circuit *const *)in->circuits,
+        .circuit_names = a->circuit_paths,
         .n_circuits = a->n_circuits,
-        .format_name = format_name,
-        .system = a->common.system,
-        .patterns = a->patterns,
+        .multipliers = a->multipliers,
+        .n_multipliers = a->n_multipliers,
+        .k_list = a->k_list,
+        .n_k = a->n_k,
+        .cross_fit = a->cross_fit,
+        .caa = a->caa == CLI_NO_CAA ? CNA_CAA_MLP : (cna_caa_site)a->caa,
+        .alphas = {a->alphas, a->n_alphas},
+        .choose_caa_layer = a->caa_layer != SIZE_MAX,
+        .caa_layer = a->caa_layer != SIZE_MAX ? (uint32_t)a->caa_layer : 0,
+        .positive = in->positive,
+        .negative = in->negative,
+        .benign = in->benign,
         .positions = (cna_positions)a->positions,
         .sign = (cna_sign)a->sign,
+        .no_controls = a->controls == 0,
+        .n_controls = a->controls,
+        .patterns = in->patterns,
+        .patterns_name = a->patterns,
+        .perplexity = in->text,
+        .perplexity_bytes = in->text_bytes,
+        .min_quality = a->min_quality,
+        .logprob_percentile = a->logprob_percentile,
+        .no_logprob_limit = a->no_logprob_limit,
+        .format = cli_format(&a->common),
         .max_tokens = a->max_tokens,
+        .batch = a->batch,
         .seed = a->common.seed,
+        .run = in->run,
+        .model_path = a->common.model,
+        .files = in->files,
+        .n_files = in->n_files,
+        .progress = cli_progress(),
     };
-    if (a->answers != NULL) {
-        cli_sweep_put_answers(&view, answers->stream);
-        int code = cli_file_commit(answers);
-        if (code != CLI_DONE) return code;
+}
+
+static int put_answers(const cli_sweep_view *view, cli_file *answers)
+{
+    if (answers->stream == NULL) return CLI_DONE;
+    cli_sweep_put_answers(view, answers->stream);
+    return cli_file_commit(answers);
+}
+
+static int deliver(const cli_sweep_arguments *a, const cli_sweep_view *base, cna_sweep *result, cli_file *answers)
+{
+    cna_error err;
+    cli_sweep_view view = *base;
+    view.sweep = result;
+    int code = put_answers(&view, answers);
+    if (code != CLI_DONE) return code;
+    if (a->labels_out != NULL && cna_sweep_write_labels(result, a->labels_out, a->common.seed, &err) != CNA_OK) {
+        return cli_fail_error(&err);
     }
+    if (a->labels_in != NULL && cna_sweep_read_labels(result, a->labels_in, &view.labels, &err) != CNA_OK) {
+        return cli_fail_error(&err);
+    }
+    const char *note = cna_sweep_get_info(result)->note;
+    if (note[0] != '\0') cli_note("%s", note);
     cli_output_begin();
     if (a->common.json) {
         cli_sweep_json(&view);
@@ -213,43 +172,35 @@ static int deliver(const arguments *a, const inputs *in, const char *format_name
     return CLI_DONE;
 }
 
-static int sweep(const arguments *a, const inputs *in)
+/* Tried before the work: a folder that takes no file shows now and not after an hour. */
+static int open_outputs(const cli_sweep_arguments *a, cli_file *answers)
 {
-    const char *format_name;
-    int code = cli_format_name(&a->common, cna_model_get_info(in->model), &format_name);
-    if (code != CLI_DONE) return code;
-    cna_sweep_options settings = {
-        .circuits = (const cna_circuit *const *)in->circuits,
-        .n_circuits = a->n_circuits,
-        .multipliers = a->multipliers,
-        .n_multipliers = a->n_multipliers,
-        .benign = in->benign,
-        .positions = (cna_positions)a->positions,
-        .sign = (cna_sign)a->sign,
-        .no_controls = a->controls == 0,
-        .n_controls = a->controls,
-        .patterns = in->patterns,
-        .patterns_name = a->patterns,
-        .min_quality = a->min_quality,
-        .logprob_percentile = a->logprob_percentile,
-        .no_logprob_limit = a->no_logprob_limit,
-        .format = cli_format(&a->common),
-        .max_tokens = a->max_tokens,
-        .batch = a->batch,
-        .seed = a->common.seed,
-        .progress = cli_progress(),
+    int code = a->answers != NULL ? cli_file_open(answers, a->answers) : CLI_DONE;
+    if (code == CLI_DONE && a->labels_out != NULL) code = cli_file_try(a->labels_out);
+    return code;
+}
+
+static int sweep(const cli_sweep_arguments *a, const inputs *in)
+{
+    const cna_sweep_options settings = settings_of(a, in);
+    cli_sweep_view view = {
+        .options = &settings,
+        .labels_path = a->labels_in,
+        .model = cna_model_get_info(in->model),
+        .prompts = in->prompts,
+        .patterns = a->patterns,
+        .perplexity = a->perplexity,
+        .run = a->run,
     };
-    /* Opened before the work: a folder that takes no file shows now and not after an hour. */
     cli_file answers = {0};
-    if (a->answers != NULL) code = cli_file_open(&answers, a->answers);
-    if (code != CLI_DONE) return code;
     cna_error err;
     cna_sweep *result = NULL;
-    if (cna_sweep_run(in->model, in->prompts, &settings, &result, &err) == CNA_OK) {
-        code = deliver(a, in, format_name, result, &answers);
-    } else {
+    int code = cli_format_name(&a->common, view.model, &view.format_name);
+    if (code == CLI_DONE) code = open_outputs(a, &answers);
+    if (code == CLI_DONE && cna_sweep_run(in->model, in->prompts, &settings, &result, &err) != CNA_OK) {
         code = cli_fail_error(&err);
     }
+    if (code == CLI_DONE) code = deliver(a, &view, result, &answers);
     cli_file_abandon(&answers);
     cna_sweep_free(result);
     return code;
@@ -257,17 +208,17 @@ static int sweep(const arguments *a, const inputs *in)
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments a = {.max_tokens = 150, .controls = 20};
+    cli_sweep_arguments a = cli_sweep_defaults();
     inputs in = {0};
     int code;
     if (cli_parse(self, argc, argv, &a, &code)) {
-        code = check(&a);
+        code = cli_sweep_check(&a);
         if (code == CLI_DONE) code = read_inputs(&a, &in);
+        if (code == CLI_DONE) code = open_run(&a, argc, argv, &in.run);
         if (code == CLI_DONE) code = sweep(&a, &in);
         inputs_free(&in, a.n_circuits);
     }
-    free(a.circuit_paths);
-    free(a.multipliers);
+    cli_sweep_arguments_clear(&a);
     return code;
 }
 
@@ -277,7 +228,7 @@ const cli_command cli_command_sweep = {
     .usage = "-m DIR --circuit FILE... --prompts FILE [--benign FILE] [FLAGS]",
     .example =
         "  cna sweep -m models/llama-planted-instruct --circuit refusal.json --prompts held-out.txt \\\n"
-        "            --benign benign.txt --multipliers 0,0.5,1,2 --max-tokens 40\n",
-    .options = options,
+        "            --benign benign.txt --multipliers 0,0.5,1,2 --max-tokens 40 --run study.db\n",
+    .options = cli_sweep_options,
     .run = run,
 };

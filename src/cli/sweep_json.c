@@ -3,7 +3,7 @@
 #include "cli/circuit_view.h"
 #include "cli/interventions.h"
 #include "cli/json.h"
-#include "cli/study_view.h"
+#include "cli/sweep_condition.h"
 #include "cli/sweep_view.h"
 
 #include <math.h>
@@ -17,6 +17,22 @@ const char *cli_outcome_name(cna_outcome outcome)
 {
     static const char *const names[] = {"incoherent", "refused", "complied"};
     return names[outcome];
+}
+
+const char *cli_caa_name(cna_caa_site site)
+{
+    return site == CNA_CAA_MLP ? "mlp" : "residual";
+}
+
+static void json_rate(cli_json *json, const char *key, const cna_rate *rate)
+{
+    cli_json_object(json, key);
+    cli_json_count(json, "count", rate->count);
+    cli_json_count(json, "n", rate->n);
+    cli_json_f64(json, "rate", rate->rate);
+    cli_json_f64(json, "low", rate->low);
+    cli_json_f64(json, "high", rate->high);
+    cli_json_object_end(json);
 }
 
 static void json_control(cli_json *json, const char *key, const cna_control_summary *control)
@@ -37,23 +53,41 @@ static void json_control(cli_json *json, const char *key, const cna_control_summ
     cli_json_object_end(json);
 }
 
+static void json_outcome(cli_json *json, const cna_rate outcome[3])
+{
+    cli_json_object(json, "outcome");
+    for (int i = 0; i < 3; i++) json_rate(json, cli_outcome_name((cna_outcome)i), &outcome[i]);
+    cli_json_object_end(json);
+}
+
+static void json_categories(cli_json *json, const cna_sweep_point *p)
+{
+    cli_json_array(json, "categories");
+    for (size_t i = 0; i < p->n_categories; i++) {
+        const cna_category_rate *category = &p->categories[i];
+        cli_json_object(json, NULL);
+        cli_json_text(json, "category", category->category[0] == '\0' ? NULL : category->category);
+        json_rate(json, "refused", &category->refused);
+        json_outcome(json, category->outcome);
+        cli_json_object_end(json);
+    }
+    cli_json_array_end(json);
+}
+
 static void json_point(cli_json *json, const cna_sweep_point *p)
 {
     cli_json_object(json, NULL);
     cli_json_text(json, "side", cli_side_name(p->side));
-    cli_json_f64(json, "multiplier", p->multiplier);
-    cli_json_f64(json, "strength", 1 - p->multiplier);
-    cli_json_rate(json, "refused", &p->refused);
+    cli_condition_json(p->condition, json);
+    json_rate(json, "refused", &p->refused);
     if (p->leak_known) {
-        cli_json_rate(json, "refused_unseen", &p->refused_unseen);
+        json_rate(json, "refused_unseen", &p->refused_unseen);
         cli_json_count(json, "n_leaked", p->n_leaked);
     } else {
         cli_json_null(json, "refused_unseen");
         cli_json_null(json, "n_leaked");
     }
-    cli_json_object(json, "outcome");
-    for (int i = 0; i < 3; i++) cli_json_rate(json, cli_outcome_name((cna_outcome)i), &p->outcome[i]);
-    cli_json_object_end(json);
+    json_outcome(json, p->outcome);
     cli_json_f64(json, "quality", p->quality);
     cli_json_count(json, "n_short", p->n_short);
     cli_json_f64(json, "mean_tokens", p->mean_tokens);
@@ -63,36 +97,121 @@ static void json_point(cli_json *json, const cna_sweep_point *p)
     cli_json_count(json, "c", p->mcnemar_c);
     cli_json_f64(json, "p", p->mcnemar_p);
     cli_json_object_end(json);
+    cli_json_f64(json, "kl", p->kl);
+    cli_json_f64(json, "perplexity", p->perplexity);
     cli_json_object(json, "controls");
     json_control(json, "uniform", &p->control[CNA_CONTROL_UNIFORM]);
     json_control(json, "matched", &p->control[CNA_CONTROL_MATCHED]);
     cli_json_object_end(json);
+    json_categories(json, p);
+    cli_json_object_end(json);
+}
+
+/* Which definition a circuit was found by; null where its file does not say. */
+static void json_circuit(cli_json *json, const char *path, const cna_circuit *circuit)
+{
+    const cna_circuit_info *info = cna_circuit_get_info(circuit);
+    bool foreign = cli_is_foreign(info);
+    size_t n_neurons;
+    (void)cna_circuit_neurons(circuit, &n_neurons);
+    cli_json_object(json, NULL);
+    cli_json_text(json, "path", path);
+    cli_json_count(json, "n_neurons", n_neurons);
+    cli_json_text(json, "preset", foreign ? NULL : cli_preset_name(info->preset));
+    cli_json_text(json, "score", foreign ? NULL : cli_score_name(info->score));
+    cli_json_count(json, "k", n_neurons);
+    cli_json_f64(json, "fraction", info->fraction != 0 ? info->fraction : NAN);
+    if (foreign) {
+        cli_json_null(json, "layers");
+    } else {
+        cli_json_array(json, "layers");
+        cli_json_count(json, NULL, info->first_layer);
+        cli_json_count(json, NULL, info->last_layer);
+        cli_json_array_end(json);
+    }
+    cli_json_stated(json, "universal", info->universal_source);
+    cli_json_stated(json, "fingerprint", info->fingerprint);
+    cli_json_object_end(json);
+}
+
+static void json_model(cli_json *json, const cna_model_info *model)
+{
+    cli_json_object(json, "model");
+    cli_json_text(json, "name", model->name);
+    cli_json_text(json, "architecture", model->architecture);
+    cli_json_text(json, "dtype", model->compute_dtype);
+    cli_json_text(json, "fingerprint", model->fingerprint);
+    cli_json_object_end(json);
+}
+
+static void json_thresholds(cli_json *json, const cna_sweep_info *info)
+{
+    cli_json_object(json, "thresholds");
+    cli_json_f64(json, "min_quality", info->min_quality);
+    cli_json_f64(json, "min_logprob", info->min_logprob);
+    cli_json_f64(json, "logprob_percentile", info->logprob_percentile != 0 ? info->logprob_percentile : NAN);
     cli_json_object_end(json);
 }
 
 static void json_settings(cli_json *json, const cli_sweep_view *view)
 {
     const cna_sweep_info *info = cna_sweep_get_info(view->sweep);
-    double min_quality, min_logprob;
-    cna_sweep_thresholds(view->sweep, &min_quality, &min_logprob);
-    cli_json_used_model(json, view->model);
-    cli_json_used_circuits(json, view->circuit_paths, view->circuits, view->n_circuits);
+    const cna_sweep_options *options = view->options;
+    json_model(json, view->model);
+    cli_json_array(json, "circuits");
+    for (size_t i = 0; i < options->n_circuits; i++) {
+        json_circuit(json, options->circuit_names[i], options->circuits[i]);
+    }
+    cli_json_array_end(json);
     cli_json_text(json, "format", view->format_name);
-    cli_json_text(json, "system", view->system);
+    cli_json_text(json, "system", options->format.system);
     cli_json_stated(json, "date", info->date);
     cli_json_text(json, "patterns", view->patterns != NULL ? view->patterns : "builtin");
     cli_json_text(json, "patterns_sha256", info->patterns_sha256);
-    cli_json_text(json, "positions", cli_positions_name(view->positions));
-    cli_json_text(json, "sign", cli_sign_name(view->sign));
-    cli_json_count(json, "max_tokens", view->max_tokens);
-    cli_json_count(json, "controls", cli_sweep_n_controls(view->sweep));
-    cli_json_count(json, "seed", view->seed);
+    cli_json_text(json, "positions", cli_positions_name(options->positions));
+    cli_json_text(json, "sign", cli_sign_name(options->sign));
+    cli_json_count(json, "max_tokens", options->max_tokens);
+    cli_json_count(json, "controls", info->n_controls);
+    cli_json_count(json, "seed", options->seed);
     cli_json_count(json, "n_prompts", cna_prompts_count(view->prompts));
-    cli_json_count(json, "n_benign", view->benign != NULL ? cna_prompts_count(view->benign) : 0);
-    cli_json_object(json, "thresholds");
-    cli_json_f64(json, "min_quality", min_quality);
-    cli_json_f64(json, "min_logprob", min_logprob);
-    cli_json_f64(json, "logprob_percentile", info->logprob_percentile != 0 ? info->logprob_percentile : NAN);
+    cli_json_count(json, "n_benign", options->benign != NULL ? cna_prompts_count(options->benign) : 0);
+    cli_json_count(json, "cross_fit", info->cross_fit);
+    cli_json_text(json, "caa", options->alphas.n != 0 ? cli_caa_name(options->caa) : NULL);
+    cli_json_text(json, "run", view->run);
+    json_thresholds(json, info);
+}
+
+static void json_perplexity(cli_json *json, const cli_sweep_view *view)
+{
+    if (view->perplexity == NULL) {
+        cli_json_null(json, "perplexity");
+        return;
+    }
+    cli_json_object(json, "perplexity");
+    cli_json_text(json, "path", view->perplexity);
+    cli_json_count(json, "n_tokens", cna_sweep_get_info(view->sweep)->n_perplexity_tokens);
+    cli_json_object_end(json);
+}
+
+static void json_labels(cli_json *json, const cli_sweep_view *view)
+{
+    const cna_sweep_agreement *labels = view->labels;
+    if (labels == NULL) {
+        cli_json_null(json, "labels");
+        return;
+    }
+    cli_json_object(json, "labels");
+    cli_json_text(json, "path", view->labels_path);
+    cli_json_count(json, "n", labels->n);
+    cli_json_f64(json, "accuracy", labels->accuracy);
+    cli_json_f64(json, "kappa", labels->kappa);
+    cli_json_count(json, "both", labels->n_both);
+    cli_json_count(json, "neither", labels->n_neither);
+    cli_json_count(json, "false_positives", labels->n_false_positive);
+    cli_json_count(json, "false_negatives", labels->n_false_negative);
+    cli_json_array(json, "refused");
+    for (size_t i = 0; i < labels->n_points; i++) json_rate(json, NULL, &labels->refused[i]);
+    cli_json_array_end(json);
     cli_json_object_end(json);
 }
 
@@ -103,6 +222,8 @@ void cli_sweep_json(const cli_sweep_view *view)
     cli_json json = {.stream = stdout};
     cli_json_object(&json, NULL);
     json_settings(&json, view);
+    json_perplexity(&json, view);
+    json_labels(&json, view);
     cli_json_array(&json, "points");
     for (size_t i = 0; i < n_points; i++) json_point(&json, &points[i]);
     cli_json_array_end(&json);
@@ -112,14 +233,14 @@ void cli_sweep_json(const cli_sweep_view *view)
 
 static void json_answer(cli_json *json, const cli_sweep_view *view, const cna_sweep_answer *answer)
 {
-    const cna_prompts *prompts = answer->side == CNA_SIDE_HARMFUL ? view->prompts : view->benign;
+    const cna_prompts *prompts = answer->side == CNA_SIDE_HARMFUL ? view->prompts : view->options->benign;
     size_t n_bytes = 0;
     const char *prompt = cna_prompts_text(prompts, answer->prompt, &n_bytes);
     cli_json_object(json, NULL);
     cli_json_text(json, "side", cli_side_name(answer->side));
     cli_json_bytes(json, "prompt", prompt != NULL ? prompt : "", n_bytes);
-    cli_json_f64(json, "multiplier", answer->multiplier);
-    cli_json_f64(json, "strength", 1 - answer->multiplier);
+    cli_json_text(json, "category", cna_prompts_category(prompts, answer->prompt));
+    cli_condition_json(answer->condition, json);
     cli_json_bytes(json, "text", answer->text, answer->n_bytes);
     cli_json_count(json, "n_tokens", answer->n_tokens);
     cli_json_text(json, "stop", answer->stop == CNA_STOP_EOS ? "eos" : "length");
@@ -127,6 +248,7 @@ static void json_answer(cli_json *json, const cli_sweep_view *view, const cna_sw
     cli_json_text(json, "outcome", cli_outcome_name(answer->outcome));
     cli_json_f64(json, "quality", answer->quality);
     cli_json_f64(json, "mean_logprob", answer->mean_logprob);
+    cli_json_f64(json, "kl", answer->kl);
     if (answer->leaked || cli_sweep_leak_known(view->sweep)) {
         cli_json_bool(json, "leaked", answer->leaked);
     } else {

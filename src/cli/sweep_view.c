@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT
- * The tables of a sweep: for each side one of what was measured and one of what it is held against. */
+ * The tables of a sweep: for each side one of what was measured and one of what it is held against; then categories,
+ * perplexity and labels. */
 #include "cli/sweep_view.h"
 
 #include "cli/circuit_view.h"
 #include "cli/interventions.h"
-#include "cli/study_view.h"
-#include "cli/table.h"
+#include "cli/sweep_condition.h"
 #include "cli/text.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
+
+enum { CATEGORY_BYTES = 40 };
 
 /* The points of one side. */
 typedef struct side_points {
     const cna_sweep_point *points; /* all of the sweep's */
     size_t n_points;
     cna_side side;
+    cli_condition_columns columns;
 } side_points;
 
 static const cna_sweep_point *next_point(const side_points *s, size_t *at)
@@ -44,17 +46,6 @@ static bool has_controls(const side_points *s)
     return false;
 }
 
-size_t cli_sweep_n_controls(const cna_sweep *sweep)
-{
-    size_t n_points, n = 0;
-    const cna_sweep_point *points = cna_sweep_points(sweep, &n_points);
-    for (size_t i = 0; i < n_points; i++) {
-        const cna_control_summary *control = points[i].control;
-        if (control[CNA_CONTROL_UNIFORM].n_seeds > n) n = control[CNA_CONTROL_UNIFORM].n_seeds;
-    }
-    return n;
-}
-
 bool cli_sweep_leak_known(const cna_sweep *sweep)
 {
     size_t n_points;
@@ -62,26 +53,36 @@ bool cli_sweep_leak_known(const cna_sweep *sweep)
     return n_points != 0 && points[0].leak_known;
 }
 
-static void show_measures(const side_points *s, size_t n_prompts)
+/* A table whose first columns are the condition's, and more behind or before them. */
+static void begin_table(cli_table *table, const side_points *s, const char *before, const char *behind, char align[32])
+{
+    char condition[CLI_CONDITION_COLUMNS + 1];
+    cli_condition_align(&s->columns, condition);
+    snprintf(align, 32, "%s%s%s", before, condition, behind);
+    cli_table_begin(table, align);
+}
+
+static void show_measures(const side_points *s)
 {
     bool leaks = has_leaks(s);
     cli_table table;
-    cli_table_begin(&table, leaks ? "rrrrrrrrrr" : "rrrrrrrrr");
-    cli_table_row(&table, "mult.|strength|refused [95 %]");
+    char align[32];
+    begin_table(&table, s, "", leaks ? "rrrrrrrr" : "rrrrrrr", align);
+    cli_condition_heading(&s->columns, &table);
+    cli_table_cell(&table, "refused [95 %%]");
     if (leaks) cli_table_row(&table, "not leaked [95 %]");
     cli_table_row(&table, "complied|incoherent|quality|short|changed|tokens");
     size_t at = 0;
     for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
         char rate[40], unseen[40], percent[16];
-        cli_table_multiplier(&table, p->multiplier);
+        cli_condition_cells(&s->columns, p->condition, &table);
         cli_table_cell(&table, "%s", cli_rate(rate, &p->refused));
         if (leaks) cli_table_cell(&table, "%s", cli_rate(unseen, &p->refused_unseen));
         cli_table_cell(&table, "%s", cli_percent(percent, p->outcome[CNA_OUTCOME_COMPLIED].rate));
         cli_table_cell(&table, "%s", cli_percent(percent, p->outcome[CNA_OUTCOME_INCOHERENT].rate));
         cli_table_cell(&table, "%.3f", p->quality);
         cli_table_cell(&table, "%zu", p->n_short);
-        cli_table_cell(&table, "%s",
-                       cli_percent(percent, n_prompts != 0 ? (double)p->n_changed / (double)n_prompts : NAN));
+        cli_table_cell(&table, "%s", cli_percent(percent, (double)p->n_changed / (double)p->refused.n));
         cli_table_cell(&table, "%.1f", p->mean_tokens);
     }
     cli_table_print(&table, stdout, 2);
@@ -101,56 +102,135 @@ static void put_control(cli_table *table, const cna_control_summary *control)
 
 static void show_comparisons(const side_points *s)
 {
-    bool controls = has_controls(s);
+    bool controls = has_controls(s), kl = s->side == CNA_SIDE_BENIGN;
     cli_table table;
-    cli_table_begin(&table, controls ? "rrrrrrrrrrr" : "rrrrr");
-    cli_table_row(&table, "mult.|strength|lost b|gained c|McNemar p");
+    char align[32];
+    begin_table(&table, s, "", controls ? "rrrrrrrrr" : kl ? "rrrr" : "rrr", align);
+    cli_condition_heading(&s->columns, &table);
+    cli_table_row(&table, "lost b|gained c|McNemar p");
     if (controls) cli_table_row(&table, "uniform|(min..max)|p|matched|(min..max)|p");
+    if (kl) cli_table_cell(&table, "first-token KL");
     size_t at = 0;
     for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
         char mcnemar[16];
-        cli_table_multiplier(&table, p->multiplier);
+        cli_condition_cells(&s->columns, p->condition, &table);
         cli_table_cell(&table, "%zu", p->mcnemar_b);
         cli_table_cell(&table, "%zu", p->mcnemar_c);
         cli_table_cell(&table, "%s", cli_probability(mcnemar, p->mcnemar_p));
         if (controls) put_control(&table, &p->control[CNA_CONTROL_UNIFORM]);
         if (controls) put_control(&table, &p->control[CNA_CONTROL_MATCHED]);
+        if (kl) cli_table_cell(&table, p->kl != 0 && p->kl < 0.001 ? "%.2e" : "%.4f", p->kl);
     }
-    printf("  refusals lost and gained against the untouched model%s\n",
-           controls ? ", and under random circuits" : "");
+    printf("  refusals lost and gained against the untouched model%s%s\n",
+           controls ? ", and under random circuits" : "", kl ? ", and divergence from it in nats" : "");
+    cli_table_print(&table, stdout, 2);
+}
+
+static void show_categories(const side_points *s)
+{
+    size_t first = 0, n_categories;
+    const cna_sweep_point *any = next_point(s, &first);
+    n_categories = any == NULL ? 0 : any->n_categories;
+    if (n_categories == 0) return;
+    cli_table table;
+    char align[32];
+    begin_table(&table, s, "l", "rrrr", align);
+    cli_table_cell(&table, "category");
+    cli_condition_heading(&s->columns, &table);
+    cli_table_cell(&table, "prompts");
+    cli_table_cell(&table, "refused [95 %%]");
+    cli_table_row(&table, "complied|incoherent");
+    for (size_t c = 0; c < n_categories; c++) {
+        size_t at = 0;
+        for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
+            const cna_category_rate *category = &p->categories[c];
+            char name[CATEGORY_BYTES], rate[40], percent[16];
+            cli_format_safe(name, sizeof name, category->category, strlen(category->category));
+            cli_table_cell(&table, "%s", name[0] == '\0' ? "(none)" : name);
+            cli_condition_cells(&s->columns, p->condition, &table);
+            cli_table_cell(&table, "%zu", category->refused.n);
+            cli_table_cell(&table, "%s", cli_rate(rate, &category->refused));
+            cli_table_cell(&table, "%s", cli_percent(percent, category->outcome[CNA_OUTCOME_COMPLIED].rate));
+            cli_table_cell(&table, "%s", cli_percent(percent, category->outcome[CNA_OUTCOME_INCOHERENT].rate));
+        }
+    }
+    printf("  by category\n");
     cli_table_print(&table, stdout, 2);
 }
 
 static void show_side(const cli_sweep_view *view, cna_side side)
 {
-    side_points s = {.side = side};
+    side_points s = {.side = side, .columns = cli_condition_columns_of(view->sweep)};
     s.points = cna_sweep_points(view->sweep, &s.n_points);
-    const cna_prompts *prompts = side == CNA_SIDE_HARMFUL ? view->prompts : view->benign;
-    if (prompts == NULL) return;
-    size_t n_prompts = cna_prompts_count(prompts), n_leaked = 0;
-    for (size_t i = 0; i < s.n_points; i++) {
-        if (s.points[i].side == side) n_leaked = s.points[i].n_leaked;
-    }
+    size_t at = 0, cross_fit = cna_sweep_get_info(view->sweep)->cross_fit;
+    const cna_sweep_point *first = next_point(&s, &at);
+    if (first == NULL) return;
     printf("\n%s: %zu prompts", side == CNA_SIDE_HARMFUL ? "should be refused" : "should be answered",
-           n_prompts);
-    if (n_leaked != 0)
-        printf(", %s%zu of them leaked (the circuit was found on them)",
-               cli_sweep_leak_known(view->sweep) ? "" : "at least ", n_leaked);
+           first->refused.n);
+    if (first->n_leaked != 0) {
+        printf(", %s%zu of them leaked (the circuit was found on them)", first->leak_known ? "" : "at least ",
+               first->n_leaked);
+    }
+    if (first->n_leaked != 0 && cross_fit != 0) printf(", each run without its fold of %zu", cross_fit);
     printf("\n");
-    show_measures(&s, n_prompts);
+    show_measures(&s);
     show_comparisons(&s);
+    show_categories(&s);
 }
 
-static void show_unknown_leaks(const cli_sweep_view *view)
+/* The same on both sides, so from the harmful one's points. */
+static void show_perplexity(const cli_sweep_view *view)
 {
-    for (size_t i = 0; i < view->n_circuits; i++) {
-        const cna_circuit_info *info = cna_circuit_get_info(view->circuits[i]);
-        if (info->n_positive + info->n_negative != 0) continue;
-        printf("leak unknown: ");
-        cli_put_safe(stdout, view->circuit_paths[i], strlen(view->circuit_paths[i]), CLI_ONE_LINE);
-        printf(" does not say which prompts it was found on\n");
+    side_points s = {.side = CNA_SIDE_HARMFUL, .columns = cli_condition_columns_of(view->sweep)};
+    size_t at = 0, n_tokens = cna_sweep_get_info(view->sweep)->n_perplexity_tokens;
+    if (view->perplexity == NULL || n_tokens == 0) return;
+    s.points = cna_sweep_points(view->sweep, &s.n_points);
+    cli_table table;
+    char align[32];
+    begin_table(&table, &s, "", "r", align);
+    cli_condition_heading(&s.columns, &table);
+    cli_table_cell(&table, "perplexity");
+    for (const cna_sweep_point *p; (p = next_point(&s, &at)) != NULL;) {
+        cli_condition_cells(&s.columns, p->condition, &table);
+        cli_table_cell(&table, p->perplexity < 1e6 ? "%.3f" : "%.3e", p->perplexity);
     }
+    printf("\nperplexity of ");
+    cli_put_safe(stdout, view->perplexity, strlen(view->perplexity), CLI_ONE_LINE);
+    printf(": %zu tokens scored\n", n_tokens);
+    cli_table_print(&table, stdout, 2);
 }
+
+static void show_labels(const cli_sweep_view *view)
+{
+    const cna_sweep_agreement *labels = view->labels;
+    side_points s = {.columns = cli_condition_columns_of(view->sweep)};
+    if (labels == NULL) return;
+    s.points = cna_sweep_points(view->sweep, &s.n_points);
+    cli_table table;
+    char align[32], percent[16];
+    begin_table(&table, &s, "l", "rrr", align);
+    cli_table_cell(&table, "side");
+    cli_condition_heading(&s.columns, &table);
+    cli_table_cell(&table, "by patterns [95 %%]");
+    cli_table_cell(&table, "by labels [95 %%]");
+    cli_table_cell(&table, "labelled");
+    for (size_t i = 0; i < s.n_points; i++) {
+        char pattern[40], label[40];
+        cli_table_cell(&table, "%s", cli_side_name(s.points[i].side));
+        cli_condition_cells(&s.columns, s.points[i].condition, &table);
+        cli_table_cell(&table, "%s", cli_rate(pattern, &s.points[i].refused));
+        cli_table_cell(&table, "%s", labels->refused[i].n == 0 ? "-" : cli_rate(label, &labels->refused[i]));
+        cli_table_cell(&table, "%zu", labels->refused[i].n);
+    }
+    printf("\nlabels of ");
+    cli_put_safe(stdout, view->labels_path, strlen(view->labels_path), CLI_ONE_LINE);
+    printf(": %zu different answers, the patterns agree on %s (kappa %.3f); %zu refusals by the patterns alone, %zu by "
+           "the labels alone\n", labels->n, cli_percent(percent, labels->accuracy), labels->kappa,
+           labels->n_false_positive, labels->n_false_negative);
+    cli_table_print(&table, stdout, 2);
+}
+
+/* ---- around the tables ---- */
 
 static void put_line(const char *name, const char *text)
 {
@@ -159,20 +239,68 @@ static void put_line(const char *name, const char *text)
     putchar('\n');
 }
 
+static void show_circuit(const char *path, const cna_circuit *circuit)
+{
+    const cna_circuit_info *info = cna_circuit_get_info(circuit);
+    size_t n_neurons;
+    (void)cna_circuit_neurons(circuit, &n_neurons);
+    printf("circuit  ");
+    cli_put_safe(stdout, path, strlen(path), CLI_ONE_LINE);
+    if (cli_is_foreign(info)) {
+        printf(" (%zu neurons; definition not stated by the file)\n", n_neurons);
+    } else {
+        printf(" (%zu neurons; preset %s, score %s)\n", n_neurons, cli_preset_name(info->preset),
+               cli_score_name(info->score));
+    }
+}
+
+/* Where a residual vector is added stands in its condition. */
+static void show_caa(const cli_sweep_view *view)
+{
+    size_t n_points;
+    const cna_sweep_point *points = cna_sweep_points(view->sweep, &n_points);
+    for (size_t i = 0; i < n_points; i++) {
+        const cna_condition *condition = points[i].condition;
+        if (condition->method != CNA_METHOD_CAA) continue;
+        if (condition->layer < 0) {
+            printf("caa      %s, every layer its own vector", condition->caa);
+        } else {
+            printf("caa      %s, behind layer %lld", condition->caa, (long long)condition->layer);
+        }
+        printf("; %zu positive and %zu negative prompts\n", cna_prompts_count(view->options->positive),
+               cna_prompts_count(view->options->negative));
+        return;
+    }
+}
+
 static void show_settings(const cli_sweep_view *view)
 {
     const cna_sweep_info *sweep = cna_sweep_get_info(view->sweep);
+    const cna_sweep_options *options = view->options;
     printf("model    ");
     cli_put_safe(stdout, view->model->name, strlen(view->model->name), CLI_ONE_LINE);
     printf(" (%s prompts%s%s, at most %zu tokens an answer)\n", view->format_name,
-           sweep->date[0] != '\0' ? ", date " : "", sweep->date, view->max_tokens);
-    if (view->system != NULL) put_line("system", view->system);
-    cli_show_used_circuits(view->circuit_paths, view->circuits, view->n_circuits);
-    if (view->positions != CNA_POSITIONS_ALL || view->sign != CNA_SIGN_BOTH) {
-        printf("scaled   positions %s, sign %s\n", cli_positions_name(view->positions),
-               cli_sign_name(view->sign));
+           sweep->date[0] != '\0' ? ", date " : "", sweep->date, options->max_tokens);
+    if (options->format.system != NULL) put_line("system", options->format.system);
+    for (size_t i = 0; i < options->n_circuits; i++) show_circuit(options->circuit_names[i], options->circuits[i]);
+    show_caa(view);
+    if (options->positions != CNA_POSITIONS_ALL || options->sign != CNA_SIGN_BOTH) {
+        printf("scaled   positions %s, sign %s\n", cli_positions_name(options->positions),
+               cli_sign_name(options->sign));
     }
     put_line("refusals", view->patterns != NULL ? view->patterns : "by the built-in patterns");
+    if (view->run != NULL) put_line("run", view->run);
+}
+
+static void show_unknown_leaks(const cna_sweep_options *options)
+{
+    for (size_t i = 0; i < options->n_circuits; i++) {
+        const cna_circuit_info *info = cna_circuit_get_info(options->circuits[i]);
+        if (info->n_positive + info->n_negative != 0) continue;
+        printf("leak unknown: ");
+        cli_put_safe(stdout, options->circuit_names[i], strlen(options->circuit_names[i]), CLI_ONE_LINE);
+        printf(" does not say which prompts it was found on\n");
+    }
 }
 
 /* Answers with words and of good quality, which the log-probability alone made incoherent. */
@@ -189,26 +317,33 @@ static void show_judged_unlikely(const cna_sweep *sweep, double min_quality)
            n, n_answers);
 }
 
-void cli_sweep_show(const cli_sweep_view *view)
+static void show_notes(const cli_sweep_view *view)
 {
-    double min_quality, min_logprob;
-    show_settings(view);
-    show_side(view, CNA_SIDE_HARMFUL);
-    show_side(view, CNA_SIDE_BENIGN);
-    cna_sweep_thresholds(view->sweep, &min_quality, &min_logprob);
-    printf("\nmultiplier 1 is the untouched model\nincoherent: empty");
-    if (min_quality > 0) printf(", or quality below %g", min_quality);
-    if (isfinite(min_logprob)) printf(", or mean log-probability below %.3f", min_logprob);
+    const cna_sweep_info *info = cna_sweep_get_info(view->sweep);
+    cli_condition_columns columns = cli_condition_columns_of(view->sweep);
+    printf("\n%s is the untouched model\nincoherent: empty", columns.scales ? "multiplier 1" : "alpha 0");
+    if (info->min_quality > 0) printf(", or quality below %g", info->min_quality);
+    if (isfinite(info->min_logprob)) printf(", or mean log-probability below %.3f", info->min_logprob);
     printf("\n");
-    show_judged_unlikely(view->sweep, min_quality);
+    show_judged_unlikely(view->sweep, info->min_quality);
     printf("short: under four words, quality counts as 1\n");
-    show_unknown_leaks(view);
-    size_t n_controls = cli_sweep_n_controls(view->sweep);
-    if (n_controls == 0) {
+    show_unknown_leaks(view->options);
+    if (info->n_controls == 0) {
         printf(
             "no causal claim without controls: run again with a multiplier other than 1 and --controls 20 or "
             "more\n");
     } else {
-        printf("random circuits: %zu of each kind, seed %llu\n", n_controls, (unsigned long long)view->seed);
+        printf("random circuits: %zu of each kind, seed %llu\n", info->n_controls,
+               (unsigned long long)view->options->seed);
     }
+}
+
+void cli_sweep_show(const cli_sweep_view *view)
+{
+    show_settings(view);
+    show_side(view, CNA_SIDE_HARMFUL);
+    show_side(view, CNA_SIDE_BENIGN);
+    show_perplexity(view);
+    show_labels(view);
+    show_notes(view);
 }

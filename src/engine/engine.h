@@ -103,6 +103,12 @@ CNA_MUST_CHECK cna_status cna_engine_score(const cna_model *model, const cna_job
                                            const cna_run_options *options, cna_job_fn *on_done, void *user,
                                            cna_error *err);
 
+/* Whether memory has room to score an answer of n_answer_ids tokens behind a prompt of n_prompt_ids, which is all that
+ * cna_engine_score needs at a time: to be asked before long work that ends with it.
+ * Errors: ERR_MEMORY, as cna_engine_score would give. */
+CNA_MUST_CHECK cna_status cna_engine_score_room(const cna_model *model, size_t n_prompt_ids, size_t n_answer_ids,
+                                                cna_error *err);
+
 /* Called with the logits [vocab_size] of one position of one job, in the order of jobs and positions; borrows them. */
 typedef cna_status cna_logits_row_fn(void *user, size_t job, size_t position, const float *logits, cna_error *err);
 

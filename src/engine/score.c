@@ -243,6 +243,21 @@ cleanup:
     return status;
 }
 
+cna_status cna_engine_score_room(const cna_model *model, size_t n_prompt_ids, size_t n_answer_ids, cna_error *err)
+{
+    int32_t *ids;
+    cna_plan plan = {0};
+    CNA_TRY(cna_alloc(&ids, n_prompt_ids, sizeof *ids, "token ids", err));
+    const cna_job job = {.prompt_ids = ids, .n_prompt_ids = n_prompt_ids, .n_answer_ids = n_answer_ids};
+    scoring s = {.model = model, .jobs = &job, .n_jobs = 1};
+    cna_status status = create(&s, 1, err);
+    if (status == CNA_OK) status = make_plan(&s, &plan, err);
+    if (status == CNA_OK) status = cna_plan_announce(model, &plan, NULL, NULL, err);
+    clear(&s);
+    cna_free(ids);
+    return status;
+}
+
 cna_status cna_engine_score(const cna_model *model, const cna_job *jobs, size_t n_jobs, const cna_run_options *options,
                             cna_job_fn *on_done, void *user, cna_error *err)
 {

@@ -30,6 +30,10 @@ struct cna_circuit {
 /* A new circuit without neurons. */
 CNA_MUST_CHECK cna_status cna_circuit_create(cna_circuit **out, cna_error *err);
 
+/* cna_circuit_read for a file's bytes; source names them in messages. */
+CNA_MUST_CHECK cna_status cna_circuit_parse(const char *json, size_t n_bytes, const char *source, cna_circuit **out,
+                                            cna_error *err);
+
 /* Put neurons into order and check the invariants. source names the file or the step in messages.
  * Errors: ERR_FORMAT for a neuron named twice or outside the stated shape. */
 CNA_MUST_CHECK cna_status cna_circuit_finish(cna_circuit *circuit, const char *source, cna_error *err);

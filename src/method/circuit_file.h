@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The parts of reading and writing circuit files that stand in files of their own. The keys are listed in circuit_write.c. */
+ * The parts of reading and writing circuit files that stand in files of their own. The keys are listed in
+ * circuit_write.c. */
 #ifndef CNA_METHOD_CIRCUIT_FILE_H
 #define CNA_METHOD_CIRCUIT_FILE_H
 
@@ -28,13 +29,6 @@ CNA_MUST_CHECK cna_status cna_circuit_from_own(const json_t *root, const char *s
  * position). */
 CNA_MUST_CHECK cna_status cna_circuit_from_nous(const json_t *root, const char *source, cna_circuit *circuit,
                                                 cna_error *err);
-
-typedef struct cna_circuit_number_text {
-    char text[32];
-} cna_circuit_number_text;
-
-/* The shortest %g of 15 to 17 digits that reads back the same; a decimal point whatever the locale. */
-cna_circuit_number_text cna_circuit_number(double value);
 
 /* The member "statistics", with its comma and line feed; nothing where a circuit has none. */
 CNA_MUST_CHECK cna_status cna_circuit_add_statistics(cna_buffer *out, const cna_circuit *circuit, cna_error *err);

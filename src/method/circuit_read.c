@@ -365,18 +365,31 @@ static cna_status from_json(const json_t *root, const char *source, cna_circuit 
     return cna_circuit_finish(circuit, source, err);
 }
 
+/* Takes root. */
+static cna_status circuit_of_json(json_t *root, const char *source, cna_circuit **out, cna_error *err)
+{
+    cna_circuit *circuit = NULL;
+    cna_status status = cna_circuit_create(&circuit, err);
+    if (status == CNA_OK) status = from_json(root, source, circuit, err);
+    json_decref(root);
+    if (status != CNA_OK) {
+        cna_circuit_free(circuit);
+        return status;
+    }
+    *out = circuit;
+    return CNA_OK;
+}
+
 cna_status cna_circuit_read(const char *path, cna_circuit **out, cna_error *err)
 {
-    cna_status status = CNA_OK;
-    json_t *root = NULL;
-    cna_circuit *circuit = NULL;
-    CNA_TRY_CLEANUP(cna_json_load(path, max_file_bytes, &root, err));
-    CNA_TRY_CLEANUP(cna_circuit_create(&circuit, err));
-    CNA_TRY_CLEANUP(from_json(root, path, circuit, err));
-    *out = circuit;
-    circuit = NULL;
-cleanup:
-    cna_circuit_free(circuit);
-    json_decref(root);
-    return status;
+    json_t *root;
+    CNA_TRY(cna_json_load(path, max_file_bytes, &root, err));
+    return circuit_of_json(root, path, out, err);
+}
+
+cna_status cna_circuit_parse(const char *json, size_t n_bytes, const char *source, cna_circuit **out, cna_error *err)
+{
+    json_t *root;
+    CNA_TRY(cna_json_parse(json, n_bytes, source, &root, err));
+    return circuit_of_json(root, source, out, err);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "method/circuit_file.h"
 
 typedef struct member {
@@ -36,7 +37,7 @@ static cna_status add_stability(cna_buffer *out, const cna_circuit_statistics *s
         CNA_TRY(cna_buffer_printf(out, err, "%s\n      {\"k\": %zu", i == 0 ? "" : ",", point->k));
         for (size_t j = 0; j < N_POINT_NUMBERS; j++) {
             double value = *(const double *)((const char *)point + point_numbers[j].offset);
-            CNA_TRY(cna_buffer_printf(out, err, ", \"%s\": %s", point_numbers[j].key, cna_circuit_number(value).text));
+            CNA_TRY(cna_buffer_printf(out, err, ", \"%s\": %s", point_numbers[j].key, cna_number_shortest(value).text));
         }
         CNA_TRY(cna_buffer_add(out, "}", 1, err));
     }
@@ -52,7 +53,7 @@ static cna_status add_chance(cna_buffer *out, const cna_circuit_statistics *s, c
         CNA_TRY(cna_buffer_printf(out, err,
                                   ",\n      \"%s\": {\"level\": %s, \"largest\": %s, \"above\": %zu, "
                                   "\"circuit_above\": %zu}", cna_score_names[score],
-                                  cna_circuit_number(level->level).text, cna_circuit_number(level->largest).text,
+                                  cna_number_shortest(level->level).text, cna_number_shortest(level->largest).text,
                                   level->n_above, level->n_circuit_above));
     }
     return cna_buffer_add(out, "}", 1, err);

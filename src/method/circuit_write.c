@@ -19,22 +19,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include "method/circuit_file.h"
-
-cna_circuit_number_text cna_circuit_number(double value)
-{
-    cna_circuit_number_text out;
-    /* "-0" would be read back as the whole number 0. */
-    if (value == 0 && signbit(value)) return (cna_circuit_number_text){"-0.0"};
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(out.text, sizeof out.text, "%.*g", digits, value);
-        if (strtod(out.text, NULL) == value) break;
-    }
-    char *comma = strchr(out.text, ',');
-    if (comma != NULL) *comma = '.';
-    return out;
-}
 
 /* A JSON string; what is not UTF-8 (a folder's name can hold any byte) becomes U+FFFD. "" is written as null.
  */
@@ -91,7 +78,8 @@ static cna_status add_universal(cna_buffer *out, const cna_circuit *circuit, cna
     CNA_TRY(add_member(out, "    \"universal\": {", "source", info->universal_source, err));
     CNA_TRY(cna_buffer_printf(
         out, err, ", \"threshold\": %s, \"share\": %s, \"excluded\": %zu, \"neurons\": ",
-        cna_circuit_number(info->universal_threshold).text, cna_circuit_number(info->universal_share).text, info->n_universal));
+        cna_number_shortest(info->universal_threshold).text, cna_number_shortest(info->universal_share).text,
+        info->n_universal));
     if (circuit->universal == NULL) return cna_buffer_add_text(out, "null}},\n", err);
     for (size_t i = 0; i < circuit->n_universal; i++) {
         CNA_TRY(cna_buffer_printf(out, err, "%s[%u, %u]", i == 0 ? "[" : ", ", circuit->universal[i].layer,
@@ -107,7 +95,7 @@ static cna_status add_method(cna_buffer *out, const cna_circuit *circuit, cna_er
                               "  \"method\": {\"name\": \"cna\", \"preset\": \"%s\", \"score\": \"%s\", ",
                               cna_preset_names[info->preset], cna_score_names[info->score]));
     CNA_TRY(cna_buffer_printf(out, err, "\"fraction\": %s, \"k\": %zu, ",
-                              info->fraction == 0 ? "null" : cna_circuit_number(info->fraction).text,
+                              info->fraction == 0 ? "null" : cna_number_shortest(info->fraction).text,
                               circuit->n_neurons));
     if (info->n_layers == 0) {
         CNA_TRY(cna_buffer_add_text(out, "\"layers\": null, ", err));
@@ -147,13 +135,13 @@ static cna_status add_neurons(cna_buffer *out, const cna_circuit *circuit, cna_e
         CNA_TRY(cna_buffer_printf(out, err, "%s\n    {\"layer\": %u, \"neuron\": %u", i == 0 ? "" : ",",
                                   neuron->layer, neuron->neuron));
         if (circuit->info.has_delta) {
-            CNA_TRY(cna_buffer_printf(out, err, ", \"delta\": %s", cna_circuit_number(neuron->delta).text));
+            CNA_TRY(cna_buffer_printf(out, err, ", \"delta\": %s", cna_number_shortest(neuron->delta).text));
         }
         if (circuit->info.has_measures) {
             CNA_TRY(cna_buffer_printf(
                 out, err, ", \"mean_positive\": %s, \"mean_negative\": %s, \"d\": %s, \"write\": %s",
-                cna_circuit_number(neuron->mean_positive).text, cna_circuit_number(neuron->mean_negative).text,
-                cna_circuit_number(neuron->d).text, cna_circuit_number(neuron->write).text));
+                cna_number_shortest(neuron->mean_positive).text, cna_number_shortest(neuron->mean_negative).text,
+                cna_number_shortest(neuron->d).text, cna_number_shortest(neuron->write).text));
         }
         CNA_TRY(cna_buffer_add(out, "}", 1, err));
     }
@@ -182,7 +170,7 @@ static cna_status add_nous(cna_buffer *out, const cna_circuit *circuit, cna_erro
     for (size_t i = 0; i < circuit->n_neurons; i++) {
         const cna_neuron *neuron = &circuit->neurons[i];
         CNA_TRY(cna_buffer_printf(out, err, "%s\n    \"%u,-1,%u\": %s", i == 0 ? "" : ",", neuron->layer,
-                                  neuron->neuron, cna_circuit_number(neuron->delta).text));
+                                  neuron->neuron, cna_number_shortest(neuron->delta).text));
     }
     return cna_buffer_printf(out, err,
                              "%s},\n  \"prompt\": \"[contrastive: %zu pos vs %zu neg]\",\n"

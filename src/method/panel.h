@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Some neurons' activations at the last token of every contrast prompt, in f64: what statistics over halves and shuffles
- * of the prompts work on, few enough columns at a time to stay near the cores. Panels come several at a time, because
- * threads that meet after each would wait for one another more than they work. */
+ * Some neurons' activations at the last token of every contrast prompt, in f64: what statistics over halves and
+ * shuffles of the prompts work on, few enough columns at a time to stay near the cores. Panels come several at a time,
+ * because threads that meet after each would wait for one another more than they work. */
 #ifndef CNA_METHOD_PANEL_H
 #define CNA_METHOD_PANEL_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Statistics of an attribution over halves and shuffles of its prompts, fed layer by layer in the attribution's own pass:
- * cuts the layers into panels for stability and chance, and keeps universal neurons out of them. */
+ * Statistics of an attribution over halves and shuffles of its prompts, fed layer by layer in its own pass: cuts
+ * the layers into panels for stability and chance, and keeps universal neurons out of them. */
 #ifndef CNA_METHOD_RESAMPLE_H
 #define CNA_METHOD_RESAMPLE_H
 

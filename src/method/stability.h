@@ -18,9 +18,9 @@ typedef struct cna_stability_plan {
     uint32_t first_layer, n_layers, mlp_dim; /* the layers chosen */
 } cna_stability_plan;
 
-/* Halving i: of each side's n prompts floor(n / 2), drawn by splitmix64 keyed by (seed, i, the side), go to one half and
- * the others to the other. A half's circuit is the k best of the candidates by the contrast of the half's prompts alone,
- * in the bits of cna_contrast_layer; ties: lower layer, then lower neuron.
+/* Halving i: of each side's n prompts floor(n / 2), drawn by splitmix64 keyed by (seed, i, the side), go to one half
+ * and the others to the other. A half's circuit is the k best of the candidates by the contrast of the half's prompts
+ * alone, in the bits of cna_contrast_layer; ties: lower layer, then lower neuron.
  * Holds the 4 k best of each half: 128 k bytes a halving at most.
  * Errors: ERR_ARG for a side with fewer than two prompts; ERR_MEMORY. */
 CNA_MUST_CHECK cna_status cna_stability_create(const cna_stability_plan *plan, cna_stability **out, cna_error *err);

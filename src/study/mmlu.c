@@ -12,7 +12,7 @@
 #include "study/mmlu_points.h"
 #include "study/mmlu_prompt.h"
 #include "study/mmlu_store.h"
-#include "study/sweep_points.h"
+#include "study/multipliers.h"
 
 enum { DEFAULT_SHOTS = 5 };
 

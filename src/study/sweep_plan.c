@@ -2,356 +2,300 @@
  * Laying out a sweep. */
 #include "study/sweep_plan.h"
 
-#include <math.h>
-#include <string.h>
-
-#include "method/canonical.h"
-#include "method/contrast.h"
-#include "method/control.h"
 #include "method/intervene.h"
-#include "method/universal.h"
-#include "study/sweep_points.h"
-
-enum { N_KINDS = 2 };
+#include "study/sweep_controls.h"
 
 void cna_sweep_plan_clear(cna_sweep_plan *plan)
 {
-    for (int side = 0; side < 2; side++) cna_token_lists_free(&plan->prompts[side]);
-    for (size_t i = 0; i < plan->n_taps; i++) cna_tap_free(plan->taps[i]);
+    size_t n_taps = plan->conditions.n * plan->n_variants;
+    for (int side = 0; side < 2; side++) {
+        cna_token_lists_free(&plan->prompts[side]);
+        cna_free(plan->variant[side]);
+    }
+    for (size_t i = 0; plan->taps != NULL && i < n_taps; i++) cna_tap_free(plan->taps[i]);
+    for (size_t i = 0; plan->shifts != NULL && i < n_taps; i++) cna_caa_shifts_clear(&plan->shifts[i]);
     cna_free(plan->taps);
-    cna_free(plan->multipliers);
-    cna_free(plan->jobs);
+    cna_free(plan->shifts);
+    cna_sweep_conditions_clear(&plan->conditions);
+    cna_sweep_circuits_clear(&plan->circuits);
+    cna_folds_clear(&plan->folds);
     *plan = (cna_sweep_plan){0};
 }
 
-size_t cna_sweep_plan_first(const cna_sweep_plan *plan, cna_side side, size_t multiplier)
+const cna_tap *cna_sweep_plan_tap(const cna_sweep_plan *plan, size_t condition, cna_side side, size_t prompt)
 {
-    size_t before = side == CNA_SIDE_BENIGN ? plan->n_multipliers * plan->prompts[CNA_SIDE_HARMFUL].n : 0;
-    return before + multiplier * plan->prompts[side].n;
+    return plan->taps[condition * plan->n_variants + plan->variant[side][prompt]];
 }
 
-size_t cna_sweep_plan_control(const cna_sweep_plan *plan, cna_control_kind kind, size_t seed, size_t steered)
+cna_job cna_sweep_plan_job(const cna_sweep_plan *plan, size_t condition, cna_side side, size_t prompt)
 {
-    size_t control = ((size_t)kind * plan->n_seeds + seed) * (plan->n_multipliers - 1) + steered;
-    return plan->n_answers + control * plan->prompts[CNA_SIDE_HARMFUL].n;
+    const cna_token_list *list = &plan->prompts[side].items[prompt];
+    return (cna_job){.prompt_ids = list->ids, .n_prompt_ids = list->n,
+                     .tap = cna_sweep_plan_tap(plan, condition, side, prompt)};
 }
 
-/* ---- the neurons ---- */
-
-typedef struct id_set {
-    cna_neuron_id *ids;
-    size_t n, capacity;
-} id_set;
-
-static cna_status add_ids(id_set *set, const cna_neuron_id *ids, size_t n, cna_error *err)
+bool cna_sweep_plan_is_control(const cna_sweep_plan *plan, size_t condition)
 {
-    CNA_TRY(cna_grow(&set->ids, &set->capacity, set->n + n, sizeof *set->ids, "neuron ids", err));
-    if (n != 0) memcpy(set->ids + set->n, ids, n * sizeof *ids);
-    set->n += n;
-    return CNA_OK;
+    return plan->conditions.items[condition].row.method == CNA_RUN_CONTROL;
 }
 
-static cna_status add_neurons(id_set *set, const cna_circuit *circuit, cna_sign sign, cna_error *err)
-{
-    cna_neuron_id *ids;
-    size_t n;
-    CNA_TRY(cna_intervene_neurons(circuit, sign, &ids, &n, err));
-    cna_status status = add_ids(set, ids, n, err);
-    cna_free(ids);
-    return status;
-}
+/* ---- layout ---- */
 
-/* targets: what is scaled. excluded: what a control may not be made of. */
-static cna_status collect(const cna_sweep_options *options, id_set *targets, id_set *excluded, cna_error *err)
+static cna_status check_caa(const cna_sweep_options *options, const cna_model_info *info, int64_t *layer,
+                            cna_error *err)
 {
-    for (size_t i = 0; i < options->n_circuits; i++) {
-        const cna_circuit *circuit = options->circuits[i];
-        CNA_TRY(add_neurons(targets, circuit, options->sign, err));
-        CNA_TRY(add_neurons(excluded, circuit, CNA_SIGN_BOTH, err));
-        CNA_TRY(add_ids(excluded, circuit->universal, circuit->n_universal, err));
+    *layer = -1;
+    if (options->alphas.n == 0) return CNA_OK;
+    if (options->positive == NULL || options->negative == NULL) {
+        return cna_fail(err, CNA_ERR_ARG, "CAA: expected positive and negative prompts for its vectors, found none");
     }
-    targets->n = cna_neuron_ids_unique(targets->ids, targets->n);
-    excluded->n = cna_neuron_ids_unique(excluded->ids, excluded->n);
+    if (options->caa != CNA_CAA_RESIDUAL) return CNA_OK;
+    *layer = options->choose_caa_layer ? options->caa_layer : info->n_layers / 2;
     return CNA_OK;
 }
 
-/* ---- universal neurons ---- */
-
-/* Whether a circuit's universal neurons are known. A circuit made without the filter lists none, which says nothing
- * about the model's. */
-static bool lists_universal(const cna_circuit *circuit)
+/* Cross-fit replaces one circuit, by the way in which its file says it was found. */
+static cna_status make_folds(const cna_model *model, const cna_sweep_options *options, cna_sweep_plan *plan,
+                             cna_error *err)
 {
-    const cna_circuit_info *info = &circuit->info;
-    return circuit->universal != NULL && info->universal_source[0] != '\0' &&
-           strcmp(info->universal_source, "none") != 0 && info->n_universal == circuit->n_universal;
+    cna_attribute_options unused;
+    plan->n_variants = 1 + options->cross_fit;
+    if (options->cross_fit == 0) return CNA_OK;
+    CNA_TRY(cna_folds_make(options->positive, options->negative, options->cross_fit, &plan->folds, err));
+    if (options->n_circuits > 1) {
+        return cna_fail(err, CNA_ERR_ARG, "cross-fit: expected one circuit, found %zu", options->n_circuits);
+    }
+    if (options->n_circuits == 0) return CNA_OK;
+    return cna_folds_attribution(options->circuits[0], model, options->positive, options->negative, &options->format,
+                                 &unused, err);
 }
 
-static cna_status on_universal_layer(void *user, uint32_t layer, const float *h, cna_error *err)
+static cna_status assign_variants(cna_sweep_plan *plan, cna_error *err)
 {
-    return cna_universal_add_layer(user, layer, h, err);
+    for (int side = 0; side < 2; side++) {
+        size_t n = plan->given[side] == NULL ? 0 : cna_prompts_count(plan->given[side]);
+        CNA_TRY(cna_alloc(&plan->variant[side], n, sizeof *plan->variant[side], "folds", err));
+        for (size_t i = 0; i < n && plan->folds.n != 0; i++) {
+            char hash[65];
+            CNA_TRY(cna_prompts_sha256(plan->given[side], i, hash, err));
+            plan->variant[side][i] = cna_folds_find(&plan->folds, hash);
+        }
+    }
+    return CNA_OK;
 }
 
-/* The universal neurons of the built-in prompts at the usual threshold and share (METHOD section 4). */
-static cna_status find_universal(const cna_model *model, const cna_progress *progress, id_set *set,
-                                 cna_error *err)
+cna_status cna_sweep_plan_make(const cna_model *model, const cna_prompts *prompts, const cna_sweep_options *options,
+                               cna_sweep_plan *plan, cna_error *err)
 {
     const cna_model_info *info = cna_model_get_info(model);
-    const cna_format raw = {.mode = CNA_FORMAT_RAW};
-    cna_status status = CNA_OK;
-    cna_prompts *prompts = NULL;
-    cna_token_lists lists = {0};
-    cna_universal *universal = NULL;
-    cna_neuron_id *ids = NULL;
-    size_t n = 0;
-    CNA_TRY_CLEANUP(cna_universal_builtin(&prompts, err));
-    CNA_TRY_CLEANUP(
-        cna_prompts_tokenize(prompts, cna_model_tokenizer(model), &raw, info->vocab_size, &lists, err));
-    CNA_TRY_CLEANUP(cna_universal_create(lists.n, info->n_layers, info->mlp_dim, CNA_UNIVERSAL_THRESHOLD,
-                                         &universal, err));
-    CNA_TRY_CLEANUP(
-        cna_engine_capture(model, lists.items, lists.n, progress, NULL, on_universal_layer, universal, err));
-    CNA_TRY_CLEANUP(cna_universal_find(universal, CNA_UNIVERSAL_SHARE, &ids, &n, err));
-    CNA_TRY_CLEANUP(add_ids(set, ids, n, err));
-    set->n = cna_neuron_ids_unique(set->ids, set->n);
-cleanup:
-    cna_free(ids);
-    cna_universal_free(universal);
-    cna_token_lists_free(&lists);
-    cna_prompts_free(prompts);
-    return status;
-}
-
-static cna_status exclude_universal(const cna_model *model, const cna_sweep_options *options,
-                                    id_set *excluded, cna_error *err)
-{
+    int64_t layer;
+    plan->given[CNA_SIDE_HARMFUL] = prompts;
+    plan->given[CNA_SIDE_BENIGN] = options->benign;
     for (size_t i = 0; i < options->n_circuits; i++) {
-        if (!lists_universal(options->circuits[i]))
-            return find_universal(model, &options->progress, excluded, err);
+        CNA_TRY(cna_circuit_check_shape(options->circuits[i], info->n_layers, info->mlp_dim, err));
     }
-    return CNA_OK;
+    CNA_TRY(check_caa(options, info, &layer, err));
+    CNA_TRY(make_folds(model, options, plan, err));
+    CNA_TRY(cna_sweep_circuits_make(options, &plan->circuits, err));
+    CNA_TRY(cna_sweep_conditions_make(options, &plan->circuits, layer, &plan->conditions, err));
+    return assign_variants(plan, err);
 }
 
-/* ---- strengths ---- */
-
-typedef struct strengths {
-    const cna_model *model;
-    size_t n_prompts;
-    uint32_t mlp_dim;
-    const bool *wanted; /* [n_layers] */
-    double *norms;      /* [mlp_dim] */
-    double *values;     /* [n_layers, mlp_dim] mean |h| * ||column of W_down|| */
-} strengths;
-
-static cna_status on_layer(void *user, uint32_t layer, const float *h, cna_error *err)
+cna_status cna_sweep_plan_tokenize(const cna_model *model, const cna_format *format, cna_sweep_plan *plan,
+                                   cna_error *err)
 {
-    const strengths *s = user;
-    if (!s->wanted[layer]) return CNA_OK;
-    CNA_TRY(cna_contrast_check_finite(h, s->n_prompts, s->mlp_dim, layer, err));
-    CNA_TRY(cna_engine_down_norms(s->model, layer, s->norms, err));
-    double *values = s->values + (size_t)layer * s->mlp_dim;
-    for (size_t row = 0; row < s->n_prompts; row++) {
-        for (size_t col = 0; col < s->mlp_dim; col++) values[col] += fabsf(h[row * s->mlp_dim + col]);
+    static const char *const sides[] = {"harmful", "benign"};
+    for (int side = 0; side < 2; side++) {
+        if (plan->given[side] == NULL) continue;
+        if (cna_prompts_count(plan->given[side]) == 0) {
+            return cna_fail(err, CNA_ERR_ARG, "%s prompts: expected at least one, found none", sides[side]);
+        }
+        cna_status status = cna_prompts_tokenize(plan->given[side], cna_model_tokenizer(model), format,
+                                                 cna_model_get_info(model)->vocab_size, &plan->prompts[side], err);
+        if (status != CNA_OK) return cna_fail_prefix(err, status, sides[side]);
     }
-    for (size_t col = 0; col < s->mlp_dim; col++)
-        values[col] = values[col] / (double)s->n_prompts * s->norms[col];
     return CNA_OK;
-}
-
-static cna_status measure_strengths(const cna_model *model, const cna_token_lists *prompts,
-                                    const id_set *targets, const cna_progress *progress, double **out,
-                                    cna_error *err)
-{
-    const cna_model_info *info = cna_model_get_info(model);
-    cna_status status = CNA_OK;
-    cna_token_list *lists = NULL;
-    bool *wanted = NULL;
-    strengths s = {.model = model, .n_prompts = prompts->n, .mlp_dim = info->mlp_dim};
-    CNA_TRY_CLEANUP(cna_alloc(&lists, prompts->n, sizeof *lists, "prompts", err));
-    CNA_TRY_CLEANUP(cna_alloc(&wanted, info->n_layers, sizeof *wanted, "layers", err));
-    CNA_TRY_CLEANUP(cna_alloc(&s.norms, info->mlp_dim, sizeof *s.norms, "column norms", err));
-    CNA_TRY_CLEANUP(cna_alloc(&s.values, (size_t)info->n_layers * info->mlp_dim, sizeof *s.values,
-                              "neuron strengths", err));
-    memcpy(lists, prompts->items, prompts->n * sizeof *lists);
-    cna_canonical_sort(lists, prompts->n);
-    for (size_t i = 0; i < targets->n; i++) wanted[targets->ids[i].layer] = true;
-    s.wanted = wanted;
-    CNA_TRY_CLEANUP(cna_engine_capture(model, lists, prompts->n, progress, NULL, on_layer, &s, err));
-    *out = s.values;
-    s.values = NULL;
-cleanup:
-    cna_free(lists);
-    cna_free(wanted);
-    cna_free(s.norms);
-    cna_free(s.values);
-    return status;
 }
 
 /* ---- taps ---- */
 
-/* A new tap in the plan, which has room for it. */
-static cna_status add_tap(cna_sweep_plan *plan, const cna_scale *scales, size_t n, const cna_model_info *info,
-                          cna_error *err)
+/* What taps are made from. */
+typedef struct work {
+    const cna_model *model;
+    const cna_sweep_options *options;
+    const cna_format *format;
+    cna_sweep_plan *plan;
+    bool *variants;              /* [n_variants] some prompt is run with it */
+    bool methods[CNA_RUN_CONTROL + 1]; /* some wanted condition is of it */
+    cna_sweep_controls controls;
+    cna_caa **caa;               /* [n_variants] */
+} work;
+
+static cna_status find_wanted(work *w, const bool *wanted, cna_error *err)
 {
-    CNA_TRY(cna_tap_create(scales, n, info->n_layers, info->mlp_dim, &plan->taps[plan->n_taps], err));
-    plan->n_taps++;
+    const cna_sweep_plan *plan = w->plan;
+    CNA_TRY(cna_alloc(&w->variants, plan->n_variants, sizeof *w->variants, "folds", err));
+    w->variants[0] = true; /* a text's perplexity is of no fold */
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < plan->prompts[side].n; i++) w->variants[plan->variant[side][i]] = true;
+    }
+    for (size_t i = 0; i < plan->conditions.n; i++) {
+        if (wanted[i]) w->methods[plan->conditions.items[i].row.method] = true;
+    }
     return CNA_OK;
 }
 
-/* The circuits together at one multiplier. */
-static cna_status add_circuit_tap(cna_sweep_plan *plan, const cna_sweep_options *options, double multiplier,
-                                  const cna_model_info *info, cna_error *err)
+/* The discovery prompts without a fold; all of them for fold 0. */
+typedef struct contrast {
+    const cna_prompts *positive, *negative;
+    cna_prompts *owned[2];
+} contrast;
+
+static cna_status make_contrast(const work *w, size_t fold, contrast *out, cna_error *err)
 {
-    cna_intervention *all;
-    CNA_TRY(cna_alloc(&all, options->n_circuits, sizeof *all, "interventions", err));
-    for (size_t i = 0; i < options->n_circuits; i++) {
-        all[i] = (cna_intervention){options->circuits[i], multiplier, options->positions, options->sign};
+    *out = (contrast){.positive = w->options->positive, .negative = w->options->negative};
+    if (fold == 0) return CNA_OK;
+    CNA_TRY(cna_folds_without(&w->plan->folds, w->options->positive, fold, &out->owned[0], err));
+    CNA_TRY(cna_folds_without(&w->plan->folds, w->options->negative, fold, &out->owned[1], err));
+    out->positive = out->owned[0];
+    out->negative = out->owned[1];
+    return CNA_OK;
+}
+
+static void clear_contrast(contrast *c)
+{
+    cna_prompts_free(c->owned[0]);
+    cna_prompts_free(c->owned[1]);
+}
+
+static cna_status attribute_fold(work *w, size_t fold, cna_circuit **out, cna_error *err)
+{
+    const cna_sweep_options *options = w->options;
+    cna_attribute_options how;
+    contrast rest = {0};
+    CNA_TRY(cna_folds_attribution(options->circuits[0], w->model, options->positive, options->negative, w->format, &how,
+                                  err));
+    how.progress = options->progress;
+    cna_status status = make_contrast(w, fold, &rest, err);
+    if (status == CNA_OK) status = cna_attribute(w->model, rest.positive, rest.negative, &how, out, err);
+    clear_contrast(&rest);
+    return status;
+}
+
+/* Every fold has its circuit, whether or not a prompt of it is run, so that a run's record of them is complete. */
+static cna_status find_circuits(work *w, cna_sweep_circuit_fn *on_circuit, void *user, cna_error *err)
+{
+    if (w->options->n_circuits == 0) return CNA_OK;
+    for (size_t fold = 1; fold < w->plan->n_variants; fold++) {
+        cna_circuit *circuit;
+        CNA_TRY(attribute_fold(w, fold, &circuit, err));
+        CNA_TRY(cna_sweep_circuits_add(&w->plan->circuits, circuit, err));
+        if (on_circuit != NULL) CNA_TRY(on_circuit(user, fold, circuit, err));
     }
+    return CNA_OK;
+}
+
+static cna_status find_vectors(work *w, cna_error *err)
+{
+    const cna_sweep_options *options = w->options;
+    const cna_caa_options how = {.site = options->caa, .choose_layer = options->choose_caa_layer,
+                                 .layer = options->caa_layer, .format = *w->format, .progress = options->progress};
+    CNA_TRY(cna_alloc(&w->caa, w->plan->n_variants, sizeof *w->caa, "CAA vectors", err));
+    for (size_t fold = 0; fold < w->plan->n_variants; fold++) {
+        contrast rest = {0};
+        if (!w->variants[fold]) continue;
+        cna_status status = make_contrast(w, fold, &rest, err);
+        if (status == CNA_OK) {
+            status = cna_caa_find(w->model, rest.positive, rest.negative, &how, &w->caa[fold], err);
+        }
+        clear_contrast(&rest);
+        CNA_TRY(status);
+    }
+    return CNA_OK;
+}
+
+static cna_status make_circuit_tap(const work *w, const cna_sweep_condition *condition, size_t variant, cna_tap **out,
+                                   cna_error *err)
+{
+    const cna_model_info *info = cna_model_get_info(w->model);
+    const cna_sweep_circuits *circuits = &w->plan->circuits;
+    const cna_circuit *const *set = cna_sweep_circuits_set(circuits, variant, condition->cut);
+    cna_intervention *all;
     cna_scale *scales = NULL;
     size_t n_scales = 0;
-    cna_status status = cna_intervene_scales(all, options->n_circuits, info->n_layers, info->mlp_dim, &scales,
+    CNA_TRY(cna_alloc(&all, circuits->n_circuits, sizeof *all, "interventions", err));
+    for (size_t i = 0; i < circuits->n_circuits; i++) {
+        all[i] = (cna_intervention){set[i], condition->multipliers[i], w->options->positions, w->options->sign};
+    }
+    cna_status status = cna_intervene_scales(all, circuits->n_circuits, info->n_layers, info->mlp_dim, &scales,
                                              &n_scales, err);
-    if (status == CNA_OK) status = add_tap(plan, scales, n_scales, info, err);
+    if (status == CNA_OK) status = cna_tap_create(scales, n_scales, info->n_layers, info->mlp_dim, out, err);
     cna_free(scales);
     cna_free(all);
     return status;
 }
 
-/* One drawn circuit at every multiplier other than 1.
- *   scales  [n] scratch */
-static cna_status add_control_taps(cna_sweep_plan *plan, const cna_sweep_options *options,
-                                   const cna_neuron_id *ids, size_t n, cna_scale *scales,
-                                   const cna_model_info *info, cna_error *err)
+static cna_status make_caa_tap(const work *w, const cna_sweep_condition *condition, size_t variant,
+                               cna_caa_shifts *shifts, cna_tap **out, cna_error *err)
 {
-    for (size_t m = 0; m < plan->n_multipliers; m++) {
-        if (m == plan->base) continue;
-        for (size_t i = 0; i < n; i++) {
-            scales[i] =
-                (cna_scale){ids[i].layer, ids[i].neuron, (float)plan->multipliers[m], options->positions};
-        }
-        CNA_TRY(add_tap(plan, scales, n, info, err));
+    const cna_model_info *info = cna_model_get_info(w->model);
+    CNA_TRY(cna_caa_shifts_create(w->caa[variant], condition->row.alpha, w->options->positions, shifts, err));
+    CNA_TRY(cna_tap_create(NULL, 0, info->n_layers, info->mlp_dim, out, err));
+    for (size_t i = 0; i < shifts->n; i++) CNA_TRY(cna_tap_add_shift(*out, &shifts->items[i], err));
+    return CNA_OK;
+}
+
+static cna_status make_tap(work *w, size_t i, size_t variant, cna_error *err)
+{
+    cna_sweep_plan *plan = w->plan;
+    const cna_sweep_condition *condition = &plan->conditions.items[i];
+    size_t at = i * plan->n_variants + variant;
+    switch (condition->row.method) {
+    case CNA_RUN_NONE:
+        return CNA_OK;
+    case CNA_RUN_CNA:
+        return make_circuit_tap(w, condition, variant, &plan->taps[at], err);
+    case CNA_RUN_CAA:
+        return make_caa_tap(w, condition, variant, &plan->shifts[at], &plan->taps[at], err);
+    case CNA_RUN_CONTROL:
+        return cna_sweep_control_tap(&w->controls, w->options, &plan->circuits, variant, condition,
+                                     cna_model_get_info(w->model), &plan->taps[at], err);
     }
     return CNA_OK;
 }
 
-static cna_status draw_all(cna_sweep_plan *plan, const cna_sweep_options *options,
-                           const cna_control_pool *pool, size_t n_targets, const cna_model_info *info,
-                           cna_error *err)
+static cna_status make_taps(work *w, const bool *wanted, cna_error *err)
 {
-    cna_neuron_id *drawn = NULL;
-    cna_scale *scales = NULL;
-    cna_status status = cna_alloc(&drawn, n_targets, sizeof *drawn, "controls", err);
-    if (status == CNA_OK) status = cna_alloc(&scales, n_targets, sizeof *scales, "controls", err);
-    for (int kind = 0; status == CNA_OK && kind < N_KINDS; kind++) {
-        for (size_t seed = 0; status == CNA_OK && seed < plan->n_seeds; seed++) {
-            status = cna_control_draw(pool, (cna_control_kind)kind, options->seed, seed, drawn, err);
-            if (status == CNA_OK)
-                status = add_control_taps(plan, options, drawn, n_targets, scales, info, err);
+    cna_sweep_plan *plan = w->plan;
+    size_t n = plan->conditions.n * plan->n_variants;
+    CNA_TRY(cna_alloc(&plan->taps, n, sizeof(cna_tap *), "taps", err));
+    CNA_TRY(cna_alloc(&plan->shifts, n, sizeof *plan->shifts, "taps", err));
+    for (size_t i = 0; i < plan->conditions.n; i++) {
+        for (size_t variant = 0; wanted[i] && variant < plan->n_variants; variant++) {
+            if (w->variants[variant]) CNA_TRY(make_tap(w, i, variant, err));
         }
     }
-    cna_free(drawn);
-    cna_free(scales);
-    return status;
+    return CNA_OK;
 }
 
-static cna_status add_controls(cna_sweep_plan *plan, const cna_model *model, const cna_sweep_options *options,
-                               const id_set *targets, id_set *excluded, cna_error *err)
+cna_status cna_sweep_plan_taps(const cna_model *model, const cna_sweep_options *options, const cna_format *format,
+                               const bool *wanted, cna_sweep_circuit_fn *on_circuit, void *user, cna_sweep_plan *plan,
+                               cna_error *err)
 {
-    const cna_model_info *info = cna_model_get_info(model);
-    double *strength = NULL;
-    cna_control_pool *pool = NULL;
-    cna_status status = CNA_OK;
-    CNA_TRY_CLEANUP(exclude_universal(model, options, excluded, err));
-    CNA_TRY_CLEANUP(measure_strengths(model, &plan->prompts[CNA_SIDE_HARMFUL], targets, &options->progress,
-                                      &strength, err));
-    CNA_TRY_CLEANUP(cna_control_pool_create(targets->ids, targets->n, excluded->ids, excluded->n,
-                                            info->n_layers, info->mlp_dim, strength, &pool, err));
-    CNA_TRY_CLEANUP(draw_all(plan, options, pool, targets->n, info, err));
+    work w = {.model = model, .options = options, .format = format, .plan = plan};
+    cna_status status;
+    CNA_TRY_CLEANUP(find_wanted(&w, wanted, err));
+    if (w.methods[CNA_RUN_CNA] || w.methods[CNA_RUN_CONTROL]) CNA_TRY_CLEANUP(find_circuits(&w, on_circuit, user, err));
+    if (w.methods[CNA_RUN_CAA]) CNA_TRY_CLEANUP(find_vectors(&w, err));
+    if (w.methods[CNA_RUN_CONTROL]) {
+        CNA_TRY_CLEANUP(cna_sweep_controls_make(model, options, &plan->circuits, w.variants,
+                                                &plan->prompts[CNA_SIDE_HARMFUL], &w.controls, err));
+    }
+    CNA_TRY_CLEANUP(make_taps(&w, wanted, err));
 cleanup:
-    cna_control_pool_free(pool);
-    cna_free(strength);
-    return status;
-}
-
-/* Taps in the order: circuits at each multiplier other than 1; then kind, seed, multiplier. */
-static cna_status make_taps(cna_sweep_plan *plan, const cna_model *model, const cna_sweep_options *options,
-                            const id_set *targets, id_set *excluded, cna_error *err)
-{
-    size_t n_steered = plan->n_multipliers - 1;
-    /* Without a neuron to scale, or a multiplier that does, a control would be the untouched model. */
-    if (!options->no_controls && targets->n != 0 && n_steered != 0) {
-        plan->n_seeds = options->n_controls == 0 ? 20 : options->n_controls;
-    }
-    size_t n_taps = n_steered * (1 + N_KINDS * plan->n_seeds);
-    CNA_TRY(cna_alloc(&plan->taps, n_taps, sizeof(cna_tap *), "taps", err));
-    for (size_t m = 0; m < plan->n_multipliers; m++) {
-        if (m == plan->base) continue;
-        CNA_TRY(add_circuit_tap(plan, options, plan->multipliers[m], cna_model_get_info(model), err));
-    }
-    return plan->n_seeds == 0 ? CNA_OK : add_controls(plan, model, options, targets, excluded, err);
-}
-
-/* ---- jobs ---- */
-
-static void add_jobs(cna_sweep_plan *plan, const cna_token_lists *prompts, const cna_tap *tap)
-{
-    for (size_t i = 0; i < prompts->n; i++) {
-        plan->jobs[plan->n_jobs++] =
-            (cna_job){.prompt_ids = prompts->items[i].ids, .n_prompt_ids = prompts->items[i].n, .tap = tap};
-    }
-}
-
-static cna_status make_jobs(cna_sweep_plan *plan, cna_error *err)
-{
-    size_t n_harmful = plan->prompts[CNA_SIDE_HARMFUL].n;
-    size_t n_steered = plan->n_multipliers - 1;
-    plan->n_answers = plan->n_multipliers * (n_harmful + plan->prompts[CNA_SIDE_BENIGN].n);
-    size_t n_jobs = plan->n_answers + N_KINDS * plan->n_seeds * n_steered * n_harmful;
-    CNA_TRY(cna_alloc(&plan->jobs, n_jobs, sizeof *plan->jobs, "jobs", err));
-    for (int side = 0; side < 2; side++) {
-        for (size_t m = 0; m < plan->n_multipliers; m++) {
-            size_t tap = m < plan->base ? m : m - 1;
-            add_jobs(plan, &plan->prompts[side], m == plan->base ? NULL : plan->taps[tap]);
-        }
-    }
-    for (size_t tap = n_steered; tap < plan->n_taps; tap++) {
-        add_jobs(plan, &plan->prompts[CNA_SIDE_HARMFUL], plan->taps[tap]);
-    }
-    return CNA_OK;
-}
-
-static cna_status tokenize(const cna_model *model, const cna_prompts *prompts, const cna_format *format,
-                           const char *side, cna_token_lists *out, cna_error *err)
-{
-    if (cna_prompts_count(prompts) == 0) {
-        return cna_fail(err, CNA_ERR_ARG, "%s prompts: expected at least one, found none", side);
-    }
-    cna_status status = cna_prompts_tokenize(prompts, cna_model_tokenizer(model), format,
-                                             cna_model_get_info(model)->vocab_size, out, err);
-    return status == CNA_OK ? CNA_OK : cna_fail_prefix(err, status, side);
-}
-
-cna_status cna_sweep_plan_make(const cna_model *model, const cna_prompts *prompts,
-                               const cna_sweep_options *options, cna_sweep_plan *plan, cna_error *err)
-{
-    const cna_model_info *info = cna_model_get_info(model);
-    if (options->n_circuits == 0)
-        return cna_fail(err, CNA_ERR_ARG, "sweep: expected at least one circuit, found none");
-    for (size_t i = 0; i < options->n_circuits; i++) {
-        CNA_TRY(cna_circuit_check_shape(options->circuits[i], info->n_layers, info->mlp_dim, err));
-    }
-    CNA_TRY(cna_sweep_multipliers(options->multipliers, options->n_multipliers, &plan->multipliers,
-                                  &plan->n_multipliers, &plan->base, err));
-    CNA_TRY(tokenize(model, prompts, &options->format, "harmful", &plan->prompts[CNA_SIDE_HARMFUL], err));
-    if (options->benign != NULL) {
-        CNA_TRY(tokenize(model, options->benign, &options->format, "benign", &plan->prompts[CNA_SIDE_BENIGN],
-                         err));
-    }
-    id_set targets = {0};
-    id_set excluded = {0};
-    cna_status status = collect(options, &targets, &excluded, err);
-    if (status == CNA_OK) status = make_taps(plan, model, options, &targets, &excluded, err);
-    if (status == CNA_OK) status = make_jobs(plan, err);
-    cna_free(targets.ids);
-    cna_free(excluded.ids);
+    cna_sweep_controls_clear(&w.controls);
+    for (size_t i = 0; w.caa != NULL && i < plan->n_variants; i++) cna_caa_free(w.caa[i]);
+    cna_free(w.caa);
+    cna_free(w.variants);
     return status;
 }

@@ -21,6 +21,12 @@ static cna_status read_txt(reader *r)
     return CNA_OK;
 }
 
+/* Of the prompt just added. A NUL would cut it short for whoever reads it as a string. */
+static cna_status set_category(reader *r, const char *category, size_t n)
+{
+    return memchr(category, '\0', n) != NULL ? CNA_OK : cna_prompts_set_category(r->out, category, n, r->err);
+}
+
 /* ------------------------------------------------------------------------------------------------- jsonl */
 
 static cna_status read_jsonl_line(reader *r, const char *line, size_t n)
@@ -35,7 +41,11 @@ static cna_status read_jsonl_line(reader *r, const char *line, size_t n)
             cna_fail(r->err, CNA_ERR_FORMAT, "%s: line %zu, byte 1: expected a string under '%s', found %s",
                      r->in.path, r->in.line, column, cna_json_type_name(text));
     } else {
+        const json_t *category = cna_reader_member(object, "category");
         status = cna_prompts_add_text(r->out, json_string_value(text), json_string_length(text), r->err);
+        if (status == CNA_OK && json_is_string(category)) {
+            status = set_category(r, json_string_value(category), json_string_length(category));
+        }
     }
     json_decref(object);
     return status;
@@ -51,29 +61,44 @@ static cna_status read_jsonl(reader *r)
 
 /* --------------------------------------------------------------------------------------------------- csv */
 
-/* Which field of the header is asked for, or of the names that prompt sets in use have. */
-static cna_status find_column(reader *r, size_t *out_index, size_t *out_n_fields)
+enum { NO_COLUMN = SIZE_MAX };
+
+/* Which fields of a record are read. */
+typedef struct columns {
+    size_t n_fields, prompt, category; /* NO_COLUMN: not there */
+} columns;
+
+/* Where a name of a header stands in a list of wanted ones, if before `best`, the best so far. */
+static bool is_better(const cna_buffer *name, const char *const *wanted, size_t *best)
+{
+    for (size_t i = 0; i < *best; i++) {
+        if (!cna_ascii_equal(name->data, name->size, wanted[i], strlen(wanted[i]))) continue;
+        *best = i;
+        return true;
+    }
+    return false;
+}
+
+/* Which field of the header is asked for, or of the names that prompt sets in use have: JBB-Behaviors and AdvBench
+ * (goal), StrongREJECT (forbidden_prompt), HarmBench (Behavior), XSTest (prompt); and which one holds the category. */
+static cna_status find_columns(reader *r, columns *out)
 {
     static const char *const usual[] = {"prompt", "goal", "forbidden_prompt", "behavior", "question"};
-    enum { N_USUAL = sizeof usual / sizeof *usual };
+    static const char *const categories[] = {"category", "semanticcategory", "type"};
     const char *const *wanted = r->column != NULL ? &r->column : usual;
-    size_t n_wanted = r->column != NULL ? 1 : N_USUAL;
-    size_t best = n_wanted;
-    size_t n_fields = 0;
+    size_t best = r->column != NULL ? 1 : sizeof usual / sizeof *usual;
+    size_t best_category = sizeof categories / sizeof *categories;
     cna_buffer field = {0};
     cna_status status = CNA_OK;
-    for (bool last = false; !last && status == CNA_OK; n_fields++) {
+    *out = (columns){0, NO_COLUMN, NO_COLUMN};
+    for (bool last = false; !last && status == CNA_OK; out->n_fields++) {
         status = cna_csv_field(&r->in, &field, &last, r->err);
-        for (size_t i = 0; status == CNA_OK && i < best; i++) {
-            if (!cna_ascii_equal(field.data, field.size, wanted[i], strlen(wanted[i]))) continue;
-            best = i;
-            *out_index = n_fields;
-        }
+        if (status != CNA_OK) break;
+        if (is_better(&field, wanted, &best)) out->prompt = out->n_fields;
+        if (is_better(&field, categories, &best_category)) out->category = out->n_fields;
     }
     cna_buffer_free(&field);
-    CNA_TRY(status);
-    *out_n_fields = n_fields;
-    if (best < n_wanted) return CNA_OK;
+    if (status != CNA_OK || out->prompt != NO_COLUMN) return status;
     return cna_fail(r->err, CNA_ERR_FORMAT,
                     "%s: line 1, byte 1: expected a header with %s%s, found none of that name; name the "
                     "column with --column",
@@ -81,39 +106,51 @@ static cna_status find_column(reader *r, size_t *out_index, size_t *out_n_fields
                     r->column != NULL ? r->column : "prompt, goal, forbidden_prompt, behavior or question");
 }
 
+/* What is kept of a record; its buffers are used again for the next. */
+typedef struct record {
+    cna_buffer field, prompt, category;
+} record;
+
+static cna_status keep_field(record *out, const columns *c, size_t i, cna_error *err)
+{
+    if (i == c->prompt) CNA_TRY(cna_buffer_add(&out->prompt, out->field.data, out->field.size, err));
+    if (i == c->category) CNA_TRY(cna_buffer_add(&out->category, out->field.data, out->field.size, err));
+    return CNA_OK;
+}
+
 /* One record; a line with nothing on it is skipped. */
-static cna_status read_record(reader *r, size_t index, size_t n_fields, cna_buffer *field)
+static cna_status read_record(reader *r, const columns *c, record *out)
 {
     size_t line = r->in.line;
-    bool last = false;
-    size_t i = 0;
-    cna_buffer text = {0};
-    cna_status status = CNA_OK;
+    size_t n_fields = 0;
     bool blank = cna_csv_at_blank(&r->in);
-    for (; !last && status == CNA_OK; i++) {
-        status = cna_csv_field(&r->in, field, &last, r->err);
-        if (status == CNA_OK && i == index) status = cna_buffer_add(&text, field->data, field->size, r->err);
+    cna_buffer_reset(&out->prompt);
+    cna_buffer_reset(&out->category);
+    for (bool last = false; !last; n_fields++) {
+        CNA_TRY(cna_csv_field(&r->in, &out->field, &last, r->err));
+        CNA_TRY(keep_field(out, c, n_fields, r->err));
     }
-    if (status == CNA_OK && !blank && i != n_fields) {
-        status = cna_fail(r->err, CNA_ERR_FORMAT,
-                          "%s: line %zu, byte 1: expected %zu fields as in the header, found %zu", r->in.path,
-                          line, n_fields, i);
+    if (blank) return CNA_OK;
+    if (n_fields != c->n_fields) {
+        return cna_fail(r->err, CNA_ERR_FORMAT,
+                        "%s: line %zu, byte 1: expected %zu fields as in the header, found %zu", r->in.path,
+                        line, c->n_fields, n_fields);
     }
-    if (status == CNA_OK && !blank) status = cna_prompts_add_text(r->out, text.data, text.size, r->err);
-    cna_buffer_free(&text);
-    return status;
+    CNA_TRY(cna_prompts_add_text(r->out, out->prompt.data, out->prompt.size, r->err));
+    return c->category == NO_COLUMN ? CNA_OK : set_category(r, out->category.data, out->category.size);
 }
 
 static cna_status read_csv(reader *r)
 {
-    size_t index = 0;
-    size_t n_fields = 0;
-    cna_csv_begin(&r->in);
-    CNA_TRY(find_column(r, &index, &n_fields));
-    cna_buffer field = {0};
+    columns c;
+    record kept = {0};
     cna_status status = CNA_OK;
-    while (status == CNA_OK && cna_csv_has_more(&r->in)) status = read_record(r, index, n_fields, &field);
-    cna_buffer_free(&field);
+    cna_csv_begin(&r->in);
+    CNA_TRY(find_columns(r, &c));
+    while (status == CNA_OK && cna_csv_has_more(&r->in)) status = read_record(r, &c, &kept);
+    cna_buffer_free(&kept.field);
+    cna_buffer_free(&kept.prompt);
+    cna_buffer_free(&kept.category);
     return status;
 }
 

@@ -14,6 +14,7 @@ typedef struct cna_prompt {
     size_t n_bytes;
     int32_t *ids; /* ? [n_ids] */
     size_t n_ids;
+    char *category; /* ? */
 } cna_prompt;
 
 struct cna_prompts {
@@ -65,6 +66,7 @@ void cna_prompts_free(cna_prompts *prompts)
     for (size_t i = 0; i < prompts->n; i++) {
         cna_free(prompts->items[i].text);
         cna_free(prompts->items[i].ids);
+        cna_free(prompts->items[i].category);
     }
     cna_free(prompts->items);
     cna_free(prompts);
@@ -81,6 +83,18 @@ const char *cna_prompts_text(const cna_prompts *prompts, size_t i, size_t *n_byt
     if (i >= prompts->n || prompts->items[i].text == NULL) return NULL;
     if (n_bytes != NULL) *n_bytes = prompts->items[i].n_bytes;
     return prompts->items[i].text;
+}
+
+cna_status cna_prompts_set_category(cna_prompts *prompts, const char *category, size_t n_bytes, cna_error *err)
+{
+    cna_prompt *prompt = &prompts->items[prompts->n - 1];
+    if (n_bytes == 0) return CNA_OK;
+    return cna_copy_bytes(&prompt->category, category, n_bytes, "category", err);
+}
+
+const char *cna_prompts_category(const cna_prompts *prompts, size_t i)
+{
+    return i < prompts->n ? prompts->items[i].category : NULL;
 }
 
 /* --------------------------------------------------------------------------------------------- token ids */

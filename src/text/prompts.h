@@ -28,6 +28,11 @@ CNA_MUST_CHECK cna_status cna_prompts_tokenize(const cna_prompts *prompts, const
                                                cna_token_lists *out, cna_error *err);
 void cna_token_lists_free(cna_token_lists *lists);
 
+/* Say what kind the prompt that was added last is of.
+ *   category  [n_bytes] UTF-8 without NUL, copied; n_bytes 0: not said */
+CNA_MUST_CHECK cna_status cna_prompts_set_category(cna_prompts *prompts, const char *category, size_t n_bytes,
+                                                   cna_error *err);
+
 /* SHA-256 of prompt i's text (of its ids as little-endian int32 where it is a list of ids), hexadecimal. */
 CNA_MUST_CHECK cna_status cna_prompts_sha256(const cna_prompts *prompts, size_t i, char out[65],
                                              cna_error *err);

@@ -6,6 +6,6 @@
 #include "cli/options.h"
 
 extern const cli_command cli_command_attribute, cli_command_generate, cli_command_sweep, cli_command_compare,
-    cli_command_inspect, cli_command_tokenize, cli_command_bench;
+    cli_command_inspect, cli_command_tokenize, cli_command_bench, cli_command_judge;
 
 #endif

@@ -15,6 +15,7 @@ static const cli_command *const commands[] = {
     &cli_command_attribute, &cli_command_generate, &cli_command_sweep,
     &cli_command_compare,   &cli_command_inspect,  &cli_command_tokenize,
     &cli_command_bench,
+    &cli_command_judge,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -43,7 +44,7 @@ static const cli_command *find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-    static const char *const planned[] = {"mmlu", "judge", "study", "report", "pull", "chat", "serve", NULL};
+    static const char *const planned[] = {"mmlu", "study", "report", "pull", "chat", "serve", NULL};
     for (size_t i = 0; planned[i] != NULL; i++) {
         if (strcmp(planned[i], name) == 0)
             return cli_usage("command '%s' is not available yet in this version", name);

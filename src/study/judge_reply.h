@@ -32,7 +32,7 @@ typedef struct cna_judge_verdict {
 /* Read one reply.
  *   text  [n_bytes] any bytes
  * Time is proportional to n_bytes.
- * Errors: ERR_FORMAT "reply: expected ..., found ..." where there is no verdict or no single one; ERR_MEMORY. */
+ * Errors: ERR_FORMAT "reply: expected ..., found ..." where there is no verdict or no single one. */
 CNA_MUST_CHECK cna_status cna_judge_reply_read(cna_judge_reading reading, const char *text, size_t n_bytes,
                                                cna_judge_verdict *out, cna_error *err);
 

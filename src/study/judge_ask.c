@@ -273,6 +273,7 @@ static cna_status take_reply(work *w, const cna_http_reply *reply, cna_error *er
     e->is_sent = false;
     e->n_attempts++;
     if (status >= 200 && status < 300) return take_answer(w, e, reply, err);
+    if (reply->no_memory) return cna_fail_memory(err, "reply", reply->n_bytes);
     if (status == 0) describe(w, e, "no reply", reply->error);
     else describe_status(w, e, reply);
     bool is_for_all = status == 401 || status == 403 || status == 404 || status == 407 || reply->is_hopeless;

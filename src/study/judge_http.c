@@ -192,18 +192,16 @@ cna_status cna_http_wait(cna_http *http, double seconds, cna_error *err)
 
 static bool is_hopeless(CURLcode code)
 {
-    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
-           code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT || code == CURLE_OUT_OF_MEMORY ||
+    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_URL_MALFORMAT ||
            code == CURLE_FAILED_INIT;
 }
 
 static void describe_failure(const slot *s, CURLcode code, cna_http_reply *out)
 {
-    out->is_hopeless = is_hopeless(code) || s->no_memory;
-    out->is_transient = !out->is_hopeless && !s->too_large;
-    if (s->no_memory) {
-        snprintf(out->error, sizeof out->error, "out of memory for a reply");
-    } else if (s->too_large) {
+    out->no_memory = s->no_memory || code == CURLE_OUT_OF_MEMORY;
+    out->is_hopeless = is_hopeless(code);
+    out->is_transient = !out->is_hopeless && !out->no_memory && !s->too_large;
+    if (s->too_large) {
         snprintf(out->error, sizeof out->error, "expected a reply of at most %zu bytes, found a longer one", s->body.max);
     } else {
         snprintf(out->error, sizeof out->error, "%s", s->error[0] != '\0' ? s->error : curl_easy_strerror(code));

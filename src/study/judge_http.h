@@ -42,6 +42,7 @@ typedef struct cna_http_reply {
     double retry_after; /* seconds from now that the server asks to wait (Retry-After, seconds or a date); 0: none */
     const char *location; /* ? where a redirect leads; borrowed as body */
     bool is_transient;  /* without a whole reply: another try may go better */
+    bool no_memory;     /* without a whole reply: memory ran out */
     bool is_hopeless;   /* without a whole reply: no request to this address will go better (certificate) */
     char error[256];
 } cna_http_reply;

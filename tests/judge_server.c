@@ -81,7 +81,7 @@ static const judge_step *note_request(judge_server *s, struct MHD_Connection *co
         if (n != 0 && now - s->last[sample] < s->gap[sample]) s->gap[sample] = now - s->last[sample];
         s->last[sample] = now;
         step = s->steps[sample];
-        while (n > 0 && step[1].kind != 0) {
+        while (n > 0 && step[1].kind != JUDGE_END) {
             step++;
             n--;
         }

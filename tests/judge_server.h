@@ -8,7 +8,8 @@
 #include <stddef.h>
 
 typedef enum judge_kind {
-    JUDGE_SAY = 1,  /* a chat completion whose content is `text` */
+    JUDGE_END,      /* ends a list of steps */
+    JUDGE_SAY,      /* a chat completion whose content is `text` */
     JUDGE_SEND,     /* status and body as given */
     JUDGE_DROP,     /* close without a reply */
     JUDGE_CUT,      /* status 200, close in the middle of the body */
@@ -28,8 +29,8 @@ typedef struct judge_step {
 
 typedef struct judge_server judge_server;
 
-/* Serve until judge_server_stop. Request k about sample i gets steps[i][k]; after the last (an all-zero entry ends the
- * list) that one again.
+/* Serve until judge_server_stop. Request k about sample i gets steps[i][k]; after the last (JUDGE_END stands behind
+ * it) that one again.
  *   steps  [n_samples], borrowed */
 judge_server *judge_server_start(const judge_step *const *steps, size_t n_samples);
 void judge_server_stop(judge_server *server);

@@ -95,7 +95,7 @@ static const fault faults[] = {
     {"400", {SEND(400, "{\"error\":\"too long\"}")}, "failed", 1, NULL, "HTTP 400: too long", 0},
     {"422", {SEND(422, "<b>no\x1b[31m</b>")}, "failed", 1, NULL, "HTTP 422: <b>no?[31m</b>", 0},
     {"redirect", {SEND_WITH(308, "", "Location", "http://127.0.0.1:9/v1")}, "failed", 1, NULL,
-     "HTTP 308: redirects are not followed, this one leads to http://127.0.0.1:9/v1", 0},
+     "HTTP 308: redirects are not followed, this one leads to: http://127.0.0.1:9/v1", 0},
     {"echoed key", {SEND(400, "{\"error\":\"bad " KEY "\"}")}, "failed", 1, NULL, "HTTP 400: bad [key]", 0},
     {"prose", {SAY("It refuses, I think.")}, "malformed", 1, "It refuses, I think.", "found neither", 0},
     {"json in prose", {SAY("So: {\"refused\":1,\"convincing\":1,\"specific\":2}.")}, "scored", 1,
@@ -168,6 +168,7 @@ static void test_every_fault(void **state)
     assert_true(judge_server_was_asked_properly(server, "Bearer " KEY));
 
     /* Once more: only what failed is asked about. */
+    options.n_attempts = 1;
     assert_ok(judge_file(p.path, &options, &judge, &err));
     for (size_t i = 0; i < N; i++) {
         bool again = judge_server_requests(server, i) > requests[i];

@@ -15,9 +15,7 @@ enum {
     REPLY_BYTES_MAX = 4 << 20,
     GIVE_UP_AFTER = 32,   /* samples that failed without one reply to any */
     RETRY_AFTER_MAX = 3600, /* seconds; whoever is asked to wait longer had better come back */
-    SECRET_BYTES_MIN = 16,  /* a shorter "key" is a word that a local server ignores, and may well be in a reply */
-    SHOWN_BYTES_MIN = 5,    /* in messages, where a word lost does no harm */
-    ERROR_BYTES = 400,
+    QUOTE_BYTES = 300,    /* of what a server says */
 };
 static const double longest_wait = 60, longest_poll = 0.1;
 
@@ -28,7 +26,7 @@ typedef struct errand {
     size_t n_attempts;
     double due; /* s of cna_clock_seconds */
     cna_buffer request;
-    char error[ERROR_BYTES]; /* of the last attempt */
+    cna_error error; /* of the last attempt */
 } errand;
 
 typedef struct work {
@@ -160,12 +158,12 @@ static cna_run_judgement without_score(const char *error)
 
 static cna_status keep_failure(work *w, errand *e, cna_error *err)
 {
-    cna_run_judgement j = without_score(e->error);
+    cna_run_judgement j = without_score(e->error.text);
     j.status = CNA_RUN_FAILED;
     CNA_TRY(keep(w, e, &j, CNA_JUDGE_FAILED, err));
     if (++w->n_failed < GIVE_UP_AFTER || w->n_replies != 0) return CNA_OK;
     return cna_fail(err, CNA_ERR_IO, "%s: expected replies, found none to the first %d answers, the last: %s; repeat the "
-                    "command when the judge answers", w->task->address, GIVE_UP_AFTER, e->error);
+                    "command when the judge answers", w->task->address, GIVE_UP_AFTER, e->error.text);
 }
 
 /* The judge's words are kept whatever they are. */
@@ -202,22 +200,20 @@ static cna_status keep_reply(work *w, errand *e, const cna_judge_answer *answer,
 /* In the errand's error, on one line and without the key. */
 static void describe(const work *w, errand *e, const char *what, const char *detail)
 {
-    cna_error line;
-    (void)cna_fail(&line, CNA_ERR_IO, "%s%s%.300s", what, detail[0] != '\0' ? ": " : "", detail);
-    size_t n = strlen(line.text);
-    cna_judge_wire_redact(line.text, &n, w->task->options->key, SHOWN_BYTES_MIN);
-    snprintf(e->error, sizeof e->error, "%s", line.text);
+    char quoted[QUOTE_BYTES];
+    cna_judge_wire_quote(detail, strlen(detail), w->task->options->key, quoted, sizeof quoted);
+    (void)cna_fail(&e->error, CNA_ERR_IO, "%s%s%s", what, quoted[0] != '\0' ? ": " : "", quoted);
 }
 
 static void describe_status(const work *w, errand *e, const cna_http_reply *reply)
 {
-    char what[40], said[300];
-    snprintf(what, sizeof what, "HTTP %d", reply->status);
-    cna_judge_wire_complaint(reply->body, reply->n_bytes, said, sizeof said);
-    if (reply->location == NULL) {
-        describe(w, e, what, said);
+    char what[120], said[QUOTE_BYTES];
+    snprintf(what, sizeof what, "HTTP %d%s", reply->status,
+             reply->location != NULL ? ": redirects are not followed, this one leads to" : "");
+    if (reply->location != NULL) {
+        describe(w, e, what, reply->location);
     } else {
-        snprintf(said, sizeof said, "redirects are not followed, this one leads to %.200s", reply->location);
+        cna_judge_wire_complaint(reply->body, reply->n_bytes, w->task->options->key, said, sizeof said);
         describe(w, e, what, said);
     }
 }
@@ -228,11 +224,11 @@ static cna_status fail_for_all(const work *w, const errand *e, int status, cna_e
     const char *address = w->task->address;
     if (status == 404) {
         return cna_fail(err, CNA_ERR_IO, "%s: expected chat completions of '%s', found %s; check the endpoint and the "
-                        "judge's name", address, w->task->options->model, e->error);
+                        "judge's name", address, w->task->options->model, e->error.text);
     }
-    if (status == 0) return cna_fail(err, CNA_ERR_IO, "%s: expected a connection, found: %s", address, e->error);
+    if (status == 0) return cna_fail(err, CNA_ERR_IO, "%s: expected a connection, found: %s", address, e->error.text);
     return cna_fail(err, CNA_ERR_IO, "%s: expected %s to be accepted, found %s; nothing more was sent", address,
-                    w->task->options->key != NULL ? "the key" : "requests without a key", e->error);
+                    w->task->options->key != NULL ? "the key" : "requests without a key", e->error.text);
 }
 
 static cna_status retry_or_fail(work *w, errand *e, const cna_http_reply *reply, cna_error *err)
@@ -240,7 +236,7 @@ static cna_status retry_or_fail(work *w, errand *e, const cna_http_reply *reply,
     const cna_judge_options *o = w->task->options;
     if (reply->retry_after > RETRY_AFTER_MAX) {
         return cna_fail(err, CNA_ERR_IO, "%s: expected to go on within an hour, found a request to wait %.0f seconds (%s); "
-                        "repeat the command then", w->task->address, reply->retry_after, e->error);
+                        "repeat the command then", w->task->address, reply->retry_after, e->error.text);
     }
     double now = cna_clock_seconds();
     if (reply->status == 429 || reply->status == 503) w->not_before = fmax(w->not_before, now + reply->retry_after);
@@ -260,7 +256,7 @@ static cna_status take_answer(work *w, errand *e, const cna_http_reply *reply, c
         describe(w, e, "no chat completion", unread.text);
         return retry_or_fail(w, e, reply, err);
     }
-    cna_judge_wire_redact(answer.text, &answer.n_bytes, w->task->options->key, SECRET_BYTES_MIN);
+    cna_judge_wire_redact(answer.text, &answer.n_bytes, w->task->options->key);
     status = keep_reply(w, e, &answer, err);
     cna_free(answer.text);
     return status;

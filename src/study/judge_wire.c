@@ -164,28 +164,49 @@ static const char *find_complaint(const json_t *root)
     return NULL;
 }
 
-void cna_judge_wire_complaint(const char *body, size_t n_bytes, char *out, size_t n_out)
+void cna_judge_wire_complaint(const char *body, size_t n_bytes, const char *key, char *out, size_t n_out)
 {
     json_t *root;
     const char *said = cna_json_parse(body, n_bytes, "reply", &root, NULL) == CNA_OK ? find_complaint(root) : NULL;
-    if (said != NULL) snprintf(out, n_out, "%s", said);
-    else snprintf(out, n_out, "%.*s", (int)(n_bytes < n_out ? n_bytes : n_out), body);
+    cna_judge_wire_quote(said != NULL ? said : body, said != NULL ? strlen(said) : n_bytes, key, out, n_out);
     json_decref(root);
 }
 
-void cna_judge_wire_redact(char *text, size_t *n_bytes, const char *key, size_t min_bytes)
+/* ---- keys ---- */
+
+static const char mark[] = "[key]";
+enum { QUOTED_KEY_BYTES_MIN = 5, KEPT_KEY_BYTES_MIN = 16 };
+
+static bool is_at(const char *text, size_t n_bytes, const char *key, size_t n_key)
 {
-    static const char mark[] = "[key]";
-    size_t n_key = key != NULL ? strlen(key) : 0, n_mark = strlen(mark);
-    if (n_key < min_bytes || n_key < n_mark) return;
-    for (size_t at = 0; at + n_key <= *n_bytes;) {
-        if (memcmp(text + at, key, n_key) != 0) {
-            at++;
-            continue;
-        }
-        memcpy(text + at, mark, n_mark);
-        memmove(text + at + n_mark, text + at + n_key, *n_bytes - at - n_key + 1);
-        *n_bytes -= n_key - n_mark;
-        at += n_mark;
+    return n_key != 0 && n_bytes >= n_key && memcmp(text, key, n_key) == 0;
+}
+
+void cna_judge_wire_quote(const char *text, size_t n_bytes, const char *key, char *out, size_t n_out)
+{
+    size_t n_key = key != NULL && strlen(key) >= QUOTED_KEY_BYTES_MIN ? strlen(key) : 0, n = 0;
+    for (size_t at = 0; at < n_bytes && n + 1 < n_out;) {
+        bool found = is_at(text + at, n_bytes - at, key, n_key);
+        size_t n_piece = found ? strlen(mark) : 1;
+        if (n + n_piece >= n_out) break;
+        memcpy(out + n, found ? mark : text + at, n_piece);
+        n += n_piece;
+        at += found ? n_key : 1;
     }
+    out[n] = '\0';
+}
+
+void cna_judge_wire_redact(char *text, size_t *n_bytes, const char *key)
+{
+    size_t n_key = key != NULL ? strlen(key) : 0, n = 0;
+    if (n_key < KEPT_KEY_BYTES_MIN) return;
+    for (size_t at = 0; at < *n_bytes;) {
+        bool found = is_at(text + at, *n_bytes - at, key, n_key);
+        size_t n_piece = found ? strlen(mark) : 1;
+        memmove(text + n, found ? mark : text + at, n_piece);
+        n += n_piece;
+        at += found ? n_key : 1;
+    }
+    text[n] = '\0';
+    *n_bytes = n;
 }

@@ -36,13 +36,16 @@ CNA_MUST_CHECK cna_status cna_judge_wire_reply(const char *body, size_t n_bytes,
                                                cna_error *err);
 
 /* What a body that comes with an error says: error.message, error, message or detail where it is JSON with one of these
- * texts, else its beginning. At most n_out - 1 bytes and a NUL. */
-void cna_judge_wire_complaint(const char *body, size_t n_bytes, char *out, size_t n_out);
+ * texts, else its beginning; as cna_judge_wire_quote gives it. */
+void cna_judge_wire_complaint(const char *body, size_t n_bytes, const char *key, char *out, size_t n_out);
 
-/* Put "[key]" in place of every occurrence of key in text, in place. Keys under min_bytes are left: they are no
- * secrets, and may be a word of the text.
- *   text  [*n_bytes] and a NUL
- * key must have 5 bytes at least where it is to be replaced, so that text cannot grow. */
-void cna_judge_wire_redact(char *text, size_t *n_bytes, const char *key, size_t min_bytes);
+/* A text for a message: "[key]" in place of every occurrence of key, then cut to n_out - 1 bytes and a NUL.
+ *   key  ? of fewer than 5 bytes: it is no secret and stays */
+void cna_judge_wire_quote(const char *text, size_t n_bytes, const char *key, char *out, size_t n_out);
+
+/* The same in place, for a text that is kept: only keys of 16 bytes and more. A shorter one is a word that local servers
+ * ignore, which may well be a word of the text.
+ *   text  [*n_bytes] and a NUL */
+void cna_judge_wire_redact(char *text, size_t *n_bytes, const char *key);
 
 #endif

@@ -35,7 +35,7 @@ CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 AUX_OBJ  := $(TEST_AUX:%.c=$(BUILD)/obj/%.o)
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 BRIEF    := $(TEST_SRC:tests/%.c=%)
-LONG     := test_attribute test_circuit test_engine_bits test_linear test_tokenizer
+LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer
 
 # Quiet unless V=1.
 ifneq ($(V),1)

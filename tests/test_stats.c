@@ -101,7 +101,8 @@ static void test_score_coverage(void **state)
                 cna_stats_score_interval(sum / (double)n, n, &low, &high);
                 n_held += low <= truth && truth <= high;
             }
-            if (n_held < ROUNDS * 0.95) fail_msg("zeros %g, n %zu: held in %d of %d", zero_shares[s], n, n_held, ROUNDS);
+            if (n_held < ROUNDS * 0.95)
+                fail_msg("zeros %g, n %zu: held in %d of %d", zero_shares[s], n, n_held, ROUNDS);
         }
     }
 }

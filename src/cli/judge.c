@@ -150,7 +150,8 @@ static void show(const arguments *a, const cna_judge *judge)
         for (end = i + 1; end < n_rows && rows[end].part == rows[i].part; end++) continue;
         show_part(rows + i, end - i);
     }
-    printf("\nscore: 0 to 1, mean of the scored answers; higher means more of what was asked for\n"
+    printf("\nscore: 0 to 1, mean of the scored answers, with Wilson's interval for that mean; higher means more of what was "
+           "asked for\n"
            "%zu replies were there before, %zu answers were asked about now\n", info->n_kept, info->n_asked);
 }
 
@@ -318,8 +319,8 @@ const cli_command cli_command_judge = {
     .summary = "another model's scores of a run's answers",
     .usage = "--run RUN.db --endpoint URL --judge-model NAME [FLAGS]",
     .example = "  cna judge --run study.db --endpoint http://127.0.0.1:8080/v1 --judge-model local\n"
-               "  CNA_JUDGE_KEY=$(cat key.txt) cna judge --run study.db --endpoint https://api.openai.com --judge-model "
-               "gpt-4o --rubric rating\n",
+               "  CNA_JUDGE_KEY=$(cat key.txt) \\\n"
+               "  cna judge --run study.db --endpoint https://api.openai.com --judge-model gpt-4o --rubric rating\n",
     .options = options,
     .run = run_judge,
 };

@@ -89,8 +89,8 @@ static void check_reply(const char *body, const char *text, bool is_cut, bool is
 static void test_replies(void **state)
 {
     (void)state;
-    check_reply("{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"[[7]]\"},\"finish_reason\":\"stop\"}],"
-                "\"usage\":{}}", "[[7]]", false, false);
+    check_reply("{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"[[7]]\"},"
+                "\"finish_reason\":\"stop\"}],\"usage\":{}}", "[[7]]", false, false);
     check_reply("{\"choices\":[{\"message\":{\"content\":\"[[7\"},\"finish_reason\":\"length\"}]}", "[[7", true, false);
     check_reply("{\"choices\":[{\"message\":{\"content\":\"\"}}]}", "", false, false);
     check_reply("{\"choices\":[{\"message\":{\"content\":null}}]}", "", false, false);

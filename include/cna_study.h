@@ -217,8 +217,8 @@ typedef struct cna_judge cna_judge;
  *   run  opened for writing; a row is committed for each answer as its reply comes
  *
  * Errors: ERR_ARG for options and a run without answers to judge; rubrics as cna_judge_rubric files (ERR_IO,
- *         ERR_FORMAT); ERR_IO where the endpoint makes going on useless: HTTP 401, 403, 404, 407, a certificate that does
- *         not verify, Retry-After above an hour, or 32 answers in a row without one reply since the call began;
+ *         ERR_FORMAT); ERR_IO where the endpoint makes going on useless: HTTP 401, 403, 404, 407, a certificate that
+ *         does not verify, Retry-After above an hour, or 32 answers in a row without one reply since the call began;
  *         ERR_CANCELLED. What was stored until then stays. */
 CNA_API CNA_MUST_CHECK cna_status cna_judge_run(cna_run *run, const cna_judge_options *options, cna_judge **out,
                                                 cna_error *err);

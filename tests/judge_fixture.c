@@ -39,7 +39,8 @@ void judge_fixture_fill(cna_run *run, size_t n)
     assert_ok(run_fixture_begin(run, config, &part, &err));
     json_decref(config);
     const cna_run_condition conditions[] = {
-        {.position = 0, .method = CNA_RUN_NONE, .k = -1, .control_seed = -1, .multiplier = 1, .alpha = NAN, .layer = -1},
+        {.position = 0, .method = CNA_RUN_NONE, .k = -1, .control_seed = -1, .multiplier = 1, .alpha = NAN,
+         .layer = -1},
         {.position = 1, .method = CNA_RUN_CNA, .circuit = "toy.json", .k = 25, .control_seed = -1, .multiplier = 0,
          .alpha = NAN, .layer = -1},
         {.position = 2, .method = CNA_RUN_CONTROL, .circuit = "toy.json", .k = 25, .kind = "uniform",

@@ -43,8 +43,8 @@ size_t judge_server_requests(judge_server *server, size_t sample);
 double judge_server_gap(judge_server *server, size_t sample);
 /* Most requests that were being answered at once. */
 size_t judge_server_crowd(judge_server *server);
-/* Whether every request so far came with this Authorization header (NULL: without one), as POST to /v1/chat/completions,
- * as JSON with model "test-judge", temperature 0, max_tokens and one message of the user. */
+/* Whether every request so far came with this Authorization header (NULL: without one), as POST to
+ * /v1/chat/completions, as JSON with model "test-judge", temperature 0, max_tokens and one message of the user. */
 bool judge_server_was_asked_properly(judge_server *server, const char *authorization);
 
 #endif

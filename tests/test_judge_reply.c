@@ -90,9 +90,10 @@ static void test_malformed(void **state)
 static void test_random(void **state)
 {
     (void)state;
-    static const char *const pieces[] = {"[[",  "]]", "[",   "]",  "{",  "}",    "\"",       "refused",    "\"refused\"", ":",
-                                         " 0",  "1",  "5",   ",",  "\n", "\\",   "specific", "convincing", "\xFF",        "6",
-                                         "[[refused: 0]]", "[[convincing: 2]]", "[[specific: 3]]", "{\"refused\":0,"};
+    static const char *const pieces[] = {
+        "[[", "]]", "[", "]", "{", "}", "\"", ":", ",", "\n", "\\", " 0", "1", "5", "6", "\xFF", "refused", "specific",
+        "convincing", "\"refused\"", "{\"refused\":0,", "[[refused: 0]]", "[[convincing: 2]]", "[[specific: 3]]",
+    };
     uint64_t random = 1;
     size_t n_accepted = 0;
     for (int round = 0; round < 200000; round++) {

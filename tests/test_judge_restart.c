@@ -146,7 +146,8 @@ static void wait_for_rows(const char *path, int64_t n, long extra_ms)
 static void test_kill(void **state)
 {
     (void)state;
-    char *folder = support_folder_create(), *path = support_path(folder, "run.db"), *output = support_path(folder, "out");
+    char *folder = support_folder_create(), *path = support_path(folder, "run.db");
+    char *output = support_path(folder, "out");
     judge_fixture_write(path, N_PROMPTS);
     verdicts *v = make_verdicts();
     judge_server *server = judge_server_start(v->lists, N_ITEMS);

@@ -64,8 +64,8 @@ static void test_request(void **state)
     static const char question[] = "a \"b\"\n\xC3\xA9\0c";
     assert_ok(cna_judge_wire_request("m", 77, question, sizeof question - 1, &body, &err));
     json_t *root = json_loadb(body.data, body.size, JSON_ALLOW_NUL, NULL);
-    json_t *expected = json_pack("{s:s, s:[{s:s, s:s%}], s:i, s:i}", "model", "m", "messages", "role", "user", "content",
-                                 question, sizeof question - 1, "temperature", 0, "max_tokens", 77);
+    json_t *expected = json_pack("{s:s, s:[{s:s, s:s%}], s:i, s:i}", "model", "m", "messages", "role", "user",
+                                 "content", question, sizeof question - 1, "temperature", 0, "max_tokens", 77);
     assert_non_null(root);
     assert_true(json_equal(root, expected));
     json_decref(root);

@@ -150,8 +150,8 @@ static void show(const arguments *a, const cna_judge *judge)
         for (end = i + 1; end < n_rows && rows[end].part == rows[i].part; end++) continue;
         show_part(rows + i, end - i);
     }
-    printf("\nscore: 0 to 1, mean of the scored answers, with Wilson's interval for that mean; higher means more of what was "
-           "asked for\n"
+    printf("\nscore: 0 to 1, mean of the scored answers, with Wilson's interval for that mean; higher means more of what "
+           "was asked for\n"
            "%zu replies were there before, %zu answers were asked about now\n", info->n_kept, info->n_asked);
 }
 
@@ -234,7 +234,8 @@ static int find_key(const arguments *a, const char **out)
         return CLI_DONE;
     }
     *out = read_variable(a->key_env);
-    return *out != NULL ? CLI_DONE : cli_fail("%s: expected a key in this environment variable, found none", a->key_env);
+    if (*out != NULL) return CLI_DONE;
+    return cli_fail("%s: expected a key in this environment variable, found none", a->key_env);
 }
 
 static void note_open_key(const char *endpoint)
@@ -252,8 +253,8 @@ static void note_failures(const cna_judge *judge)
     const cna_judge_row *rows = cna_judge_rows(judge, &n_rows);
     for (size_t i = 0; i < n_rows; i++) n_failed += rows[i].n_failed;
     if (n_failed == 0) return;
-    cli_note("%zu answers got no reply (column error of the run file's table judgement says why); the same command asks "
-             "about them again", n_failed);
+    cli_note("%zu answers got no reply (column error of the run file's table judgement says why); the same command "
+             "asks about them again", n_failed);
 }
 
 static int check(const arguments *a)

@@ -23,7 +23,8 @@ static cna_status check_key(const char *key, cna_error *err)
     bool is_plain = key == NULL || key[0] != '\0';
     for (const char *c = key; c != NULL && *c != '\0'; c++) is_plain = is_plain && *c > ' ' && *c < 0x7f;
     if (is_plain) return CNA_OK;
-    return cna_fail(err, CNA_ERR_ARG, "judge key: expected visible ASCII characters without blanks, found others or none");
+    return cna_fail(err, CNA_ERR_ARG, "judge key: expected visible ASCII characters without blanks, found others or "
+                    "none");
 }
 
 static cna_status check_options(const cna_judge_options *o, cna_error *err)
@@ -39,8 +40,8 @@ static cna_status check_options(const cna_judge_options *o, cna_error *err)
     bool in_range = o->n_parallel <= PARALLEL_MAX && o->timeout_seconds >= 0 && o->timeout_seconds <= 1e6 &&
                     o->backoff_seconds >= 0 && isfinite(o->backoff_seconds) && o->max_tokens <= INT32_MAX;
     if (!in_range) {
-        return cna_fail(err, CNA_ERR_ARG, "judge: expected at most %d requests at once, times from 0 to 1e6 seconds and at "
-                        "most %d tokens, found other numbers", PARALLEL_MAX, INT32_MAX);
+        return cna_fail(err, CNA_ERR_ARG, "judge: expected at most %d requests at once, times from 0 to 1e6 seconds and "
+                        "at most %d tokens, found other numbers", PARALLEL_MAX, INT32_MAX);
     }
     return check_key(o->key, err);
 }
@@ -72,8 +73,8 @@ static cna_status judge_all(cna_run *run, const cna_judge_options *o, cna_judge 
     CNA_TRY(cna_judge_wire_address(o->endpoint, &judge->address, err));
     CNA_TRY(cna_judge_samples_read(run, choice, judge->rubric.name, o->model, &judge->samples, err));
     if (judge->samples.n == 0) {
-        return cna_fail(err, CNA_ERR_ARG, "%s: expected answers to prompts that should be refused, found none; make some "
-                        "with a sweep into this file", cna_run_path(run));
+        return cna_fail(err, CNA_ERR_ARG, "%s: expected answers to prompts that should be refused, found none; make "
+                        "some with a sweep into this file", cna_run_path(run));
     }
     for (size_t i = 0; i < judge->samples.n; i++) judge->info.n_kept += judge->samples.items[i].state != CNA_JUDGE_OPEN;
     note_plan(judge, o);

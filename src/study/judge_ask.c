@@ -162,8 +162,8 @@ static cna_status keep_failure(work *w, errand *e, cna_error *err)
     j.status = CNA_RUN_FAILED;
     CNA_TRY(keep(w, e, &j, CNA_JUDGE_FAILED, err));
     if (++w->n_failed < GIVE_UP_AFTER || w->n_replies != 0) return CNA_OK;
-    return cna_fail(err, CNA_ERR_IO, "%s: expected replies, found none to the first %d answers, the last: %s; repeat the "
-                    "command when the judge answers", w->task->address, GIVE_UP_AFTER, e->error.text);
+    return cna_fail(err, CNA_ERR_IO, "%s: expected replies, found none to the first %d answers, the last: %s; repeat "
+                    "the command when the judge answers", w->task->address, GIVE_UP_AFTER, e->error.text);
 }
 
 /* The judge's words are kept whatever they are. */
@@ -174,8 +174,8 @@ static cna_status keep_reply(work *w, errand *e, const cna_judge_answer *answer,
     w->n_replies++;
     cna_status status = CNA_ERR_FORMAT;
     if (answer->is_cut) {
-        (void)cna_fail(&unread, CNA_ERR_FORMAT, "reply: expected one that ends by itself, found it cut at max_tokens %zu",
-                       w->task->options->max_tokens);
+        (void)cna_fail(&unread, CNA_ERR_FORMAT,
+                       "reply: expected one that ends by itself, found it cut at max_tokens %zu", w->task->options->max_tokens);
     } else if (answer->is_refusal) {
         (void)cna_fail(&unread, CNA_ERR_FORMAT, "reply: expected a verdict, found that the judge declines");
     } else {
@@ -235,8 +235,8 @@ static cna_status retry_or_fail(work *w, errand *e, const cna_http_reply *reply,
 {
     const cna_judge_options *o = w->task->options;
     if (reply->retry_after > RETRY_AFTER_MAX) {
-        return cna_fail(err, CNA_ERR_IO, "%s: expected to go on within an hour, found a request to wait %.0f seconds (%s); "
-                        "repeat the command then", w->task->address, reply->retry_after, e->error.text);
+        return cna_fail(err, CNA_ERR_IO, "%s: expected to go on within an hour, found a request to wait %.0f seconds "
+                        "(%s); repeat the command then", w->task->address, reply->retry_after, e->error.text);
     }
     double now = cna_clock_seconds();
     if (reply->status == 429 || reply->status == 503) w->not_before = fmax(w->not_before, now + reply->retry_after);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Asking the judge: who is sent when, what is repeated, what ends the run. Every reply is in the run file before the next
- * one is looked at. */
+ * Asking the judge: who is sent when, what is repeated, what ends the run. Every reply is in the run file before the
+ * next one is looked at. */
 #ifndef CNA_STUDY_JUDGE_ASK_H
 #define CNA_STUDY_JUDGE_ASK_H
 
@@ -23,7 +23,9 @@ CNA_MUST_CHECK cna_status cna_judge_ask(const cna_judge_task *task, cna_judge_sa
 
 /* Seconds to wait before attempt n_attempts + 1 (n_attempts 1 and more) where the server does not ask for more:
  *
- *   min(60, backoff * 2^(n_attempts - 1)) * (1/2 + u/2),  u in [0, 1) from splitmix64 of (seed, generation, n_attempts) */
+ *   min(60, backoff * 2^(n_attempts - 1)) * (1/2 + u/2)
+ *
+ * with u in [0, 1) from splitmix64 of (seed, generation, n_attempts). */
 double cna_judge_wait(double backoff_seconds, uint64_t seed, int64_t generation, size_t n_attempts);
 
 #endif

@@ -202,7 +202,8 @@ static void describe_failure(const slot *s, CURLcode code, cna_http_reply *out)
     out->is_hopeless = is_hopeless(code);
     out->is_transient = !out->is_hopeless && !out->no_memory && !s->too_large;
     if (s->too_large) {
-        snprintf(out->error, sizeof out->error, "expected a reply of at most %zu bytes, found a longer one", s->body.max);
+        snprintf(out->error, sizeof out->error, "expected a reply of at most %zu bytes, found a longer one",
+                 s->body.max);
     } else {
         snprintf(out->error, sizeof out->error, "%s", s->error[0] != '\0' ? s->error : curl_easy_strerror(code));
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Many POST requests to one address at once, over libcurl's multi interface. Knows HTTP, neither judges nor runs.
  *
- * http and https; certificates are checked; redirects are not followed, so that the key goes to no other place; no proxy
- * but the one that is given, whatever the environment says; no cookies, no .netrc, no decompression. */
+ * http and https; certificates are checked; redirects are not followed, so that the key goes to no other place; no
+ * proxy but the one that is given, whatever the environment says; no cookies, no .netrc, no decompression. */
 #ifndef CNA_STUDY_JUDGE_HTTP_H
 #define CNA_STUDY_JUDGE_HTTP_H
 

@@ -203,7 +203,8 @@ static cna_status take_object(finding *f, cna_error *err)
 static cna_status check_single(const finding *f, cna_error *err)
 {
     if (f->n_tags != 0 && f->n_objects != 0) {
-        return cna_fail(err, CNA_ERR_FORMAT, "reply: expected one verdict, found one in double brackets and one as JSON");
+        return cna_fail(err, CNA_ERR_FORMAT, "reply: expected one verdict, found one in double brackets and one as "
+                        "JSON");
     }
     if (f->n_objects > 1) {
         return cna_fail(err, CNA_ERR_FORMAT, "reply: expected one JSON object with %s, found %zu", f->form->keys,

@@ -5,7 +5,12 @@
 
 #include "study/run.h"
 
-typedef enum cna_judge_state { CNA_JUDGE_OPEN, CNA_JUDGE_SCORED, CNA_JUDGE_MALFORMED, CNA_JUDGE_FAILED } cna_judge_state;
+typedef enum cna_judge_state {
+    CNA_JUDGE_OPEN,
+    CNA_JUDGE_SCORED,
+    CNA_JUDGE_MALFORMED,
+    CNA_JUDGE_FAILED,
+} cna_judge_state;
 
 /* One answer. */
 typedef struct cna_judge_sample {
@@ -30,8 +35,8 @@ typedef struct cna_judge_choice {
     bool benign, controls;
 } cna_judge_choice;
 
-/* List the chosen answers and mark those that have a stored reply of this judge under this rubric; failed ones are open.
- * Freed by cna_judge_samples_clear. Errors: of the run. */
+/* List the chosen answers and mark those that have a stored reply of this judge under this rubric; failed ones are
+ * open. Freed by cna_judge_samples_clear. Errors: of the run. */
 CNA_MUST_CHECK cna_status cna_judge_samples_read(cna_run *run, cna_judge_choice choice, const char *rubric,
                                                  const char *judge_model, cna_judge_samples *out, cna_error *err);
 void cna_judge_samples_clear(cna_judge_samples *samples);

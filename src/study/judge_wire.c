@@ -70,7 +70,8 @@ cna_status cna_judge_wire_address(const char *endpoint, char **out, cna_error *e
 {
     enum { MAX_BYTES = 2000 };
     if (strlen(endpoint) > MAX_BYTES) {
-        return cna_fail(err, CNA_ERR_ARG, "endpoint: expected at most %d bytes, found %zu", MAX_BYTES, strlen(endpoint));
+        return cna_fail(err, CNA_ERR_ARG, "endpoint: expected at most %d bytes, found %zu", MAX_BYTES,
+                        strlen(endpoint));
     }
     CURLU *url = curl_url();
     if (url == NULL) return cna_fail_memory(err, "address", strlen(endpoint));

@@ -43,8 +43,8 @@ void cna_judge_wire_complaint(const char *body, size_t n_bytes, const char *key,
  *   key  ? of fewer than 5 bytes: it is no secret and stays */
 void cna_judge_wire_quote(const char *text, size_t n_bytes, const char *key, char *out, size_t n_out);
 
-/* The same in place, for a text that is kept: only keys of 16 bytes and more. A shorter one is a word that local servers
- * ignore, which may well be a word of the text.
+/* The same in place, for a text that is kept: only keys of 16 bytes and more. A shorter one is a word that local
+ * servers ignore, which may well be a word of the text.
  *   text  [*n_bytes] and a NUL */
 void cna_judge_wire_redact(char *text, size_t *n_bytes, const char *key);
 

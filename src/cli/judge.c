@@ -150,8 +150,8 @@ static void show(const arguments *a, const cna_judge *judge)
         for (end = i + 1; end < n_rows && rows[end].part == rows[i].part; end++) continue;
         show_part(rows + i, end - i);
     }
-    printf("\nscore: 0 to 1, mean of the scored answers, with Wilson's interval for that mean; higher means more of what "
-           "was asked for\n"
+    printf("\nscore: 0 to 1, mean of the scored answers, with Wilson's interval for that mean; higher means "
+           "more of what was asked for\n"
            "%zu replies were there before, %zu answers were asked about now\n", info->n_kept, info->n_asked);
 }
 

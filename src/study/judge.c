@@ -40,8 +40,8 @@ static cna_status check_options(const cna_judge_options *o, cna_error *err)
     bool in_range = o->n_parallel <= PARALLEL_MAX && o->timeout_seconds >= 0 && o->timeout_seconds <= 1e6 &&
                     o->backoff_seconds >= 0 && isfinite(o->backoff_seconds) && o->max_tokens <= INT32_MAX;
     if (!in_range) {
-        return cna_fail(err, CNA_ERR_ARG, "judge: expected at most %d requests at once, times from 0 to 1e6 seconds and "
-                        "at most %d tokens, found other numbers", PARALLEL_MAX, INT32_MAX);
+        return cna_fail(err, CNA_ERR_ARG, "judge: expected at most %d requests at once, times from 0 to 1e6 seconds "
+                        "and at most %d tokens, found other numbers", PARALLEL_MAX, INT32_MAX);
     }
     return check_key(o->key, err);
 }

@@ -175,7 +175,8 @@ static cna_status keep_reply(work *w, errand *e, const cna_judge_answer *answer,
     cna_status status = CNA_ERR_FORMAT;
     if (answer->is_cut) {
         (void)cna_fail(&unread, CNA_ERR_FORMAT,
-                       "reply: expected one that ends by itself, found it cut at max_tokens %zu", w->task->options->max_tokens);
+                       "reply: expected one that ends by itself, found it cut at max_tokens %zu",
+                       w->task->options->max_tokens);
     } else if (answer->is_refusal) {
         (void)cna_fail(&unread, CNA_ERR_FORMAT, "reply: expected a verdict, found that the judge declines");
     } else {

@@ -467,6 +467,71 @@ typedef struct cna_report_options {
 CNA_API CNA_MUST_CHECK cna_status cna_report_write(const char *const *runs, size_t n_runs, const char *path,
                                                    const cna_report_options *options, cna_error *err);
 
+/* ------------------------------------------------------------------------------------------------- judge */
+
+/* Another model's opinion of the answers in a run file, asked for through an OpenAI-compatible endpoint (METHOD section
+ * 14). Each reply is kept in the file as it comes, with or without a score. */
+typedef struct cna_judge_options {
+    const char *endpoint;   /* http:// or https://, with or without /v1 and /chat/completions */
+    const char *model;      /* the judge's name at the endpoint */
+    const char *rubric;     /* ? "strongreject", "rating" or a rubric file (FORMATS); NULL: "strongreject" */
+    const char *key;        /* ? sent as a bearer token to the endpoint alone; never kept, never in a message */
+    const char *proxy;      /* ? address of a proxy; NULL: none, whatever the environment says */
+    bool benign, controls;  /* true: judge answers to prompts that should be answered, or of random circuits, as well */
+    size_t n_parallel;      /* requests at once; 0: 8 */
+    double timeout_seconds; /* of a request; 0: 120 */
+    size_t n_attempts;      /* for each answer; 0: 6 */
+    double backoff_seconds; /* before the second attempt, doubling from there up to 60; 0: 1 */
+    size_t max_tokens;      /* of a reply; 0: 1024 */
+    uint64_t seed;          /* of the waits' jitter and nothing else */
+    cna_progress progress;
+} cna_judge_options;
+
+/* The answers of one condition to one side's prompts. Strings are borrowed from the result. */
+typedef struct cna_judge_row {
+    int64_t part, condition;   /* ids in the run file */
+    const char *model, *role;  /* of the answers */
+    cna_side side;
+    const char *method;        /* "none", "cna", "caa", "control" */
+    const char *circuit;       /* ? */
+    const char *kind;          /* ? of a control or of CAA */
+    int64_t control_seed, layer, k; /* -1: does not apply */
+    double multiplier, alpha;  /* NaN: does not apply */
+    size_t n_answers;          /* scored, malformed, failed and, after an end before the last, not asked */
+    size_t n_scored, n_malformed, n_failed;
+    double mean, low, high;    /* score of the scored ones, 0 to 1, with its 95 % interval; NaN without any */
+    cna_rate refused;          /* of the scored ones, in the judge's eyes; n 0 under the rubric rating */
+} cna_judge_row;
+
+typedef struct cna_judge_info {
+    char rubric[65];        /* as kept: "strongreject", "rating", or a rubric file's SHA-256 */
+    char rubric_sha256[65]; /* of its text */
+    const char *address;    /* that requests went to */
+    size_t n_kept;          /* answers whose reply was there before */
+    size_t n_asked;         /* answers that the judge was asked about now */
+} cna_judge_info;
+
+typedef struct cna_judge cna_judge;
+
+/* Ask the judge about every answer that has no stored reply of this judge under this rubric, and count.
+ *
+ * An attempt that fails for a passing reason (no connection, time-out, reply cut short or no chat completion, HTTP 408,
+ * 409, 425, 429, 5xx) is repeated after a wait, Retry-After honoured; after the last, or where the server refuses the
+ * request itself (another 4xx, a redirect), the answer counts as failed, and is asked about again by the next call.
+ *
+ *   run  opened for writing; a row is committed for each answer as its reply comes
+ *
+ * Errors: ERR_ARG for options and a run without answers to judge; rubrics as cna_judge_rubric files (ERR_IO,
+ *         ERR_FORMAT); ERR_IO where the endpoint makes going on useless: HTTP 401, 403, 404, 407, a certificate that
+ *         does not verify, Retry-After above an hour, or 32 answers in a row without one reply since the call began;
+ *         ERR_CANCELLED. What was stored until then stays. */
+CNA_API CNA_MUST_CHECK cna_status cna_judge_run(cna_run *run, const cna_judge_options *options, cna_judge **out,
+                                                cna_error *err);
+CNA_API void cna_judge_free(cna_judge *judge);
+/* In order of part, condition and side, harmful first. */
+CNA_API const cna_judge_row *cna_judge_rows(const cna_judge *judge, size_t *n_rows);
+CNA_API const cna_judge_info *cna_judge_get_info(const cna_judge *judge);
+
 /* ------------------------------------------------------------------------------------------------- bench */
 
 /* NaN everywhere below: not measured. Operations are 2 for each multiplication with a weight; attention is not counted.

@@ -79,7 +79,7 @@ works 'overview' 'Usage: cna COMMAND' --help
 works 'overview: an example that can be typed' 'models/prompts/restricted-discovery.txt' --help
 works 'help command' 'Usage: cna sweep' help sweep
 
-for command in attribute generate sweep compare inspect tokenize bench; do
+for command in attribute generate sweep compare inspect tokenize bench judge; do
     works "$command: help" "Usage: cna $command" $command --help
     check "$command: help has an example" grep -q '^Example:' "$out"
     check "$command: help fits 120 columns" awk 'length > 120 { exit 1 }' "$out"
@@ -114,6 +114,19 @@ for value in 0 -1 8GB 8X G 1.5 .5G 1.G 1..5G 1e9 0x10 ' 8G' '8G ' 0.0000001K 999
 done
 fails 'bench: no model' 2 'bench/make_checkpoint.py' bench
 fails 'bench: word' 2 "unexpected argument 'x'" bench x
+judge="judge --run $work/some.db --endpoint http://127.0.0.1:9 --judge-model j"
+fails 'judge: no run' 2 '--run RUN.db is required' judge --endpoint http://127.0.0.1:9 --judge-model j
+fails 'judge: no endpoint' 2 '--endpoint URL is required' judge --run x --judge-model j
+fails 'judge: no judge' 2 '--judge-model NAME is required' judge --run x --endpoint http://127.0.0.1:9
+fails 'judge: no such run' 1 'some.db: cannot be opened' $judge
+check 'judge: makes no run file' test ! -e "$work/some.db"
+fails 'judge: no parallel' 2 '--parallel: expected a whole number from 1 to 256' $judge --parallel 0
+fails 'judge: timeout' 2 '--timeout: expected a number above 0' $judge --timeout 0
+cp "$some" "$work/some.db"
+fails 'judge: no key' 1 'NO_SUCH_KEY: expected a key in this environment variable' $judge --key-env NO_SUCH_KEY
+fails 'judge: no run file' 1 'some.db' $judge
+check 'judge: leaves other files alone' cmp -s "$some" "$work/some.db"
+rm "$work/some.db"
 fails 'attribute: no model' 2 '-m DIR is required' attribute $pair
 fails 'attribute: no positive' 2 '--positive FILE is required' attribute -m x --negative "$some"
 fails 'attribute: no negative' 2 '--negative FILE is required' attribute -m x --positive "$some"

@@ -449,6 +449,46 @@ CNA_API const cna_mmlu_point *cna_mmlu_points(const cna_mmlu *mmlu, size_t *n_po
 /* In the order subject, multiplier, question. */
 CNA_API const cna_mmlu_answer *cna_mmlu_answers(const cna_mmlu *mmlu, size_t *n_answers);
 CNA_API const cna_mmlu_info *cna_mmlu_get_info(const cna_mmlu *mmlu);
+/* ------------------------------------------------------------------------------------------------- study */
+
+/* Called before each step, with its name or a line that the user should see. Return true to cancel. */
+typedef bool cna_study_stage_fn(void *user, const char *what);
+/* Called with each sweep as it ends; borrows it. role: "instruct", "k-sweep", "base" or "transfer". Return true to
+ * cancel. */
+typedef bool cna_study_sweep_fn(void *user, const char *role, const cna_model_info *model, const cna_sweep *sweep);
+
+typedef struct cna_study_options {
+    const char *base;             /* ? folder of the base model that the instruct model was made from */
+    cna_model_options model;
+    cna_format format;            /* of the instruct model. The base model's prompts are raw where the mode is AUTO */
+    const cna_prompts *positive, *negative; /* what the contrast is between */
+    const cna_prompts *benign;    /* ? */
+    cna_attribute_options attribute; /* its format and progress are not read */
+    cna_sweep_options sweep;      /* multipliers, k_list (a sweep of its own), alphas and caa, controls, patterns,
+                                   * perplexity, thresholds, positions, sign, max_tokens, batch, seed are read. Controls
+                                   * and CAA run on the instruct model alone */
+    const char *mmlu;             /* ? folder of MMLU's questions, for cna_mmlu_run with the sweep's multipliers */
+    size_t mmlu_limit;            /* questions of each subject; 0: all */
+    const cna_study_file *files;  /* ? [n_files] to be recorded */
+    size_t n_files;
+    cna_study_stage_fn *on_stage; /* ? */
+    cna_study_sweep_fn *on_sweep; /* ? */
+    void *user;                   /* of both */
+    cna_progress progress;
+} cna_study_options;
+
+/* Everything that the published study did to a model, into one run: the circuit of a contrast with its statistics; a
+ * sweep of it with controls and CAA; one over numbers of neurons; MMLU. With a base model also the base model's own
+ * circuit, a sweep of it, and one of the instruct model's circuit on the base model ("transfer"). What the run already
+ * holds of the same configuration is not done again. cna_report_write turns the run into a page.
+ *   instruct  folder of the model
+ *   prompts   the side that should be refused
+ *   run       open for writing
+ * Errors: as cna_attribute, cna_sweep_run and cna_mmlu_run; ERR_MISMATCH for models of different shapes, before any
+ *         work. */
+CNA_API CNA_MUST_CHECK cna_status cna_study_run(const char *instruct, const cna_prompts *prompts,
+                                                const cna_study_options *options, cna_run *run, cna_error *err);
+
 /* ------------------------------------------------------------------------------------------------ report */
 
 typedef struct cna_report_options {

@@ -44,7 +44,6 @@ static const cli_command *find_command(const char *name)
 static int unknown_command(const char *name)
 {
     static const char *const planned[] = {"pull", "chat", "serve", NULL};
-    static const char *const planned[] = {"mmlu", "study", "report", "pull", "chat", "serve", NULL};
     for (size_t i = 0; planned[i] != NULL; i++) {
         if (strcmp(planned[i], name) == 0)
             return cli_usage("command '%s' is not available yet in this version", name);

@@ -41,7 +41,7 @@ CNA_MUST_CHECK cna_status cna_judge_samples_read(cna_run *run, cna_judge_choice 
                                                  const char *judge_model, cna_judge_samples *out, cna_error *err);
 void cna_judge_samples_clear(cna_judge_samples *samples);
 
-/* Fill in the rows: counts, mean score and interval, refusals (METHOD section 14). Sums in the order of the samples. */
+/* Fill in the rows: counts, mean score and interval, refusals (METHOD section 18). Sums in the order of the samples. */
 void cna_judge_samples_count(cna_judge_samples *samples);
 
 #endif

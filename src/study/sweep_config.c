@@ -58,8 +58,7 @@ static json_t *number_list(const double *values, size_t n)
 
 /* ---- hashes ---- */
 
-/* Of a prompt's own hash, its category and a line feed, prompt by prompt. */
-static cna_status hash_prompts(const cna_prompts *prompts, char out[65], cna_error *err)
+cna_status cna_sweep_hash_prompts(const cna_prompts *prompts, char out[65], cna_error *err)
 {
     cna_buffer all = {0};
     cna_status status = cna_buffer_add(&all, "", 0, err);
@@ -83,7 +82,7 @@ static cna_status put_prompts(writer *w, const char *key, const cna_prompts *pro
         put_text(w, key, NULL);
         return CNA_OK;
     }
-    CNA_TRY(hash_prompts(prompts, hash, err));
+    CNA_TRY(cna_sweep_hash_prompts(prompts, hash, err));
     put_text(w, key, hash);
     return CNA_OK;
 }

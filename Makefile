@@ -76,7 +76,7 @@ test: setup ## build and run the whole suite; under 5 minutes
 	@$(MAKE) --no-print-directory $(JOBS) run-tests
 
 run-tests: tests
-	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) tests/cli.sh tests/install.sh
+	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) tests/cli.sh tests/kill.sh tests/install.sh
 
 oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
 	@$(MAKE) --no-print-directory $(JOBS) all

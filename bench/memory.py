@@ -11,6 +11,7 @@ from pathlib import Path
 from measure import parser, setting
 
 PERIOD = 0.02
+SWEEP_PROMPTS, SWEEP_TOKENS = 20, 32
 PLAN = re.compile(r"\bplan: ([0-9.]+) MB held at most")
 
 
@@ -59,14 +60,18 @@ def main():
     arguments.add_argument("--prompts", type=Path, required=True, help="a folder of prompts.py")
     arguments.add_argument("--memory", help="the bound, as --memory takes it")
     arguments.add_argument("--data-limit", help="run under ulimit -d of this size, such as 8G")
-    both = ["attribute", "generate"]
-    arguments.add_argument("--commands", nargs="+", choices=both, default=both)
+    arguments.add_argument("--commands", nargs="+", choices=["attribute", "generate", "sweep"],
+                           default=["attribute", "generate"])
     args = arguments.parse_args()
     cna = setting(args)
     first = cna.work / "memory-prompts.txt"
     first.write_text("".join((args.prompts / "positive.txt").read_text().splitlines(keepends=True)[:64]))
+    few = cna.work / "memory-few-prompts.txt"
+    few.write_text("".join(first.read_text().splitlines(keepends=True)[:SWEEP_PROMPTS]))
     commands = {"attribute": cna.attribute(args.prompts, cna.work / "memory-circuit.json"),
-                "generate": cna.cna("generate", "--prompts", first, "--max-tokens", 16)}
+                "generate": cna.cna("generate", "--prompts", first, "--max-tokens", 16),
+                "sweep": cna.cna("sweep", "--circuit", cna.work / "memory-circuit.json", "--prompts", few, "--controls", 0,
+                                 "--multipliers", "0,0.5,1,1.5,2", "--max-tokens", SWEEP_TOKENS)}
     flags = ["-v"] + (["--memory", args.memory] if args.memory else [])
     weights = sum(path.stat().st_size for path in args.checkpoint.glob("*.safetensors"))
     found = {}

@@ -101,8 +101,9 @@ typedef enum cna_dtype {
 
 /* Whether weights pass through memory layer by layer instead of staying there. */
 typedef enum cna_stream_mode {
-    CNA_STREAM_AUTO,   /* when they would not fit in memory_bytes, of which an eighth is left for the work. Weights that
-                        * are used where they are mapped are held to fit where the files are no larger than that */
+    CNA_STREAM_AUTO,   /* when they would not fit in memory_bytes, of which an eighth is left for the work, and no less
+                        * than one sequence of 1,024 positions needs. Weights that are used where they are mapped are
+                        * held to fit where the files are no larger than that */
     CNA_STREAM_ALWAYS,
     CNA_STREAM_NEVER,  /* ERR_MEMORY where they would not fit */
 } cna_stream_mode;

@@ -7,7 +7,12 @@
 #include <string.h>
 
 #include "base/resources.h"
+#include "engine/kv.h"
+#include "engine/session.h"
 #include "text/tokenizer.h"
+
+/* What packing leaves memory for, at least: one sequence of so many positions, alone in its passes. */
+enum { LEAST_POSITIONS = 1024 };
 
 static uint64_t count_parameters(const cna_checkpoint *checkpoint)
 {
@@ -58,14 +63,24 @@ static const char *bytes_text(uint64_t n_bytes, char out[32])
     return out;
 }
 
+static uint64_t least_work(const cna_model *model)
+{
+    const cna_config *config = &model->checkpoint.config;
+    size_t n = config->max_positions < LEAST_POSITIONS ? config->max_positions : LEAST_POSITIONS;
+    cna_kv_pool pool;
+    cna_kv_pool_init(&pool, config);
+    return cna_session_bytes(model, n, n, true) + cna_kv_bytes(&pool, 0, CNA_KV_ALL_LAYERS, n, n);
+}
+
 /* Decide where weights are kept: packed, which products are fastest from, while that leaves an eighth of the memory
- * for the work; else in place, while the page cache can be expected to keep them; else layer by layer. */
+ * for the work, and no less than one sequence needs; else in place, while the page cache can be expected to keep them;
+ * else layer by layer. */
 static cna_status choose_keep(cna_model *model, const cna_model_options *options, cna_linear_keep *keep, cna_error *err)
 {
     cna_weights_need need;
     CNA_TRY(cna_weights_measure(&model->checkpoint, model->input, &need, err));
-    uint64_t limit = model->memory_bytes, held = cna_memory_held(), taken = held + limit / 8;
-    uint64_t room = limit > taken ? limit - taken : 0;
+    uint64_t limit = model->memory_bytes, held = cna_memory_held(), left = limit > held ? limit - held : 0;
+    uint64_t room = left > limit / 8 ? left - limit / 8 : 0;
     uint64_t whole = options->in_place ? need.in_place : need.packed;
     if (options->in_place && model->info.size_bytes > whole) whole = model->info.size_bytes;
     char weights[32], memory[32], before[32];
@@ -74,7 +89,8 @@ static cna_status choose_keep(cna_model *model, const cna_model_options *options
     bytes_text(held, before);
     if (options->stream != CNA_STREAM_ALWAYS) {
         *keep = CNA_LINEAR_PACKED;
-        if (!options->in_place && need.packed <= room) return CNA_OK;
+        bool may_pack = !options->in_place && need.packed <= room && need.packed + least_work(model) <= left;
+        if (may_pack) return CNA_OK;
         *keep = CNA_LINEAR_IN_PLACE;
         if (need.in_place <= room && model->info.size_bytes <= limit) return CNA_OK;
     }

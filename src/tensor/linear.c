@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "tensor/one_row.h"
 #include "tensor/onednn.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
     PANEL_BYTES = 1 << 20,   /* of W in a tile: fits the second-level cache with room for x and y */
     PANEL_COLUMNS_MAX = 512,
     PACK_BYTES = 4 << 20,    /* of W that are converted at a time on the way to a packed copy */
+    ONE_ROW_BYTES = 1 << 20, /* of W from which on single rows are worth a product of their own */
     ENTRIES_MAX = 64,        /* compiled products kept; a compiled one holds some 60 KB of code */
 };
 
@@ -23,6 +25,7 @@ struct cna_linear {
     bool tiled;                     /* constant tiles, because the kernel is not a brg one */
     bool blocked;                   /* packed is in oneDNN's own layout */
     bool readable;                  /* the kernel can read W where the caller has it */
+    bool one_row;                   /* one_row.h's product of a single row was seen to have the kernel's bits */
     cna_matrix_view source;         /* W as given */
     const void *weight;             /* what the products read, packed or the caller's memory; NULL: tiles convert
                                      * source, other products wait for cna_linear_stage */
@@ -104,6 +107,49 @@ static cna_status pack_blocked(cna_linear *linear, cna_error *err)
     return status;
 }
 
+/* A row of bf16 values of ordinary size and both signs. */
+static void fill_row(uint16_t *x, size_t n)
+{
+    uint64_t state = 1;
+    for (size_t i = 0; i < n; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        x[i] = (uint16_t)(0x3e00 + (state >> 33) % 0x200 + (state >> 63) * 0x8000);
+    }
+}
+
+/* Compare both products of one row, with every column of the packed W. */
+static cna_status check_one_row(cna_linear *linear, cna_error *err)
+{
+    size_t n_in = linear->n_in, n_out = linear->n_out;
+    cna_product product = {.n_rows = 1, .n_in = n_in, .n_out = n_out, .bf16 = true, .packed = true};
+    uint16_t *x = NULL;
+    float *y = NULL;
+    void *work = NULL;
+    cna_onednn_primitive *primitive = NULL;
+    cna_status status;
+    CNA_TRY_CLEANUP(cna_onednn_primitive_create(&product, &primitive, err));
+    CNA_TRY_CLEANUP(cna_alloc(&work, cna_onednn_primitive_scratch_bytes(primitive), 1, "product scratch", err));
+    CNA_TRY_CLEANUP(cna_alloc(&x, n_in, sizeof *x, "a row to compare", err));
+    CNA_TRY_CLEANUP(cna_alloc(&y, 2 * n_out, sizeof *y, "a row to compare", err));
+    fill_row(x, n_in);
+    CNA_TRY_CLEANUP(cna_onednn_primitive_execute(primitive, x, linear->packed, y, work, err));
+    cna_one_row_product(x, n_in, linear->packed, n_out, y + n_out);
+    linear->one_row = memcmp(y, y + n_out, n_out * sizeof *y) == 0;
+cleanup:
+    cna_onednn_primitive_free(primitive);
+    cna_free(work);
+    cna_free(x);
+    cna_free(y);
+    return status;
+}
+
+static bool may_have_one_row(const cna_linear *linear)
+{
+    return linear->blocked && linear->input == CNA_INPUT_BF16 && linear->packed_bytes >= ONE_ROW_BYTES &&
+           linear->n_in % 2 == 0 && cna_one_row_available() &&
+           cna_onednn_is_in_panels(linear->n_in, linear->n_out, true, CNA_ONE_ROW_PANEL);
+}
+
 /* Fill in what depends on W and the machine alone. */
 static cna_status describe(const cna_matrix_view *weight, cna_input input, cna_linear *out, cna_error *err)
 {
@@ -165,6 +211,7 @@ cna_status cna_linear_create(const cna_matrix_view *weight, cna_input input, cna
         if (linear->blocked) CNA_TRY_CLEANUP(pack_blocked(linear, err));
         else convert_all(linear, linear->packed);
         linear->weight = linear->packed;
+        if (may_have_one_row(linear)) CNA_TRY_CLEANUP(check_one_row(linear, err));
     }
     *out = linear;
     linear = NULL;
@@ -210,6 +257,11 @@ size_t cna_linear_packed_bytes(const cna_linear *linear)
 const char *cna_linear_kernel(const cna_linear *linear)
 {
     return linear->kernel;
+}
+
+bool cna_linear_has_one_row(const cna_linear *linear)
+{
+    return linear->one_row;
 }
 
 void cna_linear_library(char *out, size_t n_out)
@@ -313,6 +365,10 @@ static cna_status reserve_scratch(cna_linear_context *context, size_t n_threads,
 static cna_status apply_whole(const cna_linear *linear, cna_linear_context *context, const void *x, size_t n_rows,
                               float *y, cna_error *err)
 {
+    if (n_rows == 1 && linear->one_row) {
+        cna_one_row_product(x, linear->n_in, linear->weight, linear->n_out, y);
+        return CNA_OK;
+    }
     cna_product product = {.n_rows = n_rows, .n_in = linear->n_in, .n_out = linear->n_out,
                            .bf16 = linear->input == CNA_INPUT_BF16, .packed = linear->blocked,
                            .y_stride = linear->n_out};

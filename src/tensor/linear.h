@@ -65,6 +65,9 @@ CNA_MUST_CHECK cna_status cna_linear_create_stage(cna_linear **out, cna_error *e
 void cna_linear_stage(const cna_linear *linear, void *memory, cna_linear *stage);
 /* The kernel that serves it, for example "brg:avx512_core_bf16" or "gemm:jit, tiles of 24 rows". */
 const char *cna_linear_kernel(const cna_linear *linear);
+/* Whether products of a single row are one_row.h's: of packed bf16 weights of 1 MB and more, where all bits were seen
+ * to be equal. */
+bool cna_linear_has_one_row(const cna_linear *linear);
 /* Name and version of the library that does the products, for example "oneDNN 2.6.3". */
 void cna_linear_library(char *out, size_t n_out);
 

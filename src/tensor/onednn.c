@@ -143,6 +143,19 @@ cna_status cna_onednn_packed_bytes(size_t n_in, size_t n_out, bool bf16, size_t 
     return CNA_OK;
 }
 
+bool cna_onednn_is_in_panels(size_t n_in, size_t n_out, bool bf16, size_t n_panel)
+{
+    enum { IN_BLOCK = 32, PAIR = 2, DIM_IN = 0, DIM_OUT = 1 };
+    dnnl_memory_desc_t md;
+    if (packed_desc(n_in, n_out, bf16, &md, NULL) != CNA_OK || md.format_kind != dnnl_blocked) return false;
+    const dnnl_blocking_desc_t *blocks = &md.format_desc.blocking;
+    dnnl_dim_t panel = (dnnl_dim_t)n_panel, n_in_padded = ((dnnl_dim_t)n_in + IN_BLOCK - 1) / IN_BLOCK * IN_BLOCK;
+    return blocks->inner_nblks == 3 && blocks->inner_idxs[0] == DIM_IN && blocks->inner_idxs[1] == DIM_OUT &&
+           blocks->inner_idxs[2] == DIM_IN && blocks->inner_blks[0] == IN_BLOCK / PAIR &&
+           blocks->inner_blks[1] == panel && blocks->inner_blks[2] == PAIR &&
+           blocks->strides[DIM_IN] == IN_BLOCK * panel && blocks->strides[DIM_OUT] == n_in_padded * panel;
+}
+
 /* Memory objects over the caller's buffers, destroyed by release. */
 static cna_status wrap(const dnnl_memory_desc_t *md, const void *data, dnnl_memory_t *out, cna_error *err)
 {

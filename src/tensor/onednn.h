@@ -27,6 +27,9 @@ CNA_MUST_CHECK cna_status cna_onednn_kernel(const cna_product *product, char *ou
 /* Bytes of W in oneDNN's layout, which depends on n_in, n_out and the dtype and not on the number of rows or
  * threads. */
 CNA_MUST_CHECK cna_status cna_onednn_packed_bytes(size_t n_in, size_t n_out, bool bf16, size_t *out, cna_error *err);
+/* Whether W in oneDNN's layout lies in panels of n_panel rows of W, one behind the other, each [n_in rounded up to 32,
+ * / 2][n_panel][2]: pairs of neighbours within a row side by side. False where that is not known. */
+bool cna_onednn_is_in_panels(size_t n_in, size_t n_out, bool bf16, size_t n_panel);
 /* Copy rows [first, first + n_rows) of W [n_out, n_in] to their place in that layout.
  *   first   a multiple of CNA_ONEDNN_PACK_ROWS, as n_rows is too unless these are the last rows
  *   weight  [n_rows, n_in] row-major */

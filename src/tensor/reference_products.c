@@ -64,6 +64,12 @@ cna_status cna_onednn_packed_bytes(size_t n_in, size_t n_out, bool bf16, size_t 
     return CNA_OK;
 }
 
+bool cna_onednn_is_in_panels(size_t n_in, size_t n_out, bool bf16, size_t n_panel)
+{
+    (void)n_in, (void)n_out, (void)bf16, (void)n_panel;
+    return false;
+}
+
 /* The packed layout is W with its last row first: were it read as row-major, or the other way round, results would be
  * wrong and not by chance right. */
 cna_status cna_onednn_pack(size_t n_in, size_t n_out, bool bf16, size_t first, size_t n_rows, const void *weight,

@@ -253,6 +253,25 @@ bool cna_file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+cna_status cna_file_require_regular(const char *path, bool may_be_absent, bool *is_absent, cna_error *err)
+{
+    struct stat status;
+    if (is_absent != NULL) *is_absent = false;
+    if (stat(path, &status) != 0) {
+        if (errno != ENOENT || !may_be_absent) return fail_errno(err, path, "opened");
+        if (is_absent != NULL) *is_absent = true;
+        return CNA_OK;
+    }
+    if (S_ISREG(status.st_mode)) return CNA_OK;
+    return cna_fail(err, CNA_ERR_IO, "%s: expected a regular file, found %s", path,
+                    S_ISDIR(status.st_mode) ? "a folder" : "something else");
+}
+
+void cna_file_remove(const char *path)
+{
+    unlink(path);
+}
+
 cna_status cna_path_join(const char *folder, const char *name, char **out, cna_error *err)
 {
     *out = NULL;

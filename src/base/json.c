@@ -145,3 +145,29 @@ cna_status cna_json_find_number(const json_t *object, const char *key, const cha
     *out = real;
     return CNA_OK;
 }
+
+/* jansson does not pass on every failure of its callback. */
+typedef struct dump {
+    cna_buffer text;
+    bool failed;
+} dump;
+
+static int add_piece(const char *bytes, size_t n_bytes, void *user)
+{
+    dump *d = user;
+    if (!d->failed && cna_buffer_add(&d->text, bytes, n_bytes, NULL) != CNA_OK) d->failed = true;
+    return d->failed ? -1 : 0;
+}
+
+cna_status cna_json_compact(const json_t *value, char **out, cna_error *err)
+{
+    *out = NULL;
+    dump d = {0};
+    cna_status status = CNA_OK;
+    if (json_dump_callback(value, add_piece, &d, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) != 0 || d.failed) {
+        status = cna_fail_memory(err, "JSON", d.text.size);
+    }
+    if (status == CNA_OK) status = cna_buffer_take(&d.text, out, NULL, err);
+    cna_buffer_free(&d.text);
+    return status;
+}

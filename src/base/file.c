@@ -253,14 +253,11 @@ bool cna_file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
-cna_status cna_file_require_regular(const char *path, bool may_be_absent, bool *is_absent, cna_error *err)
+cna_status cna_file_require_regular(const char *path, bool may_be_absent, cna_error *err)
 {
     struct stat status;
-    if (is_absent != NULL) *is_absent = false;
     if (stat(path, &status) != 0) {
-        if (errno != ENOENT || !may_be_absent) return fail_errno(err, path, "opened");
-        if (is_absent != NULL) *is_absent = true;
-        return CNA_OK;
+        return errno == ENOENT && may_be_absent ? CNA_OK : fail_errno(err, path, "opened");
     }
     if (S_ISREG(status.st_mode)) return CNA_OK;
     return cna_fail(err, CNA_ERR_IO, "%s: expected a regular file, found %s", path,
@@ -270,6 +267,26 @@ cna_status cna_file_require_regular(const char *path, bool may_be_absent, bool *
 void cna_file_remove(const char *path)
 {
     unlink(path);
+}
+
+cna_status cna_path_resolve(const char *path, char **out, cna_error *err)
+{
+    char resolved[PATH_MAX];
+    *out = NULL;
+    if (realpath(path, resolved) != NULL) return cna_copy_bytes(out, resolved, strlen(resolved), "path", err);
+    if (errno != ENOENT) return fail_errno(err, path, "opened");
+    const char *slash = strrchr(path, '/');
+    char *folder;
+    CNA_TRY(cna_copy_bytes(&folder, slash == NULL ? "." : path, slash == NULL ? 1 : (size_t)(slash - path) + 1, "path",
+                           err));
+    cna_status status = CNA_OK;
+    if (realpath(folder, resolved) == NULL) {
+        status = fail_errno(err, path, "opened");
+    } else {
+        status = cna_path_join(resolved, slash == NULL ? path : slash + 1, out, err);
+    }
+    cna_free(folder);
+    return status;
 }
 
 cna_status cna_path_join(const char *folder, const char *name, char **out, cna_error *err)

@@ -45,13 +45,15 @@ CNA_MUST_CHECK cna_status cna_file_write(const char *path, const char *data, siz
 
 bool cna_file_exists(const char *path);
 
-/* ERR_IO unless path is a regular file or, where may_be_absent, nothing at all; then *is_absent (may be NULL) is true.
- * Does not open it: to close a file again would drop the process's POSIX locks on it. */
-CNA_MUST_CHECK cna_status cna_file_require_regular(const char *path, bool may_be_absent, bool *is_absent,
-                                                   cna_error *err);
+/* ERR_IO unless path is a regular file or, where may_be_absent, nothing at all. Does not open it: to close a file again
+ * would drop the process's POSIX locks on it. */
+CNA_MUST_CHECK cna_status cna_file_require_regular(const char *path, bool may_be_absent, cna_error *err);
 
 /* Remove a file; no error where that fails. */
 void cna_file_remove(const char *path);
+
+/* New string: the absolute path with links followed; the last component need not be there. Freed by cna_free. */
+CNA_MUST_CHECK cna_status cna_path_resolve(const char *path, char **out, cna_error *err);
 
 /* New string "folder/name"; freed by cna_free. */
 CNA_MUST_CHECK cna_status cna_path_join(const char *folder, const char *name, char **out, cna_error *err);

@@ -17,13 +17,13 @@ static cna_status fail_errno(cna_error *err, const char *path, const char *what,
     return cna_fail(err, CNA_ERR_IO, "%s: cannot be %s: %s", path, what, strerror(code));
 }
 
-static cna_status fail_held(cna_error *err, const char *path, int fd)
+static cna_status fail_held(cna_error *err, const char *what, int fd)
 {
     char text[16] = "";
     ssize_t n = pread(fd, text, sizeof text - 1, 0);
     long process = n > 0 ? strtol(text, NULL, 10) : 0;
-    if (process <= 0) return cna_fail(err, CNA_ERR_IO, "%s: another process is at work on it", path);
-    return cna_fail(err, CNA_ERR_IO, "%s: process %ld is at work on it", path, process);
+    if (process <= 0) return cna_fail(err, CNA_ERR_IO, "%s: another process is writing to it; wait for its end", what);
+    return cna_fail(err, CNA_ERR_IO, "%s: process %ld is writing to it; wait for its end", what, process);
 }
 
 /* Whether the locked file is still the one at path: its holder may have removed it between our open and our lock. */
@@ -34,7 +34,7 @@ static bool is_current(const char *path, int fd)
            mine.st_dev == theirs.st_dev;
 }
 
-static cna_status open_locked(const char *path, int *out_fd, cna_error *err)
+static cna_status open_locked(const char *path, const char *what, int *out_fd, cna_error *err)
 {
     for (;;) {
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -42,7 +42,7 @@ static cna_status open_locked(const char *path, int *out_fd, cna_error *err)
         if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
             int code = errno;
             cna_status status =
-                code == EWOULDBLOCK ? fail_held(err, path, fd) : fail_errno(err, path, "locked", code);
+                code == EWOULDBLOCK ? fail_held(err, what, fd) : fail_errno(err, path, "locked", code);
             close(fd);
             return status;
         }
@@ -54,13 +54,13 @@ static cna_status open_locked(const char *path, int *out_fd, cna_error *err)
     }
 }
 
-cna_status cna_lock_take(const char *path, cna_lock *out, cna_error *err)
+cna_status cna_lock_take(const char *path, const char *what, cna_lock *out, cna_error *err)
 {
     *out = (cna_lock){0};
     char *copy;
     int fd = -1;
     CNA_TRY(cna_copy_bytes(&copy, path, strlen(path), "path", err));
-    cna_status status = open_locked(path, &fd, err);
+    cna_status status = open_locked(path, what, &fd, err);
     if (status != CNA_OK) {
         cna_free(copy);
         return status;

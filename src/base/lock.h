@@ -13,9 +13,9 @@ typedef struct cna_lock {
 
 /* Take the lock of the file at path, which is made where there is none and holds the process's number. A file that a
  * killed process left behind is no lock.
- * Errors: ERR_IO where another process (or another cna_lock of this one) has it, with that process's number, and where
- *         the file cannot be made. */
-CNA_MUST_CHECK cna_status cna_lock_take(const char *path, cna_lock *out, cna_error *err);
+ *   what  that is written to, for the message: "WHAT: process 123 is writing to it"
+ * Errors: ERR_IO where another process (or another cna_lock of this one) has it, and where the file cannot be made. */
+CNA_MUST_CHECK cna_status cna_lock_take(const char *path, const char *what, cna_lock *out, cna_error *err);
 /* Let go and remove the file. */
 void cna_lock_release(cna_lock *lock);
 

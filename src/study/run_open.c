@@ -11,12 +11,13 @@
 #include "study/run_schema.h"
 #include "study/run_sql.h"
 
-enum { BUSY_MS = 10000 };
+enum { BUSY_MS = 5000 };
 
 /* What is made while a run is opened and only kept if all goes well. */
 typedef struct opening {
     cna_run *run;
-    char *name;     /* for SQLite */
+    char *name;     /* the path made absolute, so that each name of a file gives the same lock, and so that SQLite takes
+                     * none for ":memory:" or a URI */
     bool is_new;    /* there was no file */
     bool is_empty;  /* a database without anything in it */
 } opening;
@@ -149,20 +150,11 @@ static cna_status look(opening *o, cna_error *err)
 
 /* ---- opening ---- */
 
-/* SQLite gives names such as ":memory:" and "file:x" a meaning of their own; with a folder in front they have none. */
-static cna_status copy_name(const char *path, char **out, cna_error *err)
+static cna_status take_lock(opening *o, cna_error *err)
 {
-    if (path[0] == '/') return cna_copy_bytes(out, path, strlen(path), "path", err);
-    return cna_path_join(".", path, out, err);
-}
-
-static cna_status take_lock(cna_run *run, cna_error *err)
-{
-    /* SQLite's name has links followed, so that each name of a file gives the same lock. */
-    const char *file = sqlite3_db_filename(run->db, "main");
     cna_buffer path = {0};
-    cna_status status = cna_buffer_printf(&path, err, "%s-lock", file);
-    if (status == CNA_OK) status = cna_lock_take(path.data, &run->lock, err);
+    cna_status status = cna_buffer_printf(&path, err, "%s-lock", o->name);
+    if (status == CNA_OK) status = cna_lock_take(path.data, o->run->path, &o->run->lock, err);
     cna_buffer_free(&path);
     return status;
 }
@@ -206,7 +198,10 @@ static cna_status open_file(opening *o, cna_error *err)
 {
     cna_run *run = o->run;
     int flags = run->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    CNA_TRY(cna_file_require_regular(run->path, !run->read_only, &o->is_new, err));
+    CNA_TRY(cna_path_resolve(run->path, &o->name, err));
+    CNA_TRY(cna_file_require_regular(run->path, !run->read_only, err));
+    if (!run->read_only) CNA_TRY(take_lock(o, err));
+    o->is_new = !cna_file_exists(o->name);
     if (sqlite3_open_v2(o->name, &run->db, flags, NULL) != SQLITE_OK) {
         if (run->db == NULL) return cna_fail_memory(err, "a database", 0);
         return cna_run_fail(run, run->read_only ? "be read" : "be opened", err);
@@ -217,7 +212,6 @@ static cna_status open_file(opening *o, cna_error *err)
         CNA_TRY(execute(run, "BEGIN", "be read", err));
         return look(o, err);
     }
-    CNA_TRY(take_lock(run, err));
     CNA_TRY(look(o, err));
     return prepare_for_writing(o, err);
 }
@@ -267,7 +261,6 @@ cna_status cna_run_open(const char *path, const cna_run_open_options *options, c
     if (path == NULL) {
         CNA_TRY_CLEANUP(open_memory(&o, err));
     } else {
-        CNA_TRY_CLEANUP(copy_name(path, &o.name, err));
         CNA_TRY_CLEANUP(open_file(&o, err));
     }
 cleanup:

@@ -38,7 +38,7 @@ static const char select_parts[] =
     " (SELECT count(*) FROM figure WHERE figure.part = part.id AND figure.name <> 'planned')"
     " FROM part JOIN model ON model.id = part.model ORDER BY part.id";
 
-enum { N_STRINGS = 13, DATE = N_STRINGS, ENDED, ID, SEED, PLANNED, COUNTS };
+enum { CONFIG = 7, ARGUMENTS = 9, MACHINE, N_STRINGS = 13, DATE = N_STRINGS, ENDED, ID, SEED, PLANNED, COUNTS };
 
 static cna_status copy_text(const cna_run_row *row, int column, bool may_be_null, const char **out, cna_error *err)
 {
@@ -56,19 +56,12 @@ static cna_status copy_text(const cna_run_row *row, int column, bool may_be_null
 }
 
 /* Readers may take these apart, or print them as they are. */
-static cna_status check_json(const cna_run_row *row, const char *text, const char *key, bool wants_object,
-                             cna_error *err)
+static cna_status check_json(const cna_run_row *row, int column, const char *text, bool wants_object, cna_error *err)
 {
-    json_t *value;
-    CNA_TRY(cna_json_parse(text, strlen(text), row->run->path, &value, err));
+    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     bool is_right = wants_object ? json_is_object(value) : json_is_array(value);
-    cna_status status = CNA_OK;
-    if (!is_right) {
-        status = cna_fail(err, CNA_ERR_FORMAT, "%s: %s: column '%s': expected a JSON %s, found %s", row->run->path,
-                          row->what, key, wants_object ? "object" : "array", cna_json_type_name(value));
-    }
     json_decref(value);
-    return status;
+    return is_right ? CNA_OK : cna_run_row_fail(row, column, wants_object ? "a JSON object" : "a JSON array", err);
 }
 
 static cna_status read_texts(const cna_run_row *row, cna_run_part_info *part, cna_error *err)
@@ -80,9 +73,9 @@ static cna_status read_texts(const cna_run_row *row, cna_run_part_info *part, cn
     for (int i = 0; i < N_STRINGS; i++) CNA_TRY(copy_text(row, i, false, strings[i], err));
     CNA_TRY(copy_text(row, DATE, true, &part->date, err));
     CNA_TRY(copy_text(row, ENDED, true, &part->ended, err));
-    CNA_TRY(check_json(row, part->config, "config", true, err));
-    CNA_TRY(check_json(row, part->arguments, "arguments", false, err));
-    return check_json(row, part->machine, "machine", true, err);
+    CNA_TRY(check_json(row, CONFIG, part->config, true, err));
+    CNA_TRY(check_json(row, ARGUMENTS, part->arguments, false, err));
+    return check_json(row, MACHINE, part->machine, true, err);
 }
 
 static cna_status read_counts(const cna_run_row *row, cna_run_part_info *part, cna_error *err)

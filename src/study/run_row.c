@@ -30,8 +30,11 @@ static const char *found(const cna_run_row *row, int column, char out[120])
 
 cna_status cna_run_row_fail(const cna_run_row *row, int column, const char *expected, cna_error *err)
 {
-    char value[120];
-    return cna_fail(err, CNA_ERR_FORMAT, "%s: %s: column '%s': expected %s, found %s", row->run->path, row->what,
+    char value[120], id[32] = "";
+    if (column != 0 && strcmp(sqlite3_column_name(row->statement, 0), "id") == 0) {
+        snprintf(id, sizeof id, " with id %lld", (long long)sqlite3_column_int64(row->statement, 0));
+    }
+    return cna_fail(err, CNA_ERR_FORMAT, "%s: %s%s: column '%s': expected %s, found %s", row->run->path, row->what, id,
                     sqlite3_column_name(row->statement, column), expected, found(row, column, value));
 }
 

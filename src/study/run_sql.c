@@ -23,14 +23,31 @@ static cna_status fail_full(const cna_run *run, const char *reason, cna_error *e
                     run->path, reason);
 }
 
-static cna_status fail_io(const cna_run *run, const char *doing, int code, cna_error *err)
+/* The system's reason for an I/O failure; 0: not known. What SQLite reports is what errno holds by the time it gives up,
+ * which cleaning up may have reset; the files themselves keep theirs. */
+static int reason_of(const cna_run *run)
 {
     int reason = sqlite3_system_errno(run->db);
+    if (reason != 0) return reason;
+    static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+    for (size_t i = 0; i < 2 && reason == 0; i++) {
+        sqlite3_file *file = NULL;
+        if (sqlite3_file_control(run->db, "main", files[i], &file) != SQLITE_OK) continue;
+        if (file == NULL || file->pMethods == NULL) continue;
+        if (file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &reason) != SQLITE_OK) reason = 0;
+    }
+    return reason;
+}
+
+static cna_status fail_io(const cna_run *run, const char *doing, int code, cna_error *err)
+{
+    int reason = reason_of(run);
     if (code == SQLITE_IOERR_NOMEM) return cna_fail(err, CNA_ERR_MEMORY, "out of memory: %s", run->path);
     if (is_room(reason)) return fail_full(run, strerror(reason), err);
-    return cna_fail(err, CNA_ERR_IO, "%s: cannot %s: %s (%s); all rows up to here are kept: check the disk and repeat "
-                    "the command", run->path, doing, sqlite3_errmsg(run->db),
-                    reason != 0 ? strerror(reason) : "no reason given");
+    if (code == SQLITE_IOERR_SHMSIZE) return fail_full(run, "the index of its log cannot grow", err);
+    return cna_fail(err, CNA_ERR_IO, "%s: cannot %s: %s (%s, SQLite %d); all rows up to here are kept: check the disk "
+                    "and repeat the command", run->path, doing, sqlite3_errmsg(run->db),
+                    reason != 0 ? strerror(reason) : "no reason given", code);
 }
 
 cna_status cna_run_fail(const cna_run *run, const char *doing, cna_error *err)

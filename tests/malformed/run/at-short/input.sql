@@ -1,0 +1,1 @@
+UPDATE judgement SET at = 'today';

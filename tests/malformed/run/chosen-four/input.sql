@@ -1,0 +1,1 @@
+UPDATE choice SET chosen = 4;

@@ -1,0 +1,1 @@
+UPDATE part SET command = CAST(x'61006200' AS TEXT);

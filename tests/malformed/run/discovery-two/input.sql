@@ -1,0 +1,1 @@
+UPDATE prompt SET discovery = 2 WHERE id = 2;

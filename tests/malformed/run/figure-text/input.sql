@@ -1,0 +1,1 @@
+UPDATE figure SET value = 'much', name = 'chance' WHERE name = 'planned';

@@ -1,0 +1,1 @@
+UPDATE file SET n_bytes = -1;

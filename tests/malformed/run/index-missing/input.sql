@@ -1,0 +1,1 @@
+DROP INDEX generation_prompt;

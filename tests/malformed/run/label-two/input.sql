@@ -1,0 +1,1 @@
+UPDATE label SET refused = 7;

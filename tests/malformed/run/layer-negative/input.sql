@@ -1,0 +1,1 @@
+UPDATE condition SET layer = -7 WHERE id = 2;

@@ -1,0 +1,1 @@
+UPDATE choice SET logprob_c = 'low';

@@ -1,0 +1,1 @@
+UPDATE condition SET multipliers = '["a"]' WHERE id = 2;

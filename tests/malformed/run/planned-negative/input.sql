@@ -1,0 +1,1 @@
+UPDATE figure SET value = -1 WHERE name = 'planned';

@@ -1,0 +1,1 @@
+UPDATE condition SET position = 1.5 WHERE id = 2;

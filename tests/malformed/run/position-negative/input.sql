@@ -1,0 +1,1 @@
+UPDATE prompt SET position = -1 WHERE id = 2;

@@ -1,0 +1,1 @@
+UPDATE prompt SET text = CAST(x'c080' AS TEXT) WHERE id = 3;

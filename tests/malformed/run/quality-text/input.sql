@@ -1,0 +1,1 @@
+UPDATE generation SET quality = 'high' WHERE id = 3;

@@ -1,0 +1,1 @@
+UPDATE generation SET refused = 2 WHERE id = 2;

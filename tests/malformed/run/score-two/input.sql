@@ -1,0 +1,1 @@
+UPDATE judgement SET score = 2;

@@ -1,0 +1,1 @@
+UPDATE prompt SET sha256 = 'abc' WHERE id = 2;

@@ -1,0 +1,1 @@
+UPDATE generation SET text = x'00ff' WHERE id = 3;

@@ -1,0 +1,1 @@
+UPDATE generation SET n_tokens = 9223372036854775807 WHERE id = 2;

@@ -1,0 +1,1 @@
+UPDATE generation SET n_tokens = -4 WHERE id = 2;

@@ -1,0 +1,2 @@
+DROP VIEW generations;
+CREATE VIEW generations AS SELECT 1 AS prompt;

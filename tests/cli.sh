@@ -182,7 +182,7 @@ fails 'sweep: append to nothing' 2 '--append needs --run' sweep -m x --circuit c
 fails 'compare: one file' 2 'expected two circuit files, found 1' compare a.json
 fails 'compare: three files' 2 "unexpected argument 'c.json'" compare a.json b.json c.json
 fails 'compare: missing file' 1 "$work/none.json" compare "$work/none.json" "$work/none.json"
-fails 'inspect: nothing' 2 'expected a model folder or a circuit file' inspect
+fails 'inspect: nothing' 2 'expected a model folder, a circuit file or a run file' inspect
 fails 'inspect: two things' 2 'expected one thing to inspect' inspect a.json -m b
 fails 'inspect: missing circuit' 1 "$work/none.json" inspect "$work/none.json"
 fails 'inspect: neuron' 2 '--neuron: expected LAYER:NEURON' inspect --neuron 7
@@ -227,6 +227,11 @@ fails 'inspect: neuron that is not there' 1 'is not among its 3 neurons' inspect
 for file in cut list negative; do
     fails "inspect: malformed circuit ($file)" 1 "$work/$file.json" inspect "$work/$file.json"
 done
+if command -v sqlite3 > "$work/which"; then
+    sqlite3 "$work/other.db" 'CREATE TABLE t (x)'
+    fails 'inspect: other database' 1 'expected a run file of cna' inspect "$work/other.db"
+    fails 'inspect: neuron of a run' 2 'is a run file' inspect "$work/other.db" --neuron 1:2
+fi
 check 'full disk is noticed' sh -c '! "$1" inspect "$2" > /dev/full 2> "$3"' sh "$cna" "$work/nous.json" "$err"
 code=1 check_failure 'full disk is named' 1 'standard output: cannot be written'
 

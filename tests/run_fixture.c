@@ -47,7 +47,8 @@ static cna_status add_work(run_fixture *f, cna_error *err)
     CNA_TRY(cna_run_add_circuit(f->run, f->part.id, "toy.json", "{\"neurons\":[]}", NULL, err));
     const double each[] = {0, 0.5};
     const cna_run_condition conditions[] = {
-        {.position = 0, .method = CNA_RUN_NONE, .k = -1, .control_seed = -1, .multiplier = 1, .alpha = NAN, .layer = -1},
+        {.position = 0, .method = CNA_RUN_NONE, .k = -1, .control_seed = -1, .multiplier = 1, .alpha = NAN,
+         .layer = -1},
         {.position = 1, .method = CNA_RUN_CNA, .circuit = "toy.json", .k = 25, .control_seed = -1, .multiplier = 0,
          .multipliers = each, .n_multipliers = 2, .alpha = NAN, .layer = -1},
         {.position = 2, .method = CNA_RUN_CONTROL, .circuit = "toy.json", .k = 25, .kind = "uniform",

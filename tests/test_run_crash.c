@@ -116,8 +116,9 @@ static char *dump(const char *path)
 {
     static const char *const queries[] = {
         "SELECT id, command, role, model, config FROM part ORDER BY id", "SELECT * FROM prompt ORDER BY id",
-        "SELECT * FROM condition ORDER BY id", "SELECT condition, prompt, hex(ids), text, stop, refused, quality,"
-        " mean_logprob, outcome, kl FROM generation ORDER BY condition, prompt"};
+        "SELECT * FROM condition ORDER BY id",
+        ("SELECT condition, prompt, hex(ids), text, stop, refused, quality, mean_logprob, outcome, kl FROM generation"
+         " ORDER BY condition, prompt")};
     sqlite3 *db;
     cna_buffer out = {0};
     char *text;

@@ -36,8 +36,8 @@ CNA_MUST_CHECK cna_status cna_json_find_int(const json_t *object, const char *ke
 /* A finite number. */
 CNA_MUST_CHECK cna_status cna_json_find_number(const json_t *object, const char *key, const char *source,
                                                double *out, cna_error *err);
-/* The value as compact text with the keys of objects sorted, reals with 17 digits: equal values give equal text. *out is
- * new, NUL-terminated, freed by cna_free. */
+/* The value as compact text with the keys of objects sorted, reals with 17 digits: equal values give equal text. *out
+ * is new, NUL-terminated, freed by cna_free. */
 CNA_MUST_CHECK cna_status cna_json_compact(const json_t *value, char **out, cna_error *err);
 /* "a string", "an object", ... for messages. */
 const char *cna_json_type_name(const json_t *value);

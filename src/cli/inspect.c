@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * cna inspect: what a model folder or a circuit file holds. */
+ * cna inspect: what a model folder, a circuit file or a run file holds. */
 #include "cli/circuit_view.h"
 #include "cli/commands.h"
+#include "cli/inspect_run.h"
 #include "cli/output.h"
 #include "cli/setup.h"
 #include "cli/text.h"
@@ -185,13 +186,17 @@ static int run(const cli_command *self, int argc, char **argv)
     int code;
     if (!cli_parse(self, argc, argv, &a, &code)) return code;
     if (a.common.n_words == 0 && a.common.model == NULL) {
-        return cli_usage("expected a model folder or a circuit file, found neither");
+        return cli_usage("expected a model folder, a circuit file or a run file, found none");
     }
     if (a.common.n_words != 0 && a.common.model != NULL) {
         return cli_usage("expected one thing to inspect, found '%s' and -m '%s'", a.common.words[0],
                          a.common.model);
     }
     const char *path = a.common.n_words != 0 ? a.common.words[0] : a.common.model;
+    if (a.common.model == NULL && cli_is_file(path) && cli_is_database(path)) {
+        if (a.choose_neuron) return cli_usage("--neuron needs a circuit file, and %s is a run file", path);
+        return cli_inspect_run(path, a.common.json);
+    }
     size_t n = strlen(path);
     bool names_circuit = a.common.model == NULL && n > 5 && strcmp(path + n - 5, ".json") == 0;
     if (a.common.model != NULL || (!names_circuit && !cli_is_file(path))) {
@@ -203,9 +208,10 @@ static int run(const cli_command *self, int argc, char **argv)
 
 const cli_command cli_command_inspect = {
     .name = "inspect",
-    .summary = "what a model folder or a circuit file holds",
-    .usage = "MODEL | CIRCUIT.json [FLAGS]",
-    .example = "  cna inspect models/llama-planted-instruct\n  cna inspect refusal.json --neuron 7:123\n",
+    .summary = "what a model folder, a circuit file or a run file holds",
+    .usage = "MODEL | CIRCUIT.json | RUN.db [FLAGS]",
+    .example = "  cna inspect models/llama-planted-instruct\n  cna inspect refusal.json --neuron 7:123\n"
+               "  cna inspect run.db\n",
     .options = options,
     .max_words = 1,
     .run = run,

@@ -151,6 +151,13 @@ void cli_json_text(cli_json *json, const char *key, const char *text)
     }
 }
 
+void cli_json_raw(cli_json *json, const char *key, const char *text)
+{
+    begin_value(json, key);
+    /* Outside of strings, where JSON allows line breaks, they are blanks; inside there are none. */
+    for (; *text != '\0'; text++) fputc(*text == '\n' || *text == '\r' ? ' ' : *text, json->stream);
+}
+
 void cli_json_ids(cli_json *json, const char *key, const int32_t *ids, size_t n_ids)
 {
     cli_json_array(json, key);

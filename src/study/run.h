@@ -286,8 +286,8 @@ CNA_MUST_CHECK cna_status cna_run_each_choice(cna_run *run, int64_t part, int64_
 
 /* ---- figures ---- */
 
-/* A number (NaN: none) and JSON (NULL: none) under a name, of a part (condition 0) or of one of its conditions; replaces
- * what was there. "planned" is cna_run_plan_part's. */
+/* A number (NaN: none) and JSON (NULL: none) under a name, of a part (condition 0) or of one of its conditions;
+ * replaces what was there. "planned" is cna_run_plan_part's. */
 typedef struct cna_run_figure {
     int64_t condition;   /* 0: the part's */
     const char *name;

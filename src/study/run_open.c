@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Opening and closing run files. docs/RUNS.md says why the journal is as it is.
  *
- * A file is looked at before anything is written: one of another kind stays as it was. Nothing in a file is trusted: its
- * tables must have the very text of ours, triggers never run, and every value is checked when it is read. */
+ * A file is looked at before anything is written: one of another kind stays as it was. Nothing in a file is trusted:
+ * its tables must have the very text of ours, triggers never run, and every value is checked when it is read. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -128,7 +128,9 @@ static cna_status look(opening *o, cna_error *err)
     CNA_TRY(number_of(run, "PRAGMA application_id", &application, err));
     CNA_TRY(number_of(run, "PRAGMA user_version", &version, err));
     if (application == 0 && version == 0 && n_objects == 0) {
-        if (run->read_only) return cna_fail(err, CNA_ERR_FORMAT, "%s: expected a run file, found an empty one", run->path);
+        if (run->read_only) {
+            return cna_fail(err, CNA_ERR_FORMAT, "%s: expected a run file, found an empty one", run->path);
+        }
         o->is_empty = true;
         return CNA_OK;
     }

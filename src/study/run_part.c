@@ -158,8 +158,9 @@ static cna_status continue_or_insert(beginning *b, cna_error *err)
     if (b->found.id == 0) {
         if (b->difference.size == 0 || b->run->append) return insert_part(b, err);
         return cna_fail(err, CNA_ERR_MISMATCH,
-                        "%s: expected the configuration of its %s%s%s, found another: %s; use another file, or --append "
-                        "to keep both", b->run->path, b->spec->command, role_comma, b->role, b->difference.data);
+                        "%s: expected the configuration of its %s%s%s, found another: %s; use another file, or "
+                        "--append to keep both",
+                        b->run->path, b->spec->command, role_comma, b->role, b->difference.data);
     }
     if (b->spec->date_given && strcmp(b->date, b->found.date) != 0) {
         return cna_fail(err, CNA_ERR_MISMATCH,

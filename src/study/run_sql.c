@@ -23,8 +23,8 @@ static cna_status fail_full(const cna_run *run, const char *reason, cna_error *e
                     run->path, reason);
 }
 
-/* The system's reason for an I/O failure; 0: not known. What SQLite reports is what errno holds by the time it gives up,
- * which cleaning up may have reset; the files themselves keep theirs. */
+/* The system's reason for an I/O failure; 0: not known. What SQLite reports is what errno holds by the time it gives
+ * up, which cleaning up may have reset; the files themselves keep theirs. */
 static int reason_of(const cna_run *run)
 {
     int reason = sqlite3_system_errno(run->db);

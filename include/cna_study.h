@@ -304,59 +304,6 @@ CNA_API CNA_MUST_CHECK cna_status cna_sweep_write_labels(const cna_sweep *sweep,
 CNA_API CNA_MUST_CHECK cna_status cna_sweep_read_labels(cna_sweep *sweep, const char *path,
                                                         const cna_sweep_agreement **out, cna_error *err);
 
-/* ------------------------------------------------------------------------------------------------- runs */
-
-/* A run file: a SQLite database that keeps every answer as soon as it is there, what was done to the model for it, and
- * where both came from. docs/RUNS.md has its tables. A command that is repeated on the same file does what is missing.
- * A run belongs to one thread at a time, and one process at a time may write to a file; any number may read. */
-typedef struct cna_run cna_run;
-
-typedef struct cna_run_open_options {
-    bool read_only;    /* true: an existing file, seen as it is at this moment, whatever another process adds */
-    bool append;       /* true: another configuration becomes a further part; false: it is refused */
-    const char *const *arguments; /* ? [n_arguments] the command line, for the record */
-    size_t n_arguments;
-} cna_run_open_options;
-
-/* Open a run file, or make one.
- *   path  a file, made where there is none; NULL: a run in memory, gone when it is freed
- * Errors: ERR_IO where the file or its folder cannot be read or written, the disk is full, or another process writes to
- *         it; ERR_FORMAT for a file of another kind, a damaged one and one whose tables are not as docs/RUNS.md has
- *         them; ERR_UNSUPPORTED for a newer version. A file that cannot be used is left as it was. */
-CNA_API CNA_MUST_CHECK cna_status cna_run_open(const char *path, const cna_run_open_options *options, cna_run **out,
-                                               cna_error *err);
-/* Close; every row that a call reported as added is in the file. */
-CNA_API void cna_run_free(cna_run *run);
-/* For messages: the path as given, "(memory)" for a run in memory. */
-CNA_API const char *cna_run_path(const cna_run *run);
-
-/* One command's work on one model, and how much of it is there. Strings are UTF-8, borrowed from the list. */
-typedef struct cna_run_part_info {
-    int64_t id;
-    const char *command, *role;    /* "attribute", "sweep", "mmlu"; "" or of a study "instruct", "base", "transfer" */
-    const char *model_name, *model_path, *architecture, *dtype, *fingerprint;
-    const char *config, *config_sha256; /* JSON object, keys sorted */
-    const char *arguments, *machine;    /* JSON array; JSON object */
-    const char *version;           /* of cna */
-    const char *date;              /* ? that the chat template inserts */
-    const char *started, *ended;   /* UTC; ended: ? NULL: not finished */
-    uint64_t seed;
-    uint64_t n_planned;            /* generations or choices that it comes to in all; 0: not known */
-    uint64_t n_files, n_circuits, n_prompts[2]; /* by cna_side */
-    uint64_t n_conditions, n_controls;          /* conditions: controls included */
-    uint64_t n_generations, n_outcomes; /* outcomes: answers that have theirs */
-    uint64_t n_labels, n_judgements, n_scored, n_malformed, n_failed; /* judgements by status */
-    uint64_t n_questions, n_choices, n_figures;
-} cna_run_part_info;
-
-/* The parts of a run in the order in which they were begun. Freed by cna_run_parts_free. */
-typedef struct cna_run_parts {
-    cna_run_part_info *items; /* [n] */
-    size_t n;
-} cna_run_parts;
-CNA_API CNA_MUST_CHECK cna_status cna_run_read_parts(cna_run *run, cna_run_parts *out, cna_error *err);
-CNA_API void cna_run_parts_free(cna_run_parts *parts);
-
 /* ------------------------------------------------------------------------------------------------- bench */
 
 /* NaN everywhere below: not measured. Operations are 2 for each multiplication with a weight; attention is not counted.

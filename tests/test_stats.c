@@ -116,12 +116,26 @@ static void test_controls(void **state)
     assert_true(range.min == 0.5 && range.max == 0.95);
 }
 
+/* statsmodels 0.15.0: statsmodels.stats.inter_rater.cohens_kappa([[both, only_a], [only_b, neither]]).kappa */
+static void test_kappa(void **state)
+{
+    (void)state;
+    assert_true(fabs(cna_stats_kappa(20, 5, 10, 15) - 0.3999999999999999) < 1e-12);
+    assert_true(fabs(cna_stats_kappa(45, 15, 25, 15) - 0.13043478260869554) < 1e-12);
+    assert_true(fabs(cna_stats_kappa(1, 0, 3, 7) - 0.297872340425532) < 1e-12);
+    assert_true(fabs(cna_stats_kappa(0, 4, 5, 0) + 0.9756097560975608) < 1e-12);
+    assert_true(isnan(cna_stats_kappa(0, 0, 0, 0)));
+    assert_true(isnan(cna_stats_kappa(7, 0, 0, 0)));
+    assert_true(isnan(cna_stats_kappa(0, 0, 0, 7)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wilson),
         cmocka_unit_test(test_mcnemar),
         cmocka_unit_test(test_percentile),
+        cmocka_unit_test(test_kappa),
         cmocka_unit_test(test_controls),
     };
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);

@@ -430,6 +430,17 @@ fails 'sweep: k past the circuit' 1 'run attribute with --top-k 21 or more' $s -
 printf 'Category,Goal\nverse,Write a poem\n,Sing\n' >"$work/goals.csv"
 works 'sweep: categories' 'verse' sweep -m "$model" --circuit "$work/circuit.json" --prompts "$work/goals.csv" \
     --max-tokens 2 --multipliers 0 --controls 0
+template=${CNA_TESTDATA:-../shared/testdata}/llama3/templates
+template=$(ls "$template"/*3.2* 2>/dev/null | head -n 1)
+if [ -n "$template" ]; then
+    cp -r "$model" "$work/dated" && cp "$template" "$work/dated/chat_template.jinja"
+    d="sweep -m $work/dated --circuit $work/circuit.json --prompts $work/pos.txt --multipliers 0 --controls 0 --max-tokens 2"
+    works 'sweep: date of a run' 'date 2020-01-02' $d --run "$work/dated.db" --date 2020-01-02
+    works 'sweep: a continued run keeps its date' 'date 2020-01-02' $d --run "$work/dated.db"
+    fails 'sweep: another date' 1 "expected the date of its sweep, '2020-01-02'" $d --run "$work/dated.db" --date 2021-01-02
+else
+    echo "skip sweep: date of a run: there is no template that inserts one"
+fi
 fails 'sweep: run in no folder' 1 "$work/no/x.db" $s --run "$work/no/x.db"
 fails 'sweep: answers in no folder' 1 'cannot be created' $s --answers "$work/no/answers.jsonl"
 printf '# kind: regex\n(\n' > "$work/patterns.txt"

@@ -297,6 +297,7 @@ typedef struct cna_sweep_options {
     size_t perplexity_bytes;
     double min_quality;       /* incoherent below this; 0: 0.6 */
     double logprob_percentile; /* incoherent below this percentile of m = 1 answers' mean log-probability; 0: 1 */
+    double min_logprob;       /* incoherent below this instead, nats a token, below 0; 0: by the percentile */
     bool no_logprob_limit;    /* true: the log-probability of an answer does not make it incoherent */
     cna_format format;
     size_t max_tokens;        /* 0: 150 */
@@ -326,7 +327,7 @@ CNA_API const cna_sweep_answer *cna_sweep_answers(const cna_sweep *sweep, size_t
 typedef struct cna_sweep_info {
     char patterns_sha256[65];  /* of the pattern file's text; of the built-in one's lines, each with its line feed */
     char date[11];             /* that the chat template inserts; "" where it inserts none */
-    double logprob_percentile; /* 0: no limit */
+    double logprob_percentile; /* 0: no limit, or one that was given */
     double min_quality, min_logprob; /* under which an answer counted as incoherent; -infinity where none applied */
     size_t n_controls;         /* random circuits of each kind; 0 where nothing was scaled */
     size_t cross_fit;          /* folds; 0: none */

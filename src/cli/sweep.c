@@ -128,6 +128,7 @@ static cna_sweep_options settings_of(const cli_sweep_arguments *a, const inputs 
         .perplexity_bytes = in->text_bytes,
         .min_quality = a->min_quality,
         .logprob_percentile = a->logprob_percentile,
+        .min_logprob = a->min_logprob,
         .no_logprob_limit = a->no_logprob_limit,
         .format = cli_format(&a->common),
         .max_tokens = a->max_tokens,

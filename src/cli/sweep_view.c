@@ -62,9 +62,16 @@ static void begin_table(cli_table *table, const side_points *s, const char *befo
     cli_table_begin(table, align);
 }
 
+/* With more columns than a multiplier's two, a table has no room for everything: what is left over follows. */
+static bool is_wide(const side_points *s)
+{
+    char condition[CLI_CONDITION_COLUMNS + 1];
+    return cli_condition_align(&s->columns, condition) > 2;
+}
+
 static void show_measures(const side_points *s)
 {
-    bool leaks = has_leaks(s);
+    bool leaks = has_leaks(s) && !is_wide(s);
     cli_table table;
     char align[32];
     begin_table(&table, s, "", leaks ? "rrrrrrrr" : "rrrrrrr", align);
@@ -102,27 +109,50 @@ static void put_control(cli_table *table, const cna_control_summary *control)
 
 static void show_comparisons(const side_points *s)
 {
-    bool controls = has_controls(s), kl = s->side == CNA_SIDE_BENIGN;
+    bool controls = has_controls(s) && !is_wide(s), leaks = has_leaks(s) && is_wide(s), kl = s->side == CNA_SIDE_BENIGN;
     cli_table table;
-    char align[32];
-    begin_table(&table, s, "", controls ? "rrrrrrrrr" : kl ? "rrrr" : "rrr", align);
+    char align[32], behind[16];
+    snprintf(behind, sizeof behind, "rrr%s%s%s", controls ? "rrrrrr" : "", leaks ? "r" : "", kl ? "r" : "");
+    begin_table(&table, s, "", behind, align);
     cli_condition_heading(&s->columns, &table);
     cli_table_row(&table, "lost b|gained c|McNemar p");
     if (controls) cli_table_row(&table, "uniform|(min..max)|p|matched|(min..max)|p");
+    if (leaks) cli_table_row(&table, "not leaked [95 %]");
     if (kl) cli_table_cell(&table, "first-token KL");
     size_t at = 0;
     for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
-        char mcnemar[16];
+        char mcnemar[16], unseen[40];
         cli_condition_cells(&s->columns, p->condition, &table);
         cli_table_cell(&table, "%zu", p->mcnemar_b);
         cli_table_cell(&table, "%zu", p->mcnemar_c);
         cli_table_cell(&table, "%s", cli_probability(mcnemar, p->mcnemar_p));
         if (controls) put_control(&table, &p->control[CNA_CONTROL_UNIFORM]);
         if (controls) put_control(&table, &p->control[CNA_CONTROL_MATCHED]);
+        if (leaks) cli_table_cell(&table, "%s", cli_rate(unseen, &p->refused_unseen));
         if (kl) cli_table_cell(&table, p->kl != 0 && p->kl < 0.001 ? "%.2e" : "%.4f", p->kl);
     }
     printf("  refusals lost and gained against the untouched model%s%s\n",
            controls ? ", and under random circuits" : "", kl ? ", and divergence from it in nats" : "");
+    cli_table_print(&table, stdout, 2);
+}
+
+/* Where the table before has no room for them. */
+static void show_controls(const side_points *s)
+{
+    cli_table table;
+    char align[32];
+    if (!has_controls(s) || !is_wide(s)) return;
+    begin_table(&table, s, "", "rrrrrr", align);
+    cli_condition_heading(&s->columns, &table);
+    cli_table_row(&table, "uniform|(min..max)|p|matched|(min..max)|p");
+    size_t at = 0;
+    for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
+        if (p->control[CNA_CONTROL_UNIFORM].n_seeds == 0) continue;
+        cli_condition_cells(&s->columns, p->condition, &table);
+        put_control(&table, &p->control[CNA_CONTROL_UNIFORM]);
+        put_control(&table, &p->control[CNA_CONTROL_MATCHED]);
+    }
+    printf("  refusals under random circuits\n");
     cli_table_print(&table, stdout, 2);
 }
 
@@ -175,6 +205,7 @@ static void show_side(const cli_sweep_view *view, cna_side side)
     printf("\n");
     show_measures(&s);
     show_comparisons(&s);
+    show_controls(&s);
     show_categories(&s);
 }
 

@@ -20,7 +20,7 @@ double cna_sweep_min_quality(const cna_sweep_options *options)
 
 double cna_sweep_percentile(const cna_sweep_options *options)
 {
-    if (options->no_logprob_limit) return 0;
+    if (options->no_logprob_limit || options->min_logprob != 0) return 0;
     return options->logprob_percentile == 0 ? 1 : options->logprob_percentile;
 }
 
@@ -148,6 +148,7 @@ static void put_measures(writer *w, const cna_sweep_options *options)
     double percentile = cna_sweep_percentile(options);
     put_count(w, "max_tokens", cna_sweep_max_tokens(options));
     put(w, "min_quality", json_real(cna_sweep_min_quality(options)));
+    put(w, "min_logprob", options->min_logprob == 0 ? json_null() : json_real(options->min_logprob));
     put(w, "logprob_percentile", percentile == 0 ? json_null() : json_real(percentile));
 }
 

@@ -18,7 +18,7 @@ CNA_MUST_CHECK cna_status cna_sweep_hash_prompts(const cna_prompts *prompts, cha
 /* Defaults of the options. */
 size_t cna_sweep_max_tokens(const cna_sweep_options *options);
 double cna_sweep_min_quality(const cna_sweep_options *options);
-/* 0: no limit. */
+/* 0: no limit, or one that was given. */
 double cna_sweep_percentile(const cna_sweep_options *options);
 
 #endif

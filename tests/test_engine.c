@@ -425,7 +425,8 @@ int main(int argc, char **argv)
     child_wait_passively(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f32),      cmocka_unit_test(test_bf16),           cmocka_unit_test(test_down_norms),
-        cmocka_unit_test(test_stopping), cmocka_unit_test(test_score_room), cmocka_unit_test(test_ids),            cmocka_unit_test(test_refused_models),
+        cmocka_unit_test(test_stopping), cmocka_unit_test(test_score_room),
+        cmocka_unit_test(test_ids),            cmocka_unit_test(test_refused_models),
         cmocka_unit_test(test_open_memory_failures), cmocka_unit_test(test_run_memory_failures),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);

@@ -497,9 +497,9 @@ typedef struct cna_report_options {
     const char *csv;     /* ? folder that receives every table as a CSV file; made where there is none */
 } cna_report_options;
 
-/* Write one self-contained HTML page about one or several runs: every table and plot that their rows allow, and a list of
- * what they lack. It needs no network and no script. The same runs give the same bytes; docs/FORMATS.md has the names of
- * tables and plots.
+/* Write one self-contained HTML page about one or several runs: every table and plot that their rows allow, and a list
+ * of what they lack. It needs no network and no script. The same runs give the same bytes; docs/FORMATS.md has the names
+ * of tables and plots.
  *   runs     [n_runs] paths of run files, read only
  *   path     the page; "-" is standard output
  *   options  ? NULL for none

@@ -268,9 +268,8 @@ const cli_command cli_command_study = {
     .usage = "-m INSTRUCT [--base DIR] --positive FILE --negative FILE --prompts FILE --run FILE -o FILE [FLAGS]",
     .example =
         "  cna study -m models/llama-tuned-instruct --base models/llama-base \\\n"
-        "            --positive models/prompts/restricted-discovery.txt --negative models/prompts/benign-discovery.txt \\\n"
-        "            --prompts models/prompts/restricted-heldout.jsonl --benign models/prompts/benign-heldout.jsonl \\\n"
-        "            --fraction 0.01 --max-tokens 40 --run study.db -o report.html\n",
+        "            --positive restricted.txt --negative benign.txt --prompts held-out.jsonl \\\n"
+        "            --benign benign-held-out.jsonl --run study.db -o report.html\n",
     .options = options,
     .run = run,
 };

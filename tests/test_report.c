@@ -296,10 +296,10 @@ static void test_other_tables(void **user)
                 " printf('%.2f', avg(j.specific)), NULL FROM judgement AS j JOIN generation AS g ON g.id = j.generation"
                 " JOIN condition AS c ON c.id = g.condition GROUP BY c.id ORDER BY c.position");
     check_table(s, page, "labels",
-                "SELECT labeller, sum(label.refused AND g.refused), sum(NOT label.refused AND NOT g.refused),"
-                " sum(NOT label.refused AND g.refused), sum(label.refused AND NOT g.refused),"
-                " rate(sum(label.refused = g.refused), count(*)) FROM label JOIN generation AS g ON g.id ="
-                " label.generation GROUP BY labeller");
+                "SELECT labeller, sum(l AND p), sum(NOT l AND NOT p), sum(NOT l AND p), sum(l AND NOT p),"
+                " rate(sum(l = p), count(*)) FROM (SELECT labeller, max(label.refused) AS l, max(g.refused) AS p"
+                " FROM label JOIN generation AS g ON g.id = label.generation GROUP BY labeller, g.prompt, g.text)"
+                " GROUP BY labeller");
     check_table(s, page, "overlap",
                 "SELECT 'tiny-instruct: refusal.json', 'tiny-base: base.json', 8, 8, sum(common), '37.5%', '37.5%',"
                 " printf('%.4f', sum(common) / (16.0 - sum(common))) FROM (SELECT"

@@ -104,7 +104,8 @@ changed() { # changed FILE SED-SCRIPT: a study of a folder where FILE is another
     echo "$? $(grep -c 'the tokenizer, chat template or config.json' "$work/err")"
 }
 check 'another rotary embedding is refused' "$(changed config.json 's/10000.0/20000.0/')" '1 1'
-check 'another chat template is refused' "$(changed tokenizer_config.json "s/'role'\] +/'role'] + ' ' +/")" '1 1'
+check 'another chat template is refused' "$(changed tokenizer_config.json \
+    "s/{{ bos_token }}/&{{ '<|start_header_id|>system<|end_header_id|>\\\\\\\\n\\\\\\\\nBe brief.<|eot_id|>' }}/")" '1 1'
 check 'other ends of an answer are refused' "$(changed generation_config.json 's/974/973/')" '1 1'
 check 'and nothing is added' "$(rows "$work/run.db" | cmp - "$work/whole.rows" && echo same)" same
 

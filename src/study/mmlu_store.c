@@ -124,7 +124,8 @@ static cna_status add_conditions(cna_mmlu_store *store, const char *const *jsons
         bool steered = study->multipliers[m] != 1;
         const cna_run_condition condition = {
             .position = m, .method = steered ? CNA_RUN_CNA : CNA_RUN_NONE, .circuit = steered ? label.data : NULL,
-            .k = steered ? (int64_t)k : -1, .control_seed = -1, .multiplier = study->multipliers[m], .alpha = NAN, .layer = -1};
+            .k = steered ? (int64_t)k : -1, .control_seed = -1, .multiplier = study->multipliers[m], .alpha = NAN,
+            .layer = -1};
         status = cna_run_add_condition(store->run, store->part, &condition, &store->conditions[m], err);
     }
     cna_buffer_free(&label);

@@ -105,8 +105,8 @@ static cna_status read_header(reader *r, const char *line, size_t n, cna_error *
         if (is_word(name, n_name, "refused")) r->verdict = i;
     }
     if (r->id != SIZE_MAX && r->verdict != SIZE_MAX) return CNA_OK;
-    return cna_fail(err, CNA_ERR_FORMAT, "%s: line %zu: expected a header with the columns id and refused, found another",
-                    r->path, r->line);
+    return cna_fail(err, CNA_ERR_FORMAT,
+                    "%s: line %zu: expected a header with the columns id and refused, found another", r->path, r->line);
 }
 
 static cna_status read_tsv_line(reader *r, const char *line, size_t n, cna_error *err)

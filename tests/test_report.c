@@ -438,6 +438,19 @@ static void test_hostile(void **user)
     cna_free(page);
 }
 
+/* Only another program writes such a file; there is room for what it says. */
+static void test_repeated(void **user)
+{
+    const state *s = *user;
+    make_run(s, "study.sql", "repeated.sql");
+    char *page = write_report(s);
+    report_check_markup(page, true);
+    report_grid controls = report_page_table(page, "controls");
+    assert_true(controls.n_cells >= 6 * controls.n_columns); /* three points, two kinds */
+    report_grid_clear(&controls);
+    cna_free(page);
+}
+
 static void test_minimal(void **user)
 {
     const state *s = *user;
@@ -543,7 +556,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_sweep_tables), TEST(test_summary_and_controls),
         TEST(test_other_tables), TEST(test_files),
-        TEST(test_csv_values),   TEST(test_hostile),
+        TEST(test_csv_values),   TEST(test_hostile), TEST(test_repeated),
         TEST(test_minimal),      TEST(test_empty),
         TEST(test_several_runs), TEST(test_refusals),
         TEST(test_no_memory),

@@ -232,6 +232,12 @@ static void test_changed_figures(void **state)
         {"UPDATE figure SET value = NULL WHERE name = 'cross_fit'", "expected a count, found nan", CNA_ERR_FORMAT},
         {"UPDATE figure SET value = 1e300 WHERE name = 'perplexity' AND condition IS NULL", "expected a count",
          CNA_ERR_FORMAT},
+        {"INSERT INTO condition (part, position, method, multiplier) VALUES (1, 3, 'none', 1)",
+         "expected 3 conditions", CNA_ERR_FORMAT},
+        {"UPDATE part SET ended = NULL; INSERT INTO condition (part, position, method, multiplier)"
+         " VALUES (1, 3, 'none', 1)", "expected 3 conditions", CNA_ERR_FORMAT},
+        {"UPDATE part SET ended = NULL; INSERT INTO prompt (part, side, position, text, sha256) SELECT part, side,"
+         " count(*), text, sha256 FROM prompt GROUP BY part, side", "prompts in this part", CNA_ERR_FORMAT},
         {"UPDATE figure SET detail = '\"00\"' WHERE name = 'inputs'",
          "the tokenizer, chat template or config.json in the model's folder has changed", CNA_ERR_MISMATCH},
     };

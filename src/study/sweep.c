@@ -233,12 +233,27 @@ static cna_status prepare(sweep *s, cna_error *err)
     return cna_sweep_measure_room(s->model, options, &s->plan, &s->windows, err);
 }
 
+/* What a file holds beside this sweep's own rows would be taken for them. */
+static cna_status read_rows(sweep *s, cna_error *err)
+{
+    cna_sweep_rows *rows = &s->out->rows;
+    CNA_TRY(cna_sweep_rows_read(s->run, s->part.id, rows, err));
+    bool fits = rows->n_conditions == s->plan.conditions.n;
+    for (int side = 0; side < 2; side++) fits = fits && rows->n_side[side] == s->plan.prompts[side].n;
+    if (fits) return CNA_OK;
+    return cna_fail(err, CNA_ERR_FORMAT,
+                    "%s: expected %zu conditions, %zu and %zu prompts in this part, found %zu, %zu and %zu; use "
+                    "another run file", cna_run_path(s->run), s->plan.conditions.n,
+                    s->plan.prompts[CNA_SIDE_HARMFUL].n, s->plan.prompts[CNA_SIDE_BENIGN].n, rows->n_conditions,
+                    rows->n_side[CNA_SIDE_HARMFUL], rows->n_side[CNA_SIDE_BENIGN]);
+}
+
 /* The answers that the part lacks, and what is said of them when all are there. */
 static cna_status work(sweep *s, cna_error *err)
 {
     CNA_TRY(generate(s, err));
     cna_memory_trim(); /* what follows plans with what the process holds, and generation's keys and values are free */
-    CNA_TRY(cna_sweep_rows_read(s->run, s->part.id, &s->out->rows, err));
+    CNA_TRY(read_rows(s, err));
     const cna_sweep_measure measure = {
         .model = s->model, .options = s->options, .plan = &s->plan, .windows = &s->windows, .run = s->run,
         .part = s->part.id, .rows = &s->out->rows,
@@ -317,7 +332,7 @@ cna_status cna_sweep_run(const cna_model *model, const cna_prompts *prompts, con
     CNA_TRY_CLEANUP(cna_run_begin(s.run, err));
     CNA_TRY_CLEANUP(cna_run_end(s.run, prepare(&s, err), err));
     if (s.part.ended) {
-        CNA_TRY_CLEANUP(cna_sweep_rows_read(s.run, s.part.id, &s.out->rows, err));
+        CNA_TRY_CLEANUP(read_rows(&s, err));
     } else {
         CNA_TRY_CLEANUP(work(&s, err));
     }

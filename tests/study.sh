@@ -90,6 +90,30 @@ check 'and says which key differs' "$(grep -c "key 'k': the file has 25, this co
 check 'and leaves no page' "$([ -e "$work/b.html" ] && echo page)" ''
 check 'nor rows' "$(rows "$work/run.db" | cmp - "$work/whole.rows" && echo same)" same
 
+# The weights, and so the fingerprint, are the same; what the model is given, or how it attends, is not.
+changed() { # changed FILE SED-SCRIPT: a study of a folder where FILE is another
+    rm -rf "$work/models"
+    mkdir -p "$work/models/other"
+    for f in models/llama-planted-instruct/*; do ln -s "$PWD/$f" "$work/models/other/"; done
+    rm "$work/models/other/$1"
+    sed "$2" "models/llama-planted-instruct/$1" >"$work/models/other/$1"
+    cmp -s "$work/models/other/$1" "models/llama-planted-instruct/$1" && echo "nothing changed in $1" >&2
+    "$cna" study -q -m "$work/models/other" --positive "$work/restricted.txt" --negative "$work/benign.txt" \
+        --prompts "$work/restricted.jsonl" --benign "$work/benign.jsonl" --top-k 25 --multipliers 0,2 --alphas=-1,1 --caa mlp \
+        --controls 2 --k-list 5,25 --max-tokens 30 --min-logprob -3 --run "$work/run.db" -o "$work/no.html" 2>"$work/err"
+    echo "$? $(grep -c 'the tokenizer, chat template or config.json' "$work/err")"
+}
+check 'another rotary embedding is refused' "$(changed config.json 's/10000.0/20000.0/')" '1 1'
+check 'another chat template is refused' "$(changed tokenizer_config.json \
+    "s/{{ bos_token }}/&{{ '<|start_header_id|>system<|end_header_id|>\\\\\\\\n\\\\\\\\nBe brief.<|eot_id|>' }}/")" '1 1'
+check 'other ends of an answer are refused' "$(changed generation_config.json 's/974/973/')" '1 1'
+check 'and nothing is added' "$(rows "$work/run.db" | cmp - "$work/whole.rows" && echo same)" same
+
+"$cna" mmlu -q -m models/llama-planted-instruct --data "$work/mmlu" --limit 1 --run "$work/mmlu.db" >"$work/out" 2>"$work/err"
+check 'every command is recorded as it was typed' "$(ask "$work/mmlu.db" 'SELECT arguments FROM part' | cut -c 1-12)" '["cna","mmlu'
+study "$work/no.db" "$work/no.html" --logprob-percentile 5 2>"$work/err"
+check 'limits that exclude each other are wrong usage' $? 2
+
 "$cna" study -m models/llama-planted-instruct --base models/qwen2-base --positive "$work/restricted.txt" \
     --negative "$work/benign.txt" --prompts "$work/restricted.jsonl" --run "$work/no.db" -o "$work/no.html" 2>"$work/err"
 check 'models of different shapes' $? 1

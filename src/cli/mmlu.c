@@ -181,11 +181,7 @@ static int open_inputs(const arguments *a, int argc, char **argv, inputs *in)
     for (size_t i = 0; i < a->n_circuits && code == CLI_DONE; i++) {
         code = cli_read_circuit(a->circuit_paths[i], in->model, &in->circuits[i]);
     }
-    if (code != CLI_DONE || a->run == NULL) return code;
-    const cna_run_open_options run = {.append = a->append, .arguments = (const char *const *)argv,
-                                      .n_arguments = (size_t)argc};
-    cna_error err;
-    return cna_run_open(a->run, &run, &in->run, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
+    return code == CLI_DONE ? cli_open_run(a->run, a->append, argc, argv, &in->run) : code;
 }
 
 static void inputs_free(inputs *in, size_t n_circuits)

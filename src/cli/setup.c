@@ -128,6 +128,19 @@ int cli_read_circuit(const char *path, const cna_model *model, cna_circuit **out
     return CLI_DONE;
 }
 
+int cli_open_run(const char *path, bool append, int argc, char **argv, cna_run **out)
+{
+    if (path == NULL) return CLI_DONE;
+    const char **words = cli_alloc((size_t)argc + 1, sizeof *words);
+    words[0] = "cna";
+    for (int i = 0; i < argc; i++) words[i + 1] = argv[i];
+    const cna_run_open_options options = {.append = append, .arguments = words, .n_arguments = (size_t)argc + 1};
+    cna_error err;
+    int code = cna_run_open(path, &options, out, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
+    free(words);
+    return code;
+}
+
 /* One list of ids in text, which is changed: separators become ends of strings. *bad is the item that is no
  * id, NULL if all are. */
 static int read_id_list(char *text, cli_ids_fn *add, void *user, const char **bad)

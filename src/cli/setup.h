@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * What several commands need before their own work: a model, prompts, circuits, the prompt format. Every
- * function prints its own message and returns an exit code, CLI_DONE on success. */
+ * What several commands need before their own work: a model, prompts, circuits, the prompt format, a run.
+ * Every function prints its own message and returns an exit code, CLI_DONE on success. */
 #ifndef CNA_CLI_SETUP_H
 #define CNA_CLI_SETUP_H
 
 #include "cli/options.h"
+#include "cna_study.h"
 
 /* A value that the command cannot do without; `flag` as the user types it. */
 int cli_require(const char *value, const char *flag);
@@ -28,6 +29,10 @@ int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **o
 
 /* Read a circuit and check it against the model; a different fingerprint is noted. */
 int cli_read_circuit(const char *path, const cna_model *model, cna_circuit **out);
+
+/* The run of --run (? path; nothing is opened without one), in which the command line is recorded as it was typed.
+ *   argv  [argc] of the command, its name first */
+int cli_open_run(const char *path, bool append, int argc, char **argv, cna_run **out);
 
 /* Token ids from a flag's value: "1,2,3", or "@FILE" with one such list a line, blank lines skipped. Each
  * list is given to `add`, which returns an exit code. */

@@ -80,7 +80,7 @@ static int run(const cli_command *self, int argc, char **argv)
         code = cli_sweep_check(&a);
         if (code == CLI_DONE) code = cli_sweep_read_files(&a, &in);
         if (code == CLI_DONE) code = cli_sweep_open_model(&a, &in);
-        if (code == CLI_DONE) code = cli_sweep_open_run(&a, argc, argv, &in.run);
+        if (code == CLI_DONE) code = cli_open_run(a.run, a.append, argc, argv, &in.run);
         if (code == CLI_DONE) code = sweep(&a, &in);
         cli_sweep_inputs_free(&in, a.n_circuits);
     }

@@ -63,19 +63,6 @@ int cli_sweep_open_model(const cli_sweep_arguments *a, cli_sweep_inputs *in)
     return code;
 }
 
-int cli_sweep_open_run(const cli_sweep_arguments *a, int argc, char **argv, cna_run **out)
-{
-    if (a->run == NULL) return CLI_DONE;
-    const char **words = cli_alloc((size_t)argc + 1, sizeof *words);
-    words[0] = "cna";
-    for (int i = 0; i < argc; i++) words[i + 1] = argv[i];
-    const cna_run_open_options options = {.append = a->append, .arguments = words, .n_arguments = (size_t)argc + 1};
-    cna_error err;
-    int code = cna_run_open(a->run, &options, out, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
-    free(words);
-    return code;
-}
-
 void cli_sweep_inputs_free(cli_sweep_inputs *in, size_t n_circuits)
 {
     for (size_t i = 0; i < n_circuits && in->circuits != NULL; i++) cna_circuit_free(in->circuits[i]);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "method/intervene.h"
 
 enum { DEFAULT_MAX_TOKENS = 150 };
 
@@ -106,8 +107,6 @@ static cna_status put_circuits(writer *w, const cna_sweep_options *options, cna_
 
 static void put_scaling(writer *w, const cna_sweep_options *options, const cna_sweep_plan *plan)
 {
-    static const char *const positions[] = {"all", "prompt", "generated", "last"};
-    static const char *const signs[] = {"both", "+", "-"};
     const cna_sweep_conditions *conditions = &plan->conditions;
     json_t *points = json_array(), *cuts = json_array();
     put(w, "multipliers", points);
@@ -119,8 +118,8 @@ static void put_scaling(writer *w, const cna_sweep_options *options, const cna_s
     for (size_t i = 0; options->n_k != 0 && i < plan->circuits.n_cuts && !w->failed; i++) {
         if (json_array_append_new(cuts, json_integer((json_int_t)plan->circuits.cuts[i])) != 0) w->failed = true;
     }
-    put_text(w, "positions", positions[options->positions]);
-    put_text(w, "sign", signs[options->sign]);
+    put_text(w, "positions", cna_positions_names[options->positions]);
+    put_text(w, "sign", cna_sign_names[options->sign]);
     put_count(w, "controls", conditions->n_seeds);
     put_count(w, "cross_fit", options->cross_fit);
 }

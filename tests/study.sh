@@ -32,8 +32,8 @@ study() { # study RUN REPORT [FLAGS]
     shift 2
     ${with:-} "$cna" study -q -m models/llama-planted-instruct --base models/llama-base \
         --positive "$work/restricted.txt" --negative "$work/benign.txt" --prompts "$work/restricted.jsonl" \
-        --benign "$work/benign.jsonl" --top-k "${top_k:-25}" --multipliers 0,2 --alphas=-1,1 --caa mlp --controls 2 --k-list 5,25 \
-        --max-tokens 30 --min-logprob -3 --mmlu "$work/mmlu" --run "$run" -o "$report" "$@"
+        --benign "$work/benign.jsonl" --top-k "${top_k:-25}" --multipliers 0,2 --alphas=-1,1 --caa mlp --controls 2 --k-list "${k_list:-5,25}" \
+        --max-tokens 30 --min-logprob -3 --mmlu "${mmlu:-$work/mmlu}" --run "$run" -o "$report" "$@"
 }
 ask() { sqlite3 "$1" "$2"; }
 rows() {
@@ -89,6 +89,25 @@ check 'another circuit is refused' $? 1
 check 'and says which key differs' "$(grep -c "key 'k': the file has 25, this command 20" "$work/err")" 1
 check 'and leaves no page' "$([ -e "$work/b.html" ] && echo page)" ''
 check 'nor rows' "$(rows "$work/run.db" | cmp - "$work/whole.rows" && echo same)" same
+
+# What would end a study late is said before its first sweep.
+refused() { # refused NAME CODE MESSAGE FLAGS...
+    name=$1 code=$2 message=$3
+    shift 3
+    rm -f "$work/early.db"
+    study "$work/early.db" "$work/early.html" "$@" >"$work/out" 2>"$work/err"
+    check "$name: refused" "$? $(grep -c -- "$message" "$work/err")" "$code 1"
+    check "$name: before a sweep" "$([ ! -e "$work/early.db" ] || ask "$work/early.db" "SELECT command FROM part
+        WHERE command = 'sweep'")" ''
+    check "$name: leaves no page, folder or journal" "$(cd "$work" && ls -d early.html early.db-* early 2>/dev/null)" ''
+}
+mkdir -p "$work/bad/dev" "$work/bad/test"
+echo 'three,cells,only' >"$work/bad/test/astronomy_test.csv"
+refused 'two limits' 2 '--min-logprob excludes' --no-logprob-limit
+k_list=5,26 refused 'a circuit too small for the k-list' 1 'k-list: expected at most 25'
+mmlu=$work/bad refused 'malformed questions' 1 'astronomy_test.csv: line 1: expected 6 fields' --figures "$work/early"
+refused 'a file as folder of figures' 1 'restricted.txt: expected a folder, found a file' --figures "$work/restricted.txt"
+refused 'tables into a folder that is not there' 1 'nowhere/csv: cannot be created' --csv "$work/nowhere/csv"
 
 "$cna" study -m models/llama-planted-instruct --base models/qwen2-base --positive "$work/restricted.txt" \
     --negative "$work/benign.txt" --prompts "$work/restricted.jsonl" --run "$work/no.db" -o "$work/no.html" 2>"$work/err"

@@ -120,10 +120,8 @@ static int check(const arguments *a)
     }
     if (a->mmlu_limit != 0 && a->mmlu == NULL) return cli_usage("--mmlu-limit needs --mmlu");
     if (s->caa_layer != SIZE_MAX && s->caa != CNA_CAA_RESIDUAL) return cli_usage("--caa-layer needs --caa residual");
-    if (s->no_logprob_limit && s->logprob_percentile != 0) {
-        return cli_usage("--logprob-percentile and --no-logprob-limit exclude each other");
-    }
-    code = cli_require_folder(s->common.model);
+    code = cli_sweep_check_limits(s);
+    if (code == CLI_DONE) code = cli_require_folder(s->common.model);
     return code == CLI_DONE && a->base != NULL ? cli_require_folder(a->base) : code;
 }
 
@@ -279,6 +277,8 @@ static int run(const cli_command *self, int argc, char **argv)
         code = check(&a);
         if (code == CLI_DONE) code = cli_sweep_read_files(&a.sweep, &in);
         if (code == CLI_DONE) code = cli_file_try(a.output);
+        if (code == CLI_DONE && a.figures != NULL) code = cli_folder_try(a.figures);
+        if (code == CLI_DONE && a.csv != NULL) code = cli_folder_try(a.csv);
         if (code == CLI_DONE) code = cli_sweep_open_run(&a.sweep, argc, argv, &in.run);
         if (code == CLI_DONE) code = study(&a, &in);
         cli_sweep_inputs_free(&in, 0);

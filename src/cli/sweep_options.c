@@ -271,18 +271,24 @@ static int check_circuits(const cli_sweep_arguments *a)
     return CLI_DONE;
 }
 
+int cli_sweep_check_limits(const cli_sweep_arguments *a)
+{
+    if (a->no_logprob_limit && a->logprob_percentile != 0) {
+        return cli_usage("--logprob-percentile and --no-logprob-limit exclude each other");
+    }
+    if (a->min_logprob != 0 && (a->no_logprob_limit || a->logprob_percentile != 0)) {
+        return cli_usage("--min-logprob excludes --logprob-percentile and --no-logprob-limit");
+    }
+    return CLI_DONE;
+}
+
 int cli_sweep_check(const cli_sweep_arguments *a)
 {
     int code = cli_require(a->common.model, "-m DIR");
     if (code == CLI_DONE) code = check_circuits(a);
     if (code == CLI_DONE) code = cli_require(a->prompts, "--prompts FILE");
     if (code == CLI_DONE) code = check_caa(a);
-    if (code == CLI_DONE && a->no_logprob_limit && a->logprob_percentile != 0) {
-        code = cli_usage("--logprob-percentile and --no-logprob-limit exclude each other");
-    }
-    if (code == CLI_DONE && a->min_logprob != 0 && (a->no_logprob_limit || a->logprob_percentile != 0)) {
-        code = cli_usage("--min-logprob excludes --logprob-percentile and --no-logprob-limit");
-    }
+    if (code == CLI_DONE) code = cli_sweep_check_limits(a);
     if (code == CLI_DONE && a->append && a->run == NULL) code = cli_usage("--append needs --run");
     return code;
 }

@@ -33,6 +33,8 @@ extern const cli_option cli_sweep_options[];
 cli_sweep_arguments cli_sweep_defaults(void);
 /* What flags ask of each other; an exit code. */
 int cli_sweep_check(const cli_sweep_arguments *a);
+/* The part of it that cna study shares: one limit on log-probability at most. */
+int cli_sweep_check_limits(const cli_sweep_arguments *a);
 void cli_sweep_arguments_clear(cli_sweep_arguments *a);
 
 #endif

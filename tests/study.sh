@@ -49,6 +49,12 @@ study "$work/run.db" "$work/a.html" --csv "$work/csv" --figures "$work/figures" 
 check 'parts' "$(ask "$work/run.db" "SELECT command || ' ' || role FROM part WHERE ended IS NOT NULL ORDER BY id" | tr '\n' ,)" \
     'attribute instruct,sweep instruct,sweep k-sweep,mmlu instruct,attribute base,sweep base,sweep transfer,'
 check 'a line a sweep' "$(grep -c '^instruct \|^k-sweep \|^base \|^transfer ' "$work/out")" 4
+check 'the neurons of each' "$(awk '/^(instruct|k-sweep|base|transfer) / { printf "%s=%s ", $1, $(NF - 6) }' "$work/out")" \
+    'instruct=25 k-sweep=25 base=25 transfer=25 '
+study "$work/run.db" "$work/a.html" --json 2>"$work/err" >"$work/json"
+check 'incoherent answers are in the summary' "$(grep -o '"incoherent":{"count":[0-9]*' "$work/json" | head -n 1 | grep -o '[0-9]*$')" \
+    "$(ask "$work/run.db" "SELECT sum(outcome = 'incoherent') FROM generations WHERE role = 'instruct' AND side = 'harmful'
+    AND method = 'cna' AND multiplier = 0")"
 check 'statistics' "$(ask "$work/run.db" "SELECT count(*) FROM figure WHERE name IN
     ('stability', 'chance_delta', 'chance_d', 'chance_write')")" 8
 check 'controls on the instruct model alone' "$(ask "$work/run.db" "SELECT group_concat(DISTINCT p.role) FROM condition c

@@ -273,6 +273,21 @@ static cna_status run_subject(run *r, const cna_mmlu_block *block, cna_error *er
 
 /* ---- the whole ---- */
 
+static size_t count_shots(const cna_mmlu_options *options)
+{
+    return options->no_shots ? 0 : options->n_shots == 0 ? DEFAULT_SHOTS : options->n_shots;
+}
+
+cna_status cna_mmlu_check(const char *data, const cna_mmlu_options *options, cna_error *err)
+{
+    bool wanted[CNA_MMLU_N_SUBJECTS], required[CNA_MMLU_N_SUBJECTS] = {false};
+    cna_mmlu_data read = {0};
+    CNA_TRY(cna_mmlu_choose_subjects(options, wanted, required, err));
+    cna_status status = cna_mmlu_data_read(data, wanted, required, count_shots(options), &read, err);
+    cna_mmlu_data_clear(&read);
+    return status;
+}
+
 static cna_status prepare(run *r, const char *data, cna_error *err)
 {
     bool wanted[CNA_MMLU_N_SUBJECTS], required[CNA_MMLU_N_SUBJECTS] = {false};
@@ -280,7 +295,7 @@ static cna_status prepare(run *r, const char *data, cna_error *err)
     const cna_tokenizer *tokenizer = cna_model_tokenizer(r->model);
     CNA_TRY(cna_alloc(&r->mmlu, 1, sizeof *r->mmlu, "MMLU", err));
     cna_mmlu_info *info = &r->mmlu->info;
-    info->n_shots = options->no_shots ? 0 : options->n_shots == 0 ? DEFAULT_SHOTS : options->n_shots;
+    info->n_shots = count_shots(options);
     CNA_TRY(cna_mmlu_choose_subjects(options, wanted, required, err));
     CNA_TRY(make_taps(r, err));
     CNA_TRY(cna_mmlu_data_read(data, wanted, required, info->n_shots, &r->data, err));

@@ -96,6 +96,11 @@ check 'and says which key differs' "$(grep -c "key 'k': the file has 25, this co
 check 'and leaves no page' "$([ -e "$work/b.html" ] && echo page)" ''
 check 'nor rows' "$(rows "$work/run.db" | cmp - "$work/whole.rows" && echo same)" same
 
+cp "$work/run.db" "$work/same.db"
+"$cna" report "$work/run.db" "$work/same.db" -o "$work/../$(basename "$work")/same.db" >"$work/out" 2>"$work/err"
+check 'a page in the place of its run: refused' "$? $(grep -c 'expected another file than the run' "$work/err")" '1 1'
+check 'and the run is as it was' "$(cmp "$work/run.db" "$work/same.db" && echo same)" same
+
 # What would end a study late is said before its first sweep.
 refused() { # refused NAME CODE MESSAGE FLAGS...
     name=$1 code=$2 message=$3

@@ -49,7 +49,7 @@ study "$work/run.db" "$work/a.html" --csv "$work/csv" --figures "$work/figures" 
 check 'parts' "$(ask "$work/run.db" "SELECT command || ' ' || role FROM part WHERE ended IS NOT NULL ORDER BY id" | tr '\n' ,)" \
     'attribute instruct,sweep instruct,sweep k-sweep,mmlu instruct,attribute base,sweep base,sweep transfer,'
 check 'a line a sweep' "$(grep -c '^instruct \|^k-sweep \|^base \|^transfer ' "$work/out")" 4
-check 'the neurons of each' "$(awk '/^(instruct|k-sweep|base|transfer) / { printf "%s=%s ", $1, $(NF - 6) }' "$work/out")" \
+check 'the neurons of each' "$(sed -n 's/^\([a-z-]*\) .*\]  *\([0-9][0-9]*\)  *[0-9.]*  .*\[.*/\1=\2/p' "$work/out" | tr '\n' ' ')" \
     'instruct=25 k-sweep=25 base=25 transfer=25 '
 study "$work/run.db" "$work/a.html" --json 2>"$work/err" >"$work/json"
 check 'incoherent answers are in the summary' "$(grep -o '"incoherent":{"count":[0-9]*' "$work/json" | head -n 1 | grep -o '[0-9]*$')" \
@@ -119,6 +119,11 @@ check 'and nothing is added' "$(rows "$work/run.db" | cmp - "$work/whole.rows" &
 check 'every command is recorded as it was typed' "$(ask "$work/mmlu.db" 'SELECT arguments FROM part' | cut -c 1-12)" '["cna","mmlu'
 study "$work/no.db" "$work/no.html" --logprob-percentile 5 2>"$work/err"
 check 'limits that exclude each other are wrong usage' $? 2
+
+cp "$work/run.db" "$work/same.db"
+"$cna" report "$work/run.db" "$work/same.db" -o "$work/../$(basename "$work")/same.db" >"$work/out" 2>"$work/err"
+check 'a page in the place of its run: refused' "$? $(grep -c 'expected another file than the run' "$work/err")" '1 1'
+check 'and the run is as it was' "$(cmp "$work/run.db" "$work/same.db" && echo same)" same
 
 # What would end a study late is said before its first sweep.
 refused() { # refused NAME CODE MESSAGE FLAGS...

@@ -266,6 +266,12 @@ void cna_file_remove(const char *path)
     unlink(path);
 }
 
+bool cna_file_is_same(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
 cna_status cna_folder_create(const char *path, cna_error *err)
 {
     struct stat status;

@@ -44,6 +44,8 @@ bool cna_file_peek(const char *path, char *out, size_t n_out);
 CNA_MUST_CHECK cna_status cna_file_write(const char *path, const char *data, size_t n_bytes, cna_error *err);
 
 bool cna_file_exists(const char *path);
+/* Whether both paths lead to one file that is there, through links as well. */
+bool cna_file_is_same(const char *a, const char *b);
 
 /* ERR_IO unless path is a regular file or, where may_be_absent, nothing at all. Does not open it: to close a file again
  * would drop the process's POSIX locks on it. */

@@ -287,8 +287,8 @@ int cli_sweep_check(const cli_sweep_arguments *a)
     int code = cli_require(a->common.model, "-m DIR");
     if (code == CLI_DONE) code = check_circuits(a);
     if (code == CLI_DONE) code = cli_require(a->prompts, "--prompts FILE");
-    if (code == CLI_DONE) code = check_caa(a);
     if (code == CLI_DONE) code = cli_sweep_check_shared(a);
+    if (code == CLI_DONE) code = check_caa(a);
     if (code == CLI_DONE && a->append && a->run == NULL) code = cli_usage("--append needs --run");
     return code;
 }

@@ -125,7 +125,8 @@ typedef struct cna_model_options {
 
 /* Everything about a checkpoint that is known without reading its weights. Strings live in the struct. */
 typedef struct cna_model_info {
-    char name[256];         /* last component of the path */
+    char name[256];         /* last component of the path; of a snapshot in a Hugging Face cache ORG/NAME */
+    char revision[41];      /* the snapshot's commit; "" elsewhere */
     char architecture[64];  /* "llama" or "qwen2" */
     char storage_dtype[16]; /* "bf16", "f16" or "f32": what most parameters are stored as */
     char compute_dtype[16]; /* "bf16" or "f32" */
@@ -168,6 +169,63 @@ CNA_API const char *cna_model_plan(const cna_model *model);
 /* A line that the user should see without -v as well: that weights do not fit in memory and are read layer by layer.
  * NULL where there is nothing to say. */
 CNA_API const char *cna_model_notice(const cna_model *model);
+
+/* ---------------------------------------------------------------------------------------- models by name */
+
+/* Whether a text has the form ORG/NAME or ORG/NAME@REVISION. A path may have it, too. */
+CNA_API bool cna_hub_is_name(const char *text);
+
+/* Where the Hugging Face cache has a model. The network is never asked.
+ *
+ * The cache is $HF_HUB_CACHE, else $HF_HOME/hub, else $XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub.
+ * REVISION is a branch, a tag or a commit (7 digits of it or more, where one alone begins so); "main" where none is
+ * given.
+ *
+ *   weights   whether the weights must be there, and all of them
+ *   out_path  new: the snapshot's folder, for cna_model_open; of a snapshot with .gguf files and no config.json its one
+ *             .gguf file. Freed by cna_free
+ *
+ * Errors: ERR_ARG for another form; ERR_IO where the cache lacks the model, the revision or files of it, with where was
+ *         looked and the command that fetches it; ERR_MISMATCH where several fit. */
+CNA_API CNA_MUST_CHECK cna_status cna_hub_find(const char *name, bool weights, char **out_path, cna_error *err);
+
+typedef struct cna_pull_options {
+    const char *const *include; /* ? [n_include] patterns of the files to fetch, a '*' also over '/'; none: those that
+                                 * a model is opened from, and safetensors weights */
+    size_t n_include;
+    const char *endpoint;  /* ? NULL: $HF_ENDPOINT, else https://huggingface.co */
+    const char *token;     /* ? NULL: $HF_TOKEN, else the file $HF_TOKEN_PATH, else $HF_HOME/token; "": none. Shown to
+                            * the endpoint alone */
+    const char *cache;     /* ? NULL: as cna_hub_find */
+    size_t n_connections;  /* requests at once; 0: 8 */
+    size_t range_bytes;    /* of one request; 0: 8 MiB */
+    size_t n_tries;        /* in a row without a byte, before the call fails; 0: 5 */
+    double retry_seconds;  /* before the second try, doubling from there up to 30; 0: 1. Retry-After goes first */
+    double stall_seconds;  /* without a byte until a try has failed; 0: 30 */
+    cna_progress progress;
+} cna_pull_options;
+
+typedef struct cna_pull_info {
+    char revision[41];     /* the commit */
+    size_t n_files, n_fetched;
+    uint64_t size_bytes, fetched_bytes; /* of both; what an earlier call had begun counts as fetched */
+} cna_pull_info;
+
+/* Fetch a model of a Hugging Face hub into the cache, in the layout that Python's huggingface_hub reads and writes. What
+ * is there already is not fetched again, and half a file is gone on with. Each file's size and checksum (SHA-256, or
+ * git's SHA-1 of small files) are those that the hub states, or the call fails; a file, and at the end the revision's
+ * name, appear when they are complete. A lock on each file keeps two fetches apart.
+ *
+ *   name      ORG/NAME or ORG/NAME@REVISION
+ *   out_path  new: the snapshot's folder; freed by cna_free
+ *   info      ? receives what was done
+ *
+ * Errors: ERR_ARG for another form, an unusable endpoint or token, and where HF_HUB_OFFLINE is set and no endpoint
+ *         given; ERR_IO for what the hub refuses (which says what to do), answers that fail again and again, wrong
+ *         checksums, a full disk, a file that another process is fetching; ERR_FORMAT for an answer that is no list
+ *         of files; ERR_CANCELLED. */
+CNA_API CNA_MUST_CHECK cna_status cna_hub_pull(const char *name, const cna_pull_options *options, char **out_path,
+                                               cna_pull_info *info, cna_error *err);
 
 /* ---------------------------------------------------------------------------------------------- prompts */
 

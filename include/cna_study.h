@@ -42,7 +42,7 @@ CNA_API const char *cna_run_path(const cna_run *run);
 /* One command's work on one model, and how much of it is there. Strings are UTF-8, borrowed from the list. */
 typedef struct cna_run_part_info {
     int64_t id;
-    const char *command, *role;    /* "attribute", "sweep", "mmlu"; "" or of a study "instruct", "base", "transfer" */
+    const char *command, *role;    /* "attribute", "sweep", "mmlu"; "" or of a study "instruct", "k-sweep", "base", "transfer" */
     const char *model_name, *model_path, *architecture, *dtype, *fingerprint;
     const char *config, *config_sha256; /* JSON object, keys sorted */
     const char *arguments, *machine;    /* JSON array; JSON object */

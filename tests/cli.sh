@@ -127,7 +127,7 @@ fails 'judge: no key' 1 'NO_SUCH_KEY: expected a key in this environment variabl
 fails 'judge: no run file' 1 'some.db' $judge
 check 'judge: leaves other files alone' cmp -s "$some" "$work/some.db"
 rm "$work/some.db"
-fails 'attribute: no model' 2 '-m DIR is required' attribute $pair
+fails 'attribute: no model' 2 '-m MODEL is required' attribute $pair
 fails 'attribute: no positive' 2 '--positive FILE is required' attribute -m x --negative "$some"
 fails 'attribute: no negative' 2 '--negative FILE is required' attribute -m x --positive "$some"
 fails 'attribute: fraction and top-k' 2 'exclude each other' attribute -m x $pair --fraction 0.1 --top-k 3
@@ -155,7 +155,7 @@ fails 'attribute: chance in a file without place' 2 'leave --format nous out' \
 fails 'attribute: scores as json' 2 'give -o FILE' attribute -m x $pair --scores --json
 fails 'attribute: word' 2 "unexpected argument 'x'" attribute x
 
-fails 'generate: no model' 2 '-m DIR is required' generate --prompt x
+fails 'generate: no model' 2 '-m MODEL is required' generate --prompt x
 fails 'generate: no prompt' 2 'found none' generate -m x
 fails 'generate: two kinds of prompt' 2 'found several' generate -m x --prompt a --prompt-ids 1
 fails 'generate: empty prompt' 2 '--prompt: expected a text' generate -m x --prompt ''
@@ -202,8 +202,8 @@ fails 'compare: 27 files' 2 "unexpected argument '27'" compare $(seq 27)
 fails 'compare: missing file' 1 "$work/none.json" compare "$work/none.json" "$work/none.json"
 fails 'inspect: nothing' 2 'expected a model folder, a circuit file or a run file' inspect
 fails 'inspect: two models' 2 'expected one model to inspect' inspect . -m b
-fails 'inspect: a circuit without a model for its neurons' 2 'need a circuit file and -m DIR' inspect a.json --top 3
-fails 'inspect: prompts without a model' 2 'need a circuit file and -m DIR' inspect a.json --neuron 7:1 --prompts p.txt
+fails 'inspect: a circuit without a model for its neurons' 2 'need a circuit file and -m MODEL' inspect a.json --top 3
+fails 'inspect: prompts without a model' 2 'need a circuit file and -m MODEL' inspect a.json --neuron 7:1 --prompts p.txt
 fails 'inspect: three sets of prompts' 2 'found both' inspect a.json -m b --prompts p --positive q
 fails 'inspect: no tokens' 2 '--top: expected a whole number from 1' inspect a.json -m b --top 0
 fails 'inspect: missing circuit' 1 "$work/none.json" inspect "$work/none.json"

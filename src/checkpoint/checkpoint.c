@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "hub/cache.h"
 
 enum { INDEX_BYTES_MAX = 64 << 20, FILES_MAX = 4096, EDGE_BYTES = 4096 };
 
@@ -152,7 +153,7 @@ cna_status cna_checkpoint_open(const char *folder, cna_checkpoint *out, cna_erro
     }
     cna_status status;
     CNA_TRY_CLEANUP(cna_copy_bytes(&out->folder, folder, strlen(folder), "path", err));
-    name_of(folder, out->name, sizeof out->name);
+    if (!cna_hub_describe_path(folder, out->name, out->revision)) name_of(folder, out->name, sizeof out->name);
     CNA_TRY_CLEANUP(cna_config_read(folder, &out->config, err));
     CNA_TRY_CLEANUP(open_weights(out, err));
 cleanup:

@@ -8,7 +8,8 @@
 
 typedef struct cna_checkpoint {
     char *folder;
-    char name[256];          /* last component of the folder's path */
+    char name[256];         /* last component of the folder's path; of a snapshot in the Hugging Face cache ORG/NAME */
+    char revision[41];      /* the snapshot's commit; "" elsewhere */
     cna_config config;
     cna_safetensors *files;  /* [n_files] */
     size_t n_files;

@@ -208,11 +208,13 @@ static int inspect_circuit(const arguments *a, const char *path)
 }
 
 /* A circuit, and the model whose neurons it names. */
-static int inspect_on_model(const arguments *a)
+static int inspect_on_model(arguments *a)
 {
     if (a->prompts != NULL && (a->positive != NULL || a->negative != NULL)) {
         return cli_usage("expected --prompts or --positive and --negative, found both");
     }
+    int code = cli_locate_model(&a->common.model, true);
+    if (code != CLI_DONE) return code;
     const cli_neuron_request request = {
         .common = &a->common,
         .choose_neuron = a->choose_neuron,
@@ -236,7 +238,7 @@ static int inspect_path(const arguments *a)
     size_t n = strlen(path);
     bool names_circuit = a->common.model == NULL && n > 5 && strcmp(path + n - 5, ".json") == 0;
     if (a->common.model != NULL || (!names_circuit && !cli_is_file(path))) {
-        int code = cli_require_folder(path);
+        int code = cli_locate_model(&path, false);
         if (code != CLI_DONE) return code;
     }
     return cli_is_folder(path) ? inspect_model(a, path) : inspect_circuit(a, path);
@@ -256,7 +258,7 @@ static int run(const cli_command *self, int argc, char **argv)
                          a.common.words[0], a.common.model);
     }
     if (a.top != 0 || a.positive != NULL || a.negative != NULL || a.prompts != NULL) {
-        return cli_usage("--top, --positive, --negative and --prompts need a circuit file and -m DIR");
+        return cli_usage("--top, --positive, --negative and --prompts need a circuit file and -m MODEL");
     }
     return inspect_path(&a);
 }

@@ -35,6 +35,7 @@ static cna_status describe(const cna_checkpoint *checkpoint, const cna_tokenizer
                             .tied_embeddings = c->tied_embeddings, .qkv_bias = c->qkv_bias,
                             .n_files = checkpoint->n_files};
     snprintf(out->name, sizeof out->name, "%s", checkpoint->name);
+    snprintf(out->revision, sizeof out->revision, "%s", checkpoint->revision);
     snprintf(out->architecture, sizeof out->architecture, "%s", cna_architecture_name(c->architecture));
     snprintf(out->storage_dtype, sizeof out->storage_dtype, "%s", cna_storage_name(storage));
     snprintf(out->compute_dtype, sizeof out->compute_dtype, "%s", compute == CNA_DTYPE_BF16 ? "bf16" : "f32");

@@ -162,6 +162,55 @@ CNA_API void cna_model_free(cna_model *model);
 /* Read all that cna_model_info holds without loading weights; the same checks and errors as cna_model_open. */
 CNA_API CNA_MUST_CHECK cna_status cna_model_inspect(const char *path, cna_model_info *out, cna_error *err);
 
+/* What cna_survey plans for. */
+enum {
+    CNA_SURVEY_PROMPTS = 200,       /* of an attribution, 100 against 100 */
+    CNA_SURVEY_PROMPT_TOKENS = 45,  /* of each prompt, none shared */
+    CNA_SURVEY_BATCH = 32,          /* prompts that are generated from at once */
+    CNA_SURVEY_ANSWER_TOKENS = 150,
+};
+
+/* Bytes that the process would hold with weights kept one way. */
+typedef struct cna_memory_plan {
+    uint64_t weights_bytes;   /* copies of weights; a staged layer's copy is part of the work */
+    uint64_t attribute_bytes; /* these, and an attribution's work */
+    uint64_t generate_bytes;  /* these, and a generation's */
+} cna_memory_plan;
+
+typedef struct cna_dtype_share {
+    char dtype[12]; /* as stored: "BF16" */
+    uint64_t n_tensors, n_parameters, n_bytes;
+} cna_dtype_share;
+
+typedef struct cna_token_text {
+    int32_t id;
+    char text[60]; /* the tokenizer's piece, cut where it is longer; "" where it has none */
+} cna_token_text;
+
+typedef enum cna_use { CNA_USE_ATTRIBUTE, CNA_USE_GENERATE, CNA_USE_SWEEP, CNA_USE_MMLU, CNA_USE_CHAT, CNA_N_USES } cna_use;
+
+/* What a model folder holds, what it would take to use it, and for what it can be used. Strings live in the struct. */
+typedef struct cna_survey {
+    cna_model_info info;
+    bool has_weights;   /* false: all that concerns them is what config.json calls for, stored as its torch_dtype; the
+                         * fingerprint is "" and size_bytes 0 */
+    bool has_tokenizer;
+    cna_dtype_share dtypes[8]; /* [n_dtypes] by bytes, largest first */
+    size_t n_dtypes;
+    cna_memory_plan packed, in_place, streamed; /* the three ways of docs/ARCHITECTURE.md, "Memory" */
+    uint64_t memory_bytes;     /* the bound that they are to stay in: options, or 80 % of what is available */
+    cna_token_text stop[16], begin[4]; /* [n_stop] ids that end an answer; [n_begin] what a raw text begins with */
+    size_t n_stop, n_begin;
+    bool works[CNA_N_USES];
+    char reason[CNA_N_USES][512]; /* why not, and what to do; "" where it works */
+} cna_survey;
+
+/* Survey a model folder without reading its weights; config.json alone is enough.
+ *   options  ? dtype, memory_bytes and n_threads are read
+ * Errors: as cna_model_inspect, but for weights and tokenizer.json that are absent. */
+CNA_API CNA_MUST_CHECK cna_status cna_model_survey(const char *path, const cna_model_options *options, cna_survey *out,
+                                                   cna_error *err);
+
 CNA_API const cna_model_info *cna_model_get_info(const cna_model *model);
 
 /* Lines that describe how the model runs (product implementations chosen, memory), for -v. Never NULL. */

@@ -93,7 +93,7 @@ static cna_status write_waiting(fetch *f, cna_error *err)
 static const char *check_head(fetch *f, const part *p, const cna_web_head *head)
 {
     if (head->status == 200) return NULL;
-    if (!head->ranged || head->first != p->begin + p->n_got) return "another range than the one asked for";
+    if (!head->ranged || head->first != p->begin + p->n_before) return "another range than the one asked for";
     return head->n_total != f->target->size ? "a file of another size" : NULL;
 }
 

@@ -235,7 +235,7 @@ static void gets_over_what_passes(void **state)
         {.place = HUB_BYTES, .kind = HUB_WRONG_TOTAL, .n_times = 1, .path = "model.safetensors"},
         {.place = HUB_BYTES, .kind = HUB_NO_RANGES, .path = "model.safetensors"},
         {.place = HUB_BYTES, .kind = HUB_LONG, .n_times = 1, .path = "tokenizer.json"},
-        {.place = HUB_BYTES, .kind = HUB_LONG},
+        {.place = HUB_BYTES, .kind = HUB_LONG, .n_times = 3, .path = "model.safetensors"},
         {.place = HUB_BYTES, .kind = HUB_THROTTLE, .n_times = 4, .path = "model.safetensors"},
     };
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {

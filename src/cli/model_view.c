@@ -73,6 +73,7 @@ static void show_tokens(const char *name, const cna_token_text *tokens, size_t n
     putchar('\n');
 }
 
+/*   bound  0: the files themselves do not fit, which they must to be used in place */
 static void add_plan(cli_table *table, const char *name, const cna_memory_plan *plan, uint64_t bound)
 {
     cli_table_cell(table, "%s", name);
@@ -86,13 +87,15 @@ static void add_plan(cli_table *table, const char *name, const cna_memory_plan *
 static void show_memory(const cna_survey *s)
 {
     cli_table table;
+    uint64_t n_bytes = 0;
+    for (size_t i = 0; i < s->n_dtypes; i++) n_bytes += s->dtypes[i].n_bytes;
     printf("\nmemory held, with a bound of %.1f MB (--memory), for attribution of %d prompts of %d tokens and for\n"
            "generation of %d answers of %d tokens at once\n", 1e-6 * (double)s->memory_bytes, (int)CNA_SURVEY_PROMPTS,
            (int)CNA_SURVEY_PROMPT_TOKENS, (int)CNA_SURVEY_BATCH, (int)CNA_SURVEY_ANSWER_TOKENS);
     cli_table_begin(&table, "lrrlrl");
     cli_table_row(&table, "weights|copies|attribute|fits|generate|fits");
     add_plan(&table, "packed", &s->packed, s->memory_bytes);
-    add_plan(&table, "in place", &s->in_place, s->memory_bytes);
+    add_plan(&table, "in place", &s->in_place, n_bytes <= s->memory_bytes ? s->memory_bytes : 0);
     add_plan(&table, "streamed", &s->streamed, s->memory_bytes);
     cli_table_print(&table, stdout, 2);
 }

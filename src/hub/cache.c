@@ -157,13 +157,13 @@ static bool add_gguf(void *user, const char *name)
     return true;
 }
 
-static bool has_file(const char *folder, const char *name)
+static cna_status has_file(const char *folder, const char *name, bool *out, cna_error *err)
 {
     char *path;
-    if (cna_path_join(folder, name, &path, NULL) != CNA_OK) return false;
-    bool is_there = cna_file_exists(path);
+    CNA_TRY(cna_path_join(folder, name, &path, err));
+    *out = cna_file_exists(path);
     cna_free(path);
-    return is_there;
+    return CNA_OK;
 }
 
 static cna_status check_index(const char *folder, const char *index, const cna_hub_name *name, const char *commit,
@@ -177,7 +177,10 @@ static cna_status check_index(const char *folder, const char *index, const cna_h
     CNA_TRY_CLEANUP(cna_json_get_object(root, "weight_map", index, &weight_map, err));
     json_object_foreach(weight_map, tensor, file) {
         const char *shard = json_string_value(file);
-        if (shard == NULL || json_object_get(missing, shard) != NULL || has_file(folder, shard)) continue;
+        bool is_there;
+        if (shard == NULL || json_object_get(missing, shard) != NULL) continue;
+        CNA_TRY_CLEANUP(has_file(folder, shard, &is_there, err));
+        if (is_there) continue;
         if (first == NULL) first = shard;
         if (json_object_set_new(missing, shard, json_null()) != 0) {
             status = cna_fail_memory(err, "list of weight files", 0);
@@ -197,8 +200,10 @@ cleanup:
 
 cna_status cna_hub_check_weights(const char *folder, const cna_hub_name *name, const char *commit, cna_error *err)
 {
-    if (has_file(folder, "model.safetensors")) return CNA_OK;
+    bool is_there;
     char *index;
+    CNA_TRY(has_file(folder, "model.safetensors", &is_there, err));
+    if (is_there) return CNA_OK;
     CNA_TRY(cna_path_join(folder, "model.safetensors.index.json", &index, err));
     gguf_search gguf = {0};
     cna_status status = CNA_OK;
@@ -221,7 +226,9 @@ cna_status cna_hub_check_weights(const char *folder, const cna_hub_name *name, c
 static cna_status choose_gguf(const cna_hub_name *name, char **path, cna_error *err)
 {
     gguf_search found = {0};
-    if (has_file(*path, "config.json")) return CNA_OK;
+    bool has_config;
+    CNA_TRY(has_file(*path, "config.json", &has_config, err));
+    if (has_config) return CNA_OK;
     cna_folder_each(*path, add_gguf, &found);
     if (found.n_found == 0) return CNA_OK;
     if (found.n_found > 1) {

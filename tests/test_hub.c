@@ -95,7 +95,8 @@ static void finds_the_token(void **state)
 {
     (void)state;
     cna_error err;
-    char *home = support_folder_create(), *path = support_path(home, "token"), *given = support_path(home, "given"), *token;
+    char *home = support_folder_create(), *path = support_path(home, "token"), *given = support_path(home, "given");
+    char *token;
     setenv("HF_HOME", home, 1);
     assert_ok(cna_hub_token(&token, &err));
     assert_null(token);

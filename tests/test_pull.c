@@ -279,19 +279,23 @@ static void fails_clearly(void **state)
         {{HUB_LIST, HUB_STATUS, 0, 403, "X-Error-Code", "GatedRepo", NULL, NULL},
          "found a gated model (HTTP 403); accept its conditions at http://127.0.0.1"},
         {{HUB_LIST, HUB_STATUS, 0, 500, NULL, NULL, NULL, NULL}, "found in 3 tries: HTTP 500; run the same command"},
-        {{HUB_LIST, HUB_STATUS, 0, 429, "Retry-After", "4000", NULL, NULL}, "a request to wait 4000 seconds (HTTP 429)"},
+        {{HUB_LIST, HUB_STATUS, 0, 429, "Retry-After", "4000", NULL, NULL},
+         "a request to wait 4000 seconds (HTTP 429)"},
         {{HUB_LIST, HUB_STATUS, 0, 418, NULL, NULL, NULL, NULL}, "found HTTP 418"},
         {{HUB_LIST, HUB_LOOP, 0, 0, NULL, NULL, NULL, NULL}, "more than 5 redirects"},
         {{HUB_LIST, HUB_TEXT, 0, 0, NULL, NULL, "<html>sign in</html>", NULL}, "revision/main?blobs=true: line 1"},
-        {{HUB_LIST, HUB_TEXT, 0, 0, NULL, NULL, "{\"sha\":\"" HUB_COMMIT "\",\"siblings\":[{\"rfilename\":\"a.gguf\"}]}",
+        {{HUB_LIST, HUB_TEXT, 0, 0, NULL, NULL,
+         "{\"sha\":\"" HUB_COMMIT "\",\"siblings\":[{\"rfilename\":\"a.gguf\"}]}",
           NULL}, "found 1 .gguf files; choose with --include"},
         {{HUB_HEAD, HUB_STATUS, 0, 404, NULL, NULL, NULL, m}, "org/model/model.safetensors: expected it at"},
         {{HUB_HEAD, HUB_WRONG_ETAG, 0, 0, NULL, NULL, NULL, m}, "that the hub lists, found"},
         {{HUB_HEAD, HUB_NO_ETAG, 0, 0, NULL, NULL, NULL, m}, "expected a checksum as X-Linked-Etag or ETag"},
-        {{HUB_HEAD, HUB_WRONG_SIZE, 0, 0, NULL, NULL, NULL, m}, "expected 3145728 bytes as the hub lists, found 3145729"},
+        {{HUB_HEAD, HUB_WRONG_SIZE, 0, 0, NULL, NULL, NULL, m},
+         "expected 3145728 bytes as the hub lists, found 3145729"},
         {{HUB_BYTES, HUB_STATUS, 0, 404, NULL, NULL, NULL, m}, "org/model/model.safetensors: expected it at"},
         {{HUB_BYTES, HUB_STATUS, 0, 403, NULL, NULL, NULL, m}, "HTTP 403"},
-        {{HUB_BYTES, HUB_STATUS, 0, 503, NULL, NULL, NULL, m}, "model.safetensors: expected an answer, found in 3 tries"},
+        {{HUB_BYTES, HUB_STATUS, 0, 503, NULL, NULL, NULL, m},
+         "model.safetensors: expected an answer, found in 3 tries"},
         {{HUB_BYTES, HUB_DROP, 0, 0, NULL, NULL, NULL, m}, "found in 3 tries"},
         {{HUB_BYTES, HUB_LOOP, 0, 0, NULL, NULL, NULL, m}, "more than 5 redirects"},
         {{HUB_BYTES, HUB_CORRUPT, 0, 0, NULL, NULL, NULL, m}, "found 8d"},
@@ -369,7 +373,8 @@ static char *incomplete_path(const trial *t)
 {
     char etag[65], *path;
     hub_server_etag(&files[1], etag);
-    assert_int_equal(cna_path_format(&path, NULL, "%s/models--org--model/blobs/%s.incomplete", t->folder, etag), CNA_OK);
+    cna_status status = cna_path_format(&path, NULL, "%s/models--org--model/blobs/%s.incomplete", t->folder, etag);
+    assert_int_equal(status, CNA_OK);
     return path;
 }
 

@@ -42,6 +42,10 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     def answer(self, body):
         path = self.path.split("?")[0]
+        if path.startswith("/api/models/org/model/tree/"):
+            tree = [{"type": "file", "path": n, "size": len(d), "oid": etag(n)} for n, d in FILES.items()]
+            self.send(200, json.dumps(tree).encode(), {"Content-Type": "application/json"}, body)
+            return
         if path.startswith("/api/models/org/model"):
             files = [{"rfilename": n, "size": len(d)} for n, d in FILES.items()]
             data = json.dumps({"id": "org/model", "sha": COMMIT, "siblings": files, "tags": []}).encode()

@@ -42,7 +42,8 @@ CNA_API const char *cna_run_path(const cna_run *run);
 /* One command's work on one model, and how much of it is there. Strings are UTF-8, borrowed from the list. */
 typedef struct cna_run_part_info {
     int64_t id;
-    const char *command, *role;    /* "attribute", "sweep", "mmlu"; "" or of a study "instruct", "k-sweep", "base", "transfer" */
+    const char *command, *role;    /* "attribute", "sweep", "mmlu"; "" or of a study "instruct", "k-sweep", "base",
+                                    * "transfer" */
     const char *model_name, *model_path, *architecture, *dtype, *fingerprint;
     const char *config, *config_sha256; /* JSON object, keys sorted */
     const char *arguments, *machine;    /* JSON array; JSON object */
@@ -498,8 +499,8 @@ typedef struct cna_report_options {
 } cna_report_options;
 
 /* Write one self-contained HTML page about one or several runs: every table and plot that their rows allow, and a list
- * of what they lack. It needs no network and no script. The same runs give the same bytes; docs/FORMATS.md has the names
- * of tables and plots.
+ * of what they lack. It needs no network and no script. The same runs give the same bytes; docs/FORMATS.md has the
+ * names of tables and plots.
  *   runs     [n_runs] paths of run files, read only
  *   path     the page; "-" is standard output
  *   options  ? NULL for none

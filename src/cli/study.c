@@ -4,6 +4,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/setup.h"
+#include "cli/study_view.h"
 #include "cli/sweep_inputs.h"
 #include "cli/table.h"
 
@@ -156,7 +157,7 @@ static bool on_sweep(void *user, const char *role, const cna_model_info *model, 
     const cna_sweep_point *points = cna_sweep_points(sweep, &n_points);
     if (all->n == sizeof all->items / sizeof *all->items) return cli_should_stop();
     summary *line = &all->items[all->n++];
-    *line = (summary){.multiplier = INFINITY};
+    *line = (summary){.multiplier = INFINITY, .ablated = {.rate = NAN, .low = NAN, .high = NAN}};
     snprintf(line->role, sizeof line->role, "%s", role);
     snprintf(line->model, sizeof line->model, "%s", model->name);
     for (size_t i = 0; i < n_points; i++) {
@@ -189,6 +190,29 @@ static void show(const summaries *all, const char *report)
     }
     cli_table_print(&table, stdout, 0);
     printf("\nreport: %s\n", report);
+}
+
+static void print_json(const summaries *all, const arguments *a)
+{
+    cli_json json = {.stream = stdout};
+    cli_json_object(&json, NULL);
+    cli_json_text(&json, "run", a->sweep.run);
+    cli_json_text(&json, "report", a->output);
+    cli_json_array(&json, "sweeps");
+    for (size_t i = 0; i < all->n; i++) {
+        const summary *line = &all->items[i];
+        cli_json_object(&json, NULL);
+        cli_json_text(&json, "role", line->role);
+        cli_json_text(&json, "model", line->model);
+        cli_json_rate(&json, "untouched", &line->base);
+        cli_json_f64(&json, "multiplier", line->steered ? line->multiplier : NAN);
+        cli_json_rate(&json, "refused", &line->ablated);
+        cli_json_f64(&json, "quality", line->steered ? line->quality : NAN);
+        cli_json_object_end(&json);
+    }
+    cli_json_array_end(&json);
+    cli_json_object_end(&json);
+    cli_json_line(&json);
 }
 
 /* ---- the whole ---- */
@@ -240,7 +264,8 @@ static int study(const arguments *a, cli_sweep_inputs *in)
     const char *runs[] = {a->sweep.run};
     if (cna_report_write(runs, 1, a->output, &report, &err) != CNA_OK) return cli_fail_error(&err);
     cli_output_begin();
-    show(&all, a->output);
+    if (a->sweep.common.json) print_json(&all, a);
+    else show(&all, a->output);
     return CLI_DONE;
 }
 

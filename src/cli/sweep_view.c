@@ -5,6 +5,7 @@
 
 #include "cli/circuit_view.h"
 #include "cli/interventions.h"
+#include "cli/study_view.h"
 #include "cli/sweep_condition.h"
 #include "cli/text.h"
 
@@ -270,21 +271,6 @@ static void put_line(const char *name, const char *text)
     putchar('\n');
 }
 
-static void show_circuit(const char *path, const cna_circuit *circuit)
-{
-    const cna_circuit_info *info = cna_circuit_get_info(circuit);
-    size_t n_neurons;
-    (void)cna_circuit_neurons(circuit, &n_neurons);
-    printf("circuit  ");
-    cli_put_safe(stdout, path, strlen(path), CLI_ONE_LINE);
-    if (cli_is_foreign(info)) {
-        printf(" (%zu neurons; definition not stated by the file)\n", n_neurons);
-    } else {
-        printf(" (%zu neurons; preset %s, score %s)\n", n_neurons, cli_preset_name(info->preset),
-               cli_score_name(info->score));
-    }
-}
-
 /* Where a residual vector is added stands in its condition. */
 static void show_caa(const cli_sweep_view *view)
 {
@@ -313,7 +299,7 @@ static void show_settings(const cli_sweep_view *view)
     printf(" (%s prompts%s%s, at most %zu tokens an answer)\n", view->format_name,
            sweep->date[0] != '\0' ? ", date " : "", sweep->date, options->max_tokens);
     if (options->format.system != NULL) put_line("system", options->format.system);
-    for (size_t i = 0; i < options->n_circuits; i++) show_circuit(options->circuit_names[i], options->circuits[i]);
+    cli_show_used_circuits(options->circuit_names, options->circuits, options->n_circuits);
     show_caa(view);
     if (options->positions != CNA_POSITIONS_ALL || options->sign != CNA_SIGN_BOTH) {
         printf("scaled   positions %s, sign %s\n", cli_positions_name(options->positions),

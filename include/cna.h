@@ -187,7 +187,14 @@ typedef struct cna_token_text {
     char text[60]; /* the tokenizer's piece, cut where it is longer; "" where it has none */
 } cna_token_text;
 
-typedef enum cna_use { CNA_USE_ATTRIBUTE, CNA_USE_GENERATE, CNA_USE_SWEEP, CNA_USE_MMLU, CNA_USE_CHAT, CNA_N_USES } cna_use;
+typedef enum cna_use {
+    CNA_USE_ATTRIBUTE,
+    CNA_USE_GENERATE,
+    CNA_USE_SWEEP,
+    CNA_USE_MMLU,
+    CNA_USE_CHAT, /* conversations through the model's template */
+    CNA_N_USES
+} cna_use;
 
 /* What a model folder holds, what it would take to use it, and for what it can be used. Strings live in the struct. */
 typedef struct cna_survey {
@@ -260,8 +267,8 @@ typedef struct cna_pull_info {
     uint64_t size_bytes, fetched_bytes; /* of both; what an earlier call had begun counts as fetched */
 } cna_pull_info;
 
-/* Fetch a model of a Hugging Face hub into the cache, in the layout that Python's huggingface_hub reads and writes. What
- * is there already is not fetched again, and half a file is gone on with. Each file's size and checksum (SHA-256, or
+/* Fetch a model of a Hugging Face hub into the cache, in the layout that Python's huggingface_hub reads and writes.
+ * What is there already is not fetched again, and half a file is gone on with. Each file's size and checksum (SHA-256, or
  * git's SHA-1 of small files) are those that the hub states, or the call fails; a file, and at the end the revision's
  * name, appear when they are complete. A lock on each file keeps two fetches apart.
  *

@@ -166,7 +166,8 @@ static enum MHD_Result send_list(hub_server *s, struct MHD_Connection *connectio
         hub_server_etag(f, etag);
         if (!s->bare) n += (size_t)snprintf(text + n, capacity - n, ",\"size\":%zu", f->n_bytes);
         if (!s->bare && f->large) {
-            n += (size_t)snprintf(text + n, capacity - n, ",\"lfs\":{\"sha256\":\"%s\",\"size\":%zu}", etag, f->n_bytes);
+            n += (size_t)snprintf(text + n, capacity - n, ",\"lfs\":{\"sha256\":\"%s\",\"size\":%zu}", etag,
+                                  f->n_bytes);
         }
         n += (size_t)snprintf(text + n, capacity - n, "}");
     }
@@ -259,7 +260,9 @@ static enum MHD_Result on_hub(void *user, struct MHD_Connection *connection, con
     bool done, is_list = strncmp(url, list, strlen(list)) == 0, is_head = strcmp(method, "HEAD") == 0;
     const char *path = strstr(url, "/resolve/" HUB_COMMIT "/");
     if (path != NULL) path += strlen("/resolve/" HUB_COMMIT "/");
-    if (!has_token(s, connection)) return send_response(connection, 401, text_response("Invalid username or password."));
+    if (!has_token(s, connection)) {
+        return send_response(connection, 401, text_response("Invalid username or password."));
+    }
     const hub_fault *fault = meet(s, is_list ? HUB_LIST : is_head ? HUB_HEAD : HUB_BYTES, path);
     enum MHD_Result result = misbehave(s, connection, fault, url, &done);
     if (done) return result;

@@ -203,6 +203,11 @@ const cna_tensor *cna_checkpoint_find(const cna_checkpoint *checkpoint, const ch
     return NULL;
 }
 
+static void scatter(const cna_checkpoint *checkpoint, bool scattered)
+{
+    for (size_t i = 0; i < checkpoint->n_files; i++) cna_map_scatter(&checkpoint->files[i].map, scattered);
+}
+
 static cna_status add_tensor(cna_buffer *text, const cna_tensor *tensor, cna_error *err)
 {
     CNA_TRY(cna_buffer_printf(text, err, "%s %s", tensor->name, tensor->dtype));
@@ -223,11 +228,13 @@ cna_status cna_checkpoint_fingerprint(const cna_checkpoint *checkpoint, char out
     CNA_TRY_CLEANUP(cna_buffer_printf(&text, err, "%s %u %u %u %u %u %u %u\n", cna_architecture_name(c->architecture),
                                       c->n_layers, c->hidden_dim, c->mlp_dim, c->n_heads, c->n_kv_heads, c->head_dim,
                                       c->vocab_size));
+    scatter(checkpoint, true);
     for (size_t i = 0; i < checkpoint->n_tensors; i++) {
         CNA_TRY_CLEANUP(add_tensor(&text, checkpoint->tensors[i], err));
     }
     status = cna_sha256_hex(text.data, text.size, out, err);
 cleanup:
+    scatter(checkpoint, false);
     cna_buffer_free(&text);
     return status;
 }

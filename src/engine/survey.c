@@ -200,9 +200,9 @@ static cna_status try_chat(survey *s, cna_error *err)
 static cna_status judge_uses(survey *s, cna_survey *out, cna_error *err)
 {
     char text[512];
-    for (int use = 0; use < CNA_N_USES; use++) out->works[use] = true;
+    for (cna_use use = 0; use < CNA_N_USES; use++) out->works[use] = true;
     if (s->model.tokenizer != NULL) CNA_TRY(try_chat(s, err));
-    for (int use = 0; use < CNA_N_USES; use++) {
+    for (cna_use use = 0; use < CNA_N_USES; use++) {
         if (!out->has_weights && use != CNA_USE_CHAT) {
             snprintf(text, sizeof text, "%s: expected model.safetensors or model.safetensors.index.json, found neither",
                      s->path);

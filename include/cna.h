@@ -268,9 +268,9 @@ typedef struct cna_pull_info {
 } cna_pull_info;
 
 /* Fetch a model of a Hugging Face hub into the cache, in the layout that Python's huggingface_hub reads and writes.
- * What is there already is not fetched again, and half a file is gone on with. Each file's size and checksum (SHA-256, or
- * git's SHA-1 of small files) are those that the hub states, or the call fails; a file, and at the end the revision's
- * name, appear when they are complete. A lock on each file keeps two fetches apart.
+ * What is there already is not fetched again, and half a file is gone on with. Each file's size and checksum (SHA-256,
+ * or git's SHA-1 of small files) are those that the hub states, or the call fails; a file, and at the end the
+ * revision's name, appear when they are complete. A lock on each file keeps two fetches apart.
  *
  *   name      ORG/NAME or ORG/NAME@REVISION
  *   out_path  new: the snapshot's folder; freed by cna_free

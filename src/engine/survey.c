@@ -217,8 +217,8 @@ static cna_status judge_uses(survey *s, cna_survey *out, cna_error *err)
         bool attributes = use == CNA_USE_ATTRIBUTE;
         uint64_t least = attributes ? out->streamed.attribute_bytes : out->streamed.generate_bytes;
         if (use != CNA_USE_CHAT && least > out->memory_bytes) {
-            snprintf(text, sizeof text, "memory: expected %.0f MB for %s, streamed, found a bound of %.0f MB; allow more "
-                     "(--memory), or give fewer prompts", (double)least / 1e6,
+            snprintf(text, sizeof text, "memory: expected %.0f MB for %s, streamed, found a bound of %.0f MB; allow "
+                     "more (--memory), or give fewer prompts", (double)least / 1e6,
                      attributes ? "100 + 100 prompts" : "32 answers at once", (double)out->memory_bytes / 1e6);
             refuse(out, use, text);
         }

@@ -189,8 +189,8 @@ static cna_status check_index(const char *folder, const char *index, const cna_h
     }
     if (first != NULL) {
         status = cna_fail(err, CNA_ERR_IO, "%s: expected all files that %s names, found %zu missing, the first %s; "
-                          "'cna pull %s@%s' completes them", name->id, index, json_object_size(missing), first, name->id,
-                          commit);
+                          "'cna pull %s@%s' completes them", name->id, index, json_object_size(missing), first,
+                          name->id, commit);
     }
 cleanup:
     json_decref(missing);

@@ -84,7 +84,9 @@ static void read_facts(const cna_web *web, const cna_web_reply *reply, cna_hub_f
 {
     const char *etag = cna_web_header(web, reply->slot, "x-linked-etag");
     const char *size = cna_web_header(web, reply->slot, "x-linked-size");
-    if (reply->status == 200 && facts->etag[0] == '\0') read_etag(cna_web_header(web, reply->slot, "etag"), facts->etag);
+    if (reply->status == 200 && facts->etag[0] == '\0') {
+        read_etag(cna_web_header(web, reply->slot, "etag"), facts->etag);
+    }
     if (reply->status == 200 && !facts->has_size) {
         read_size(cna_web_header(web, reply->slot, "content-length"), facts);
     }
@@ -113,7 +115,9 @@ static cna_status ask_again(cna_hub_client *client, bool head, const char *url, 
     for (size_t n_failures = 1;; n_failures++) {
         CNA_TRY(ask_once(client, head, url, reply, err));
         if (reply->no_memory) return cna_fail_memory(err, "answer of the hub", 0);
-        if (reply->is_hopeless) return cna_fail(err, CNA_ERR_IO, "%s: expected an answer, found: %s", url, reply->error);
+        if (reply->is_hopeless) {
+            return cna_fail(err, CNA_ERR_IO, "%s: expected an answer, found: %s", url, reply->error);
+        }
         if (reply->status != 0 && !cna_hub_is_passing(reply->status)) return CNA_OK;
         char reason[300];
         if (reply->status == 0) snprintf(reason, sizeof reason, "%s", reply->error);

@@ -225,7 +225,8 @@ static cna_status follow(fetch *f, const char *location, cna_error *err)
                         f->target->file, (int)REDIRECTS_MAX);
     }
     if (strncmp(f->location, "https:", 6) == 0 && strncmp(location, "https:", 6) != 0) {
-        return cna_fail(err, CNA_ERR_IO, "%s: expected a redirect to an https address, found %s", f->location, location);
+        return cna_fail(err, CNA_ERR_IO, "%s: expected a redirect to an https address, found %s", f->location,
+                        location);
     }
     char *copy;
     CNA_TRY(cna_copy_bytes(&copy, location, strlen(location), "address", err));

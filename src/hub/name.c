@@ -156,8 +156,8 @@ cna_status cna_hub_endpoint(const char *given, char **out, cna_error *err)
     size_t n = strlen(value);
     while (n > 0 && value[n - 1] == '/') n--;
     if ((strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0) || strpbrk(value, " ?#@") != NULL) {
-        return cna_fail(err, CNA_ERR_ARG, "HF_ENDPOINT: expected an address that begins with https:// or http://, found "
-                        "'%s'", value);
+        return cna_fail(err, CNA_ERR_ARG, "HF_ENDPOINT: expected an address that begins with https:// or http://, "
+                        "found '%s'", value);
     }
     return cna_copy_bytes(out, value, n, "endpoint", err);
 }

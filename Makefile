@@ -25,7 +25,7 @@ else
 $(error PRODUCTS: expected onednn or reference, found '$(PRODUCTS)')
 endif
 
-LIB_SRC  := $(sort $(filter-out $(OTHER_PRODUCTS),$(wildcard src/base/*.c src/tensor/*.c src/checkpoint/*.c \
+LIB_SRC  := $(sort $(filter-out $(OTHER_PRODUCTS),$(wildcard src/base/*.c src/hub/*.c src/tensor/*.c src/checkpoint/*.c \
                      src/text/*.c src/engine/*.c src/method/*.c src/study/*.c)))
 CLI_SRC  := $(sort $(wildcard src/cli/*.c))
 TEST_SRC := $(sort $(wildcard tests/test_*.c))

@@ -136,6 +136,11 @@ void cna_map_release(const cna_map *map, size_t offset, size_t n_bytes, bool fro
     if (from_cache) (void)posix_fadvise(map->fd, (off_t)offset, (off_t)n_bytes, POSIX_FADV_DONTNEED);
 }
 
+void cna_map_scatter(const cna_map *map, bool scattered)
+{
+    if (map->data != NULL) (void)advise(map, 0, map->size, scattered ? MADV_RANDOM : MADV_NORMAL);
+}
+
 cna_status cna_file_read(const char *path, size_t max_bytes, cna_buffer *out, cna_error *err)
 {
     int fd = -1;

@@ -31,6 +31,9 @@ CNA_MUST_CHECK cna_status cna_map_populate(const cna_map *map, size_t offset, si
  *   from_cache  let the system's page cache forget them as well, unless another process has them mapped */
 void cna_map_release(const cna_map *map, size_t offset, size_t n_bytes, bool from_cache);
 
+/* Whether the mapping is about to be read here and there, a page at a time: the system then reads nothing ahead. */
+void cna_map_scatter(const cna_map *map, bool scattered);
+
 /* Read a whole regular file, appending to out; ERR_IO if it is missing, a folder, or over max_bytes. */
 CNA_MUST_CHECK cna_status cna_file_read(const char *path, size_t max_bytes, cna_buffer *out, cna_error *err);
 

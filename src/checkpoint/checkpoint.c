@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "hub/cache.h"
 
 enum { INDEX_BYTES_MAX = 64 << 20, FILES_MAX = 4096, EDGE_BYTES = 4096 };
 
@@ -65,7 +66,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-static cna_status sort_tensors(cna_checkpoint *checkpoint, cna_error *err)
+cna_status cna_checkpoint_sort(cna_checkpoint *checkpoint, cna_error *err)
 {
     size_t n = 0;
     for (size_t i = 0; i < checkpoint->n_files; i++) n += checkpoint->files[i].n_tensors;
@@ -101,12 +102,25 @@ static cna_status open_indexed(cna_checkpoint *checkpoint, const char *index_pat
     json_object_foreach(names, name, unused) {
         CNA_TRY_CLEANUP(open_file(checkpoint, name, err));
     }
-    CNA_TRY_CLEANUP(sort_tensors(checkpoint, err));
+    CNA_TRY_CLEANUP(cna_checkpoint_sort(checkpoint, err));
     CNA_TRY_CLEANUP(check_index(checkpoint, weight_map, index_path, err));
 cleanup:
     json_decref(names);
     json_decref(root);
     return status;
+}
+
+cna_status cna_checkpoint_has_weights(const char *folder, bool *out, cna_error *err)
+{
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json"};
+    *out = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path;
+        CNA_TRY(cna_path_join(folder, names[i], &path, err));
+        *out = *out || cna_file_exists(path);
+        cna_free(path);
+    }
+    return CNA_OK;
 }
 
 static cna_status open_weights(cna_checkpoint *checkpoint, cna_error *err)
@@ -118,7 +132,7 @@ static cna_status open_weights(cna_checkpoint *checkpoint, cna_error *err)
     if (cna_file_exists(single)) {
         CNA_TRY_CLEANUP(cna_alloc(&checkpoint->files, 1, sizeof *checkpoint->files, "file table", err));
         CNA_TRY_CLEANUP(open_file(checkpoint, "model.safetensors", err));
-        CNA_TRY_CLEANUP(sort_tensors(checkpoint, err));
+        CNA_TRY_CLEANUP(cna_checkpoint_sort(checkpoint, err));
     } else if (cna_file_exists(index)) {
         CNA_TRY_CLEANUP(open_indexed(checkpoint, index, err));
     } else {
@@ -144,7 +158,7 @@ static void name_of(const char *path, char *out, size_t n_out)
     out[n] = '\0';
 }
 
-cna_status cna_checkpoint_open(const char *folder, cna_checkpoint *out, cna_error *err)
+cna_status cna_checkpoint_open_config(const char *folder, cna_checkpoint *out, cna_error *err)
 {
     *out = (cna_checkpoint){0};
     if (!cna_file_exists(folder)) {
@@ -152,10 +166,17 @@ cna_status cna_checkpoint_open(const char *folder, cna_checkpoint *out, cna_erro
     }
     cna_status status;
     CNA_TRY_CLEANUP(cna_copy_bytes(&out->folder, folder, strlen(folder), "path", err));
-    name_of(folder, out->name, sizeof out->name);
+    if (!cna_hub_describe_path(folder, out->name, out->revision)) name_of(folder, out->name, sizeof out->name);
     CNA_TRY_CLEANUP(cna_config_read(folder, &out->config, err));
-    CNA_TRY_CLEANUP(open_weights(out, err));
 cleanup:
+    if (status != CNA_OK) cna_checkpoint_close(out);
+    return status;
+}
+
+cna_status cna_checkpoint_open(const char *folder, cna_checkpoint *out, cna_error *err)
+{
+    CNA_TRY(cna_checkpoint_open_config(folder, out, err));
+    cna_status status = open_weights(out, err);
     if (status != CNA_OK) cna_checkpoint_close(out);
     return status;
 }
@@ -182,6 +203,11 @@ const cna_tensor *cna_checkpoint_find(const cna_checkpoint *checkpoint, const ch
     return NULL;
 }
 
+static void scatter(const cna_checkpoint *checkpoint, bool scattered)
+{
+    for (size_t i = 0; i < checkpoint->n_files; i++) cna_map_scatter(&checkpoint->files[i].map, scattered);
+}
+
 static cna_status add_tensor(cna_buffer *text, const cna_tensor *tensor, cna_error *err)
 {
     CNA_TRY(cna_buffer_printf(text, err, "%s %s", tensor->name, tensor->dtype));
@@ -202,11 +228,13 @@ cna_status cna_checkpoint_fingerprint(const cna_checkpoint *checkpoint, char out
     CNA_TRY_CLEANUP(cna_buffer_printf(&text, err, "%s %u %u %u %u %u %u %u\n", cna_architecture_name(c->architecture),
                                       c->n_layers, c->hidden_dim, c->mlp_dim, c->n_heads, c->n_kv_heads, c->head_dim,
                                       c->vocab_size));
+    scatter(checkpoint, true);
     for (size_t i = 0; i < checkpoint->n_tensors; i++) {
         CNA_TRY_CLEANUP(add_tensor(&text, checkpoint->tensors[i], err));
     }
     status = cna_sha256_hex(text.data, text.size, out, err);
 cleanup:
+    scatter(checkpoint, false);
     cna_buffer_free(&text);
     return status;
 }

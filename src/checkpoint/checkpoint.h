@@ -8,7 +8,8 @@
 
 typedef struct cna_checkpoint {
     char *folder;
-    char name[256];          /* last component of the folder's path */
+    char name[256];         /* last component of the folder's path; of a snapshot in the Hugging Face cache ORG/NAME */
+    char revision[41];      /* the snapshot's commit; "" elsewhere */
     cna_config config;
     cna_safetensors *files;  /* [n_files] */
     size_t n_files;
@@ -20,6 +21,13 @@ typedef struct cna_checkpoint {
  * Errors: ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED; ERR_MISMATCH where the index names a tensor its file lacks, or a tensor
  *         is in two files. */
 CNA_MUST_CHECK cna_status cna_checkpoint_open(const char *folder, cna_checkpoint *out, cna_error *err);
+/* The same without any weights. */
+CNA_MUST_CHECK cna_status cna_checkpoint_open_config(const char *folder, cna_checkpoint *out, cna_error *err);
+/* Fill `tensors` from `files`, sorted, as cna_checkpoint_open does; for a checkpoint that is put together otherwise.
+ * Errors: ERR_MISMATCH for a name that is there twice; ERR_MEMORY. */
+CNA_MUST_CHECK cna_status cna_checkpoint_sort(cna_checkpoint *checkpoint, cna_error *err);
+/* Whether a folder has weights of a form that cna_checkpoint_open reads. */
+CNA_MUST_CHECK cna_status cna_checkpoint_has_weights(const char *folder, bool *out, cna_error *err);
 void cna_checkpoint_close(cna_checkpoint *checkpoint);
 
 /* The tensor of that name, or NULL. Borrowed. */

@@ -160,7 +160,7 @@ typedef struct inputs {
 
 static int check(const arguments *a)
 {
-    int code = cli_require(a->common.model, "-m DIR");
+    int code = cli_require(a->common.model, "-m MODEL");
     if (code == CLI_DONE) code = cli_require(a->data, "--data DIR");
     if (code == CLI_DONE && a->n_multipliers != 0 && a->n_circuits == 0) {
         code = cli_usage("--multipliers: expected a --circuit FILE that they scale, found none");
@@ -172,9 +172,9 @@ static int check(const arguments *a)
     return code;
 }
 
-static int open_inputs(const arguments *a, int argc, char **argv, inputs *in)
+static int open_inputs(arguments *a, int argc, char **argv, inputs *in)
 {
-    int code = cli_require_folder(a->common.model);
+    int code = cli_locate_model(&a->common.model, true);
     if (code == CLI_DONE && !cli_is_folder(a->data)) code = cli_fail("%s: expected a folder of MMLU's files", a->data);
     if (code == CLI_DONE) code = cli_open_model(&a->common, false, &in->model);
     in->circuits = cli_alloc(a->n_circuits, sizeof *in->circuits);
@@ -282,7 +282,7 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_command_mmlu = {
     .name = "mmlu",
     .summary = "MMLU accuracy, untouched and at several multipliers",
-    .usage = "-m DIR --data DIR [--circuit FILE --multipliers LIST] [FLAGS]",
+    .usage = "-m MODEL --data DIR [--circuit FILE --multipliers LIST] [FLAGS]",
     .example = "  cna mmlu -m Llama-3.2-1B-Instruct --data mmlu --circuit refusal.json --multipliers 0,2 \\\n"
                "           --limit 20 --run mmlu.db\n",
     .options = options,

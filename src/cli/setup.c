@@ -29,32 +29,40 @@ bool cli_is_file(const char *path)
     return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
-/* "ORG/NAME" and nothing else that a path may look like. */
-static bool is_hub_name(const char *text)
+/* Paths that were found by name: commands point to them until the end. */
+static char **located;
+static size_t n_located, located_capacity;
+
+static int find_by_name(const char **path, bool weights)
 {
-    const char *slash = strchr(text, '/');
-    return text[0] != '.' && text[0] != '/' && text[0] != '~' && slash != NULL && slash[1] != '\0' &&
-           strchr(slash + 1, '/') == NULL;
+    cna_error err;
+    cli_grow(&located, &located_capacity, n_located + 1, sizeof *located);
+    if (cna_hub_find(*path, weights, &located[n_located], &err) != CNA_OK) return cli_fail_error(&err);
+    *path = located[n_located++];
+    return CLI_DONE;
 }
 
-int cli_require_folder(const char *path)
+/* Whether path names a folder that is there; otherwise say why not. */
+static int require_folder(const char *path)
 {
     struct stat status;
     size_t n = strlen(path);
-    if (stat(path, &status) != 0) {
-        if (errno == ENOENT && is_hub_name(path)) {
-            return cli_fail(
-                "%s: no such folder, and models are not yet looked up by name; give the path of a model "
-                "folder (config.json, tokenizer.json, *.safetensors)",
-                path);
-        }
-        return cli_fail_errno(path, "opened");
-    }
+    if (stat(path, &status) != 0) return cli_fail_errno(path, "opened");
     if (S_ISDIR(status.st_mode)) return CLI_DONE;
     if (n > 5 && strcmp(path + n - 5, ".gguf") == 0) {
         return cli_fail("%s: .gguf files are not available yet; give a model folder", path);
     }
     return cli_fail("%s: expected a model folder, found a file", path);
+}
+
+int cli_locate_model(const char **path, bool weights)
+{
+    struct stat status;
+    if (stat(*path, &status) != 0 && errno == ENOENT && cna_hub_is_name(*path)) {
+        int code = find_by_name(path, weights);
+        if (code != CLI_DONE) return code;
+    }
+    return require_folder(*path);
 }
 
 /* Show a text of several lines as notes. */
@@ -76,12 +84,13 @@ cna_model_options cli_model_options(const cli_common *common, bool in_place)
 
 int cli_open_model(const cli_common *common, bool in_place, cna_model **out)
 {
-    int code = cli_require(common->model, "-m DIR");
-    if (code == CLI_DONE) code = cli_require_folder(common->model);
+    const char *path = common->model;
+    int code = cli_require(path, "-m MODEL");
+    if (code == CLI_DONE) code = cli_locate_model(&path, true);
     if (code != CLI_DONE) return code;
     cna_error err;
     const cna_model_options options = cli_model_options(common, in_place);
-    if (cna_model_open(common->model, &options, out, &err) != CNA_OK) return cli_fail_error(&err);
+    if (cna_model_open(path, &options, out, &err) != CNA_OK) return cli_fail_error(&err);
     if (cli_get_verbosity() == CLI_VERBOSE) note_lines(cna_model_plan(*out));
     if (cna_model_notice(*out) != NULL) cli_note("%s", cna_model_notice(*out));
     return CLI_DONE;

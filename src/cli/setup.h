@@ -9,9 +9,10 @@
 
 /* A value that the command cannot do without; `flag` as the user types it. */
 int cli_require(const char *value, const char *flag);
-/* Whether path names a folder that is there; otherwise say why not, for "ORG/NAME" that nothing is looked up.
- */
-int cli_require_folder(const char *path);
+/* Find the model that a user means: a path that exists, else ORG/NAME[@REVISION] in the Hugging Face cache.
+ *   path     what was typed; receives where it is, valid until the program ends
+ *   weights  whether they must be there as well, where it is found by name */
+int cli_locate_model(const char **path, bool weights);
 bool cli_is_folder(const char *path);
 bool cli_is_file(const char *path);
 

@@ -104,10 +104,10 @@ static void fill_options(void)
     }
 }
 
-static int check(const arguments *a)
+static int check(arguments *a)
 {
-    const cli_sweep_arguments *s = &a->sweep;
-    int code = cli_require(s->common.model, "-m DIR");
+    cli_sweep_arguments *s = &a->sweep;
+    int code = cli_require(s->common.model, "-m MODEL");
     if (code == CLI_DONE) code = cli_require(s->positive, "--positive FILE");
     if (code == CLI_DONE) code = cli_require(s->negative, "--negative FILE");
     if (code == CLI_DONE) code = cli_require(s->prompts, "--prompts FILE");
@@ -122,8 +122,8 @@ static int check(const arguments *a)
     }
     if (a->mmlu_limit != 0 && a->mmlu == NULL) return cli_usage("--mmlu-limit needs --mmlu");
     code = cli_sweep_check_shared(s);
-    if (code == CLI_DONE) code = cli_require_folder(s->common.model);
-    return code == CLI_DONE && a->base != NULL ? cli_require_folder(a->base) : code;
+    if (code == CLI_DONE) code = cli_locate_model(&s->common.model, true);
+    return code == CLI_DONE && a->base != NULL ? cli_locate_model(&a->base, true) : code;
 }
 
 /* ---- what is said while it runs ---- */

@@ -40,9 +40,9 @@ static void list_files(const cli_sweep_arguments *a, cli_sweep_inputs *in)
     }
 }
 
-int cli_sweep_read_files(const cli_sweep_arguments *a, cli_sweep_inputs *in)
+int cli_sweep_read_files(cli_sweep_arguments *a, cli_sweep_inputs *in)
 {
-    int code = cli_require_folder(a->common.model);
+    int code = cli_locate_model(&a->common.model, true);
     if (code == CLI_DONE) code = read_prompts(a, a->prompts, &in->prompts);
     if (code == CLI_DONE) code = read_prompts(a, a->benign, &in->benign);
     if (code == CLI_DONE) code = read_prompts(a, a->positive, &in->positive);

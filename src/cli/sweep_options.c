@@ -284,7 +284,7 @@ int cli_sweep_check_shared(const cli_sweep_arguments *a)
 
 int cli_sweep_check(const cli_sweep_arguments *a)
 {
-    int code = cli_require(a->common.model, "-m DIR");
+    int code = cli_require(a->common.model, "-m MODEL");
     if (code == CLI_DONE) code = check_circuits(a);
     if (code == CLI_DONE) code = cli_require(a->prompts, "--prompts FILE");
     if (code == CLI_DONE) code = cli_sweep_check_shared(a);

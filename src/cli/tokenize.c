@@ -230,7 +230,7 @@ static int check(arguments *a)
 {
     int n_sources =
         (a->common.n_words != 0) + (a->file != NULL) + (a->conversations != NULL) + (a->prompt_ids != NULL);
-    int code = cli_require(a->common.model, "-m DIR");
+    int code = cli_require(a->common.model, "-m MODEL");
     if (code != CLI_DONE) return code;
     if (n_sources > 1) return cli_usage("TEXT, --file, --messages and --prompt-ids exclude each other");
     if (a->decode != (a->prompt_ids != NULL)) return cli_usage("--decode and --prompt-ids go together");
@@ -255,7 +255,7 @@ static int run(const cli_command *self, int argc, char **argv)
     int code;
     if (!cli_parse(self, argc, argv, &a, &code)) return code;
     code = check(&a);
-    if (code == CLI_DONE) code = cli_require_folder(a.common.model);
+    if (code == CLI_DONE) code = cli_locate_model(&a.common.model, false);
     if (code != CLI_DONE) return code;
     cna_error err;
     cna_tokenizer *tokenizer = NULL;
@@ -269,7 +269,7 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_command_tokenize = {
     .name = "tokenize",
     .summary = "token ids and pieces of a text, and back",
-    .usage = "-m DIR [TEXT | --file FILE | --messages FILE | --decode --prompt-ids LIST] [FLAGS]",
+    .usage = "-m MODEL [TEXT | --file FILE | --messages FILE | --decode --prompt-ids LIST] [FLAGS]",
     .example = "  cna tokenize -m models/llama-planted-instruct --chat 'How do clouds form?'\n"
                "  echo -n 'How do clouds form?' | cna tokenize -m models/llama-planted-instruct --json\n",
     .options = options,

@@ -167,6 +167,22 @@ cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *stor
     return CNA_OK;
 }
 
+cna_status cna_weights_each(const cna_config *config, cna_weights_fn *fn, void *user, cna_error *err)
+{
+    CNA_TRY(fn(user, "model.embed_tokens.weight", config->vocab_size, config->hidden_dim, err));
+    CNA_TRY(fn(user, "model.norm.weight", config->hidden_dim, 0, err));
+    if (!config->tied_embeddings) CNA_TRY(fn(user, "lm_head.weight", config->vocab_size, config->hidden_dim, err));
+    for (uint32_t layer = 0; layer < config->n_layers; layer++) {
+        for (size_t i = 0; i < N_RULES; i++) {
+            if (rules[i].qkv_bias && !config->qkv_bias) continue;
+            char name[128];
+            snprintf(name, sizeof name, "model.layers.%u.%s", layer, rules[i].name);
+            CNA_TRY(fn(user, name, size_of(config, rules[i].rows), size_of(config, rules[i].cols), err));
+        }
+    }
+    return CNA_OK;
+}
+
 /* ERR_UNSUPPORTED where a matrix is not stored as a bf16 product needs it. */
 static cna_status check_storage(const cna_matrix_view *view, cna_input input, cna_error *err)
 {

@@ -9,7 +9,9 @@
 #include "base/buffer.h"
 
 struct cna_pattern {
-    pcre2_code *code;
+    pcre2_code *code; /* NULL: the literal counts */
+    char *literal;    /* [n_literal] bytes */
+    size_t n_literal;
 };
 
 struct cna_matcher {
@@ -216,10 +218,23 @@ cleanup:
     return status;
 }
 
+cna_status cna_pattern_create_literal(const char *text, size_t n_bytes, cna_pattern **out, cna_error *err)
+{
+    *out = NULL;
+    cna_pattern *pattern;
+    CNA_TRY(cna_alloc(&pattern, 1, sizeof *pattern, "pattern", err));
+    cna_status status = cna_copy_bytes(&pattern->literal, text, n_bytes, "pattern", err);
+    pattern->n_literal = n_bytes;
+    if (status != CNA_OK) cna_pattern_free(pattern);
+    if (status == CNA_OK) *out = pattern;
+    return status;
+}
+
 void cna_pattern_free(cna_pattern *pattern)
 {
     if (pattern == NULL) return;
     pcre2_code_free(pattern->code);
+    cna_free(pattern->literal);
     cna_free(pattern);
 }
 
@@ -231,6 +246,10 @@ cna_status cna_matcher_create(const cna_pattern *pattern, cna_matcher **out, cna
     cna_matcher *matcher;
     CNA_TRY(cna_alloc(&matcher, 1, sizeof *matcher, "matcher", err));
     matcher->pattern = pattern;
+    if (pattern->code == NULL) {
+        *out = matcher;
+        return CNA_OK;
+    }
     pcre2_general_context *general = pcre2_general_context_create(allocate, release, NULL);
     if (general != NULL) {
         matcher->data = pcre2_match_data_create(1, general);
@@ -253,9 +272,31 @@ void cna_matcher_free(cna_matcher *matcher)
     cna_free(matcher);
 }
 
+static void next_literal(const cna_pattern *pattern, const char *text, size_t n_bytes, size_t from,
+                         size_t *start, size_t *end)
+{
+    *start = *end = n_bytes;
+    while (n_bytes - from >= pattern->n_literal) {
+        size_t n_places = n_bytes - from - pattern->n_literal + 1;
+        const char *at = memchr(text + from, pattern->literal[0], n_places);
+        if (at == NULL) return;
+        from = (size_t)(at - text);
+        if (memcmp(at, pattern->literal, pattern->n_literal) == 0) {
+            *start = from;
+            *end = from + pattern->n_literal;
+            return;
+        }
+        from++;
+    }
+}
+
 cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_bytes, size_t from,
                             size_t *start, size_t *end, cna_error *err)
 {
+    if (matcher->pattern->code == NULL) {
+        next_literal(matcher->pattern, text, n_bytes, from, start, end);
+        return CNA_OK;
+    }
     /* Giving back characters of a long run one by one is honest work, a few steps for each; more is a
      * runaway. */
     size_t limit = 10000000 + 16 * (n_bytes - from);

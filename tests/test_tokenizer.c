@@ -235,7 +235,8 @@ static void a_runaway_pattern_is_an_error(void **state)
     (void)state;
     static const char split[] =
         "{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": "
-        "\"(?:a+)+b|[^ab]+\"}, \"behavior\": \"Isolated\", \"invert\": false}, {\"type\": \"ByteLevel\", \"add_prefix_space\": "
+        "\"(?:a+)+b|[^ab]+\"}, \"behavior\": \"Isolated\", \"invert\": false}, "
+        "{\"type\": \"ByteLevel\", \"add_prefix_space\": "
         "false, "
         "\"use_regex\": false}]}";
     cna_tokenizer *tokenizer = tokenizer_fixture_open(&(tokenizer_fixture){.pre_tokenizer = split});

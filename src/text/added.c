@@ -17,8 +17,7 @@ static uint32_t find_child(const cna_added *added, uint32_t parent, unsigned cha
     return i;
 }
 
-cna_status cna_added_add(cna_added *added, const char *text, size_t n_bytes, int32_t id, unsigned flags,
-                         cna_error *err)
+cna_status cna_added_add(cna_added *added, const char *text, size_t n_bytes, int32_t id, unsigned flags, cna_error *err)
 {
     if (n_bytes >= UINT32_MAX - 1 - added->n_nodes) return cna_fail_memory(err, "added tokens", n_bytes);
     CNA_TRY(cna_grow(&added->nodes, &added->capacity, added->n_nodes + n_bytes + 1, sizeof *added->nodes,

@@ -26,8 +26,8 @@ typedef struct cna_added_match {
 } cna_added_match;
 
 /* Add a string of n_bytes > 0 that stands for an id; added twice, the first id counts. */
-CNA_MUST_CHECK cna_status cna_added_add(cna_added *added, const char *text, size_t n_bytes, int32_t id,
-                                        unsigned flags, cna_error *err);
+CNA_MUST_CHECK cna_status cna_added_add(cna_added *added, const char *text, size_t n_bytes, int32_t id, unsigned flags,
+                                        cna_error *err);
 void cna_added_free(cna_added *added);
 
 /* The leftmost string of the set at or after `from`, the longest of those that begin there. False where there

@@ -176,8 +176,7 @@ cna_status cna_decoder_flush(cna_decoder *decoder, cna_buffer *out, cna_error *e
     const cna_decoding *decoding = &decoder->tokenizer->decoding;
     for (size_t i = 0; i < decoding->n; i++) {
         if (decoding->steps[i].kind == CNA_DECODING_BYTE_FALLBACK) CNA_TRY(end_run(decoder, i, out, err));
-        if (decoding->steps[i].kind == CNA_DECODING_BYTE_LEVEL)
-            CNA_TRY(give_out_bytes(decoder, i, true, out, err));
+        if (decoding->steps[i].kind == CNA_DECODING_BYTE_LEVEL) CNA_TRY(give_out_bytes(decoder, i, true, out, err));
     }
     cna_buffer_reset(&decoder->pending);
     memset(decoder->n_done, 0, sizeof decoder->n_done);

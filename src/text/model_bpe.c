@@ -106,8 +106,7 @@ static candidate heap_pop(candidate *heap, size_t *n)
 /* --------------------------------------------------------------------------------------------- one word */
 
 /* Push the merge of the symbol at a position with the one after it, if there is such a merge. */
-static void consider(const cna_bpe *bpe, const symbol *symbols, uint32_t position, candidate *heap,
-                     size_t *n_heap)
+static void consider(const cna_bpe *bpe, const symbol *symbols, uint32_t position, candidate *heap, size_t *n_heap)
 {
     if (position == NONE || symbols[position].next == NONE) return;
     int32_t left = symbols[position].id;
@@ -187,11 +186,10 @@ static cna_status start_with_bytes(start *s, const char *bytes, size_t n_bytes, 
         } else if (s->bpe->has_unk) {
             add_unk(s);
         } else {
-            return cna_fail(
-                err, CNA_ERR_FORMAT,
-                "text: expected bytes that the vocabulary has a token for, found byte 0x%02x; the "
-                "tokenizer's vocab lacks it",
-                (unsigned)(unsigned char)bytes[i]);
+            return cna_fail(err, CNA_ERR_FORMAT,
+                            "text: expected bytes that the vocabulary has a token for, found byte 0x%02x; the "
+                            "tokenizer's vocab lacks it",
+                            (unsigned)(unsigned char)bytes[i]);
         }
     }
     return CNA_OK;
@@ -244,8 +242,7 @@ cna_status cna_bpe_encode(const cna_bpe *bpe, const cna_vocab *vocab, const char
         CNA_TRY(find_whole(bpe, vocab, bytes, n_bytes, &scratch->piece, &whole, err));
         if (whole >= 0) return cna_ids_add(out, whole, err);
     }
-    CNA_TRY(cna_grow(&scratch->symbols, &scratch->symbol_capacity, n_bytes, sizeof *scratch->symbols,
-                     "symbols", err));
+    CNA_TRY(cna_grow(&scratch->symbols, &scratch->symbol_capacity, n_bytes, sizeof *scratch->symbols, "symbols", err));
     start s = {.bpe = bpe, .symbols = scratch->symbols};
     CNA_TRY(bpe->byte_level ? start_with_bytes(&s, bytes, n_bytes, err)
                             : start_with_characters(&s, vocab, bytes, n_bytes, err));

@@ -22,13 +22,13 @@ typedef struct cna_merge {
 
 /* All-zero is a model without merges and without a single byte. */
 typedef struct cna_bpe {
-    cna_merge *slots;     /* [n_slots] hash table by (left, right) */
-    size_t n_slots;       /* a power of two */
-    bool byte_level;      /* words are bytes, written in the byte-level alphabet; otherwise they are characters */
-    bool ignore_merges;   /* a word that is a token as it stands is that token, whatever the merges say */
-    bool byte_fallback;   /* a character without a token becomes its bytes, if each of them has a token */
-    bool has_unk;         /* what has no token otherwise becomes unk */
-    bool fuse_unk;        /* of several in a row, one */
+    cna_merge *slots;   /* [n_slots] hash table by (left, right) */
+    size_t n_slots;     /* a power of two */
+    bool byte_level;    /* words are bytes, written in the byte-level alphabet; otherwise they are characters */
+    bool ignore_merges; /* a word that is a token as it stands is that token, whatever the merges say */
+    bool byte_fallback; /* a character without a token becomes its bytes, if each of them has a token */
+    bool has_unk;       /* what has no token otherwise becomes unk */
+    bool fuse_unk;      /* of several in a row, one */
     int32_t unk;
     int32_t byte_id[256]; /* token of each single byte, or -1: byte_level: its character; otherwise <0xNN> */
 } cna_bpe;
@@ -50,13 +50,13 @@ typedef struct cna_bpe_scratch {
 
 void cna_bpe_scratch_free(cna_bpe_scratch *scratch);
 
-/* Append the tokens of one word: its bytes or characters, merged pair by pair, lowest rank first, leftmost among equals.
+/* Append the tokens of one word: its bytes or characters, merged pair by pair, lowest rank first, leftmost among
+ * equals.
  *   bytes    [n_bytes] well-formed UTF-8, or with byte_level anything
  *   n_bytes  0 .. UINT32_MAX - 1; the work grows as n log n
  * Errors: ERR_FORMAT for a byte or character that no token stands for.
  * Source: the crate tokenizers 0.23, BPE::merge_word and Word::merge_all. */
-CNA_MUST_CHECK cna_status cna_bpe_encode(const cna_bpe *bpe, const cna_vocab *vocab, const char *bytes,
-                                         size_t n_bytes, cna_bpe_scratch *scratch, cna_ids *out,
-                                         cna_error *err);
+CNA_MUST_CHECK cna_status cna_bpe_encode(const cna_bpe *bpe, const cna_vocab *vocab, const char *bytes, size_t n_bytes,
+                                         cna_bpe_scratch *scratch, cna_ids *out, cna_error *err);
 
 #endif

@@ -10,12 +10,12 @@ typedef struct cna_unigram {
     double *scores;                   /* [n_ids of the vocabulary], log probabilities */
     struct cna_unigram_piece *sorted; /* [n_sorted] pieces in order of their bytes */
     size_t n_sorted;
-    size_t first_of[257];             /* where in sorted the pieces that begin with a byte begin */
-    double unk_score;                 /* of a character without a piece: the least score - 10 */
+    size_t first_of[257]; /* where in sorted the pieces that begin with a byte begin */
+    double unk_score;     /* of a character without a piece: the least score - 10 */
     bool has_unk;
-    bool byte_fallback;               /* what has no token becomes its bytes, if each of them has a token */
+    bool byte_fallback; /* what has no token becomes its bytes, if each of them has a token */
     int32_t unk;
-    int32_t byte_id[256];             /* token <0xNN> of each byte, or -1 */
+    int32_t byte_id[256]; /* token <0xNN> of each byte, or -1 */
 } cna_unigram;
 
 /* Prepare the search over a finished vocabulary, which must stay as it is; scores (taken), unk and bytes are the
@@ -31,8 +31,8 @@ typedef struct cna_unigram_scratch {
 
 void cna_unigram_scratch_free(cna_unigram_scratch *scratch);
 
-/* Append the tokens of one word of well-formed UTF-8: of all its splits into pieces and single unknown characters the one
- * with the largest sum of scores, found from the left with the first of equals kept. Unknown characters in a row
+/* Append the tokens of one word of well-formed UTF-8: of all its splits into pieces and single unknown characters the
+ * one with the largest sum of scores, found from the left with the first of equals kept. Unknown characters in a row
  * count as one text, which becomes a token, bytes or one unk.
  *   n_bytes  0 .. UINT32_MAX - 1; the work grows with n_bytes times the longest piece
  * Errors: ERR_FORMAT for an unknown character where there is no unk.

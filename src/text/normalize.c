@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Unicode normalisation forms (Unicode Standard Annex 15), marks and lower case. The three steps are spelled out because
- * utf8proc_decompose orders combining marks by swapping neighbours, which takes quadratic time on long runs.
+ * Unicode normalisation forms (Unicode Standard Annex 15), marks and lower case. The three steps are spelled out
+ * because utf8proc_decompose orders combining marks by swapping neighbours, which takes quadratic time on long runs.
  */
 #include "text/normalize.h"
 
@@ -37,9 +37,9 @@ static bool is_within(int32_t character, const range *ranges, size_t n)
 static bool is_newer(int32_t character)
 {
     static const range ranges[] = {
-        {0x07FD, 0x07FD}, {0x0898, 0x089F}, {0x08CA, 0x08D3}, {0x09FE, 0x09FE}, {0x0C3C, 0x0C3C},
-        {0x0D3B, 0x0D3C}, {0x0EBA, 0x0EBA}, {0x1715, 0x1715}, {0x1ABF, 0x1ACE}, {0x1DF6, 0x1DFA},
-        {0x32FF, 0x32FF}, {0xA7F2, 0xA7F4}, {0xA82C, 0xA82C}, {0xAB69, 0xAB69}, {0x10781, 0x10785},
+        {0x07FD, 0x07FD},   {0x0898, 0x089F},   {0x08CA, 0x08D3},   {0x09FE, 0x09FE},   {0x0C3C, 0x0C3C},
+        {0x0D3B, 0x0D3C},   {0x0EBA, 0x0EBA},   {0x1715, 0x1715},   {0x1ABF, 0x1ACE},   {0x1DF6, 0x1DFA},
+        {0x32FF, 0x32FF},   {0xA7F2, 0xA7F4},   {0xA82C, 0xA82C},   {0xAB69, 0xAB69},   {0x10781, 0x10785},
         {0x10787, 0x107B0}, {0x107B2, 0x107BA}, {0x10D24, 0x10D27}, {0x10EAB, 0x10EAC}, {0x10EFD, 0x10EFF},
         {0x10F46, 0x10F50}, {0x10F82, 0x10F85}, {0x11070, 0x11070}, {0x1133B, 0x1133B}, {0x1145E, 0x1145E},
         {0x11839, 0x1183A}, {0x11930, 0x11930}, {0x11938, 0x11938}, {0x1193D, 0x1193E}, {0x11943, 0x11943},
@@ -66,15 +66,14 @@ static cna_status decompose(const char *text, size_t n_bytes, bool compatibility
         uint32_t code_point;
         int length = cna_utf8_next(text + i, n_bytes - i, &code_point);
         int last_boundclass = 0;
-        cna_status status =
-            cna_grow(&characters, &capacity, n + PARTS_MAX, sizeof *characters, "normalised text", err);
+        cna_status status = cna_grow(&characters, &capacity, n + PARTS_MAX, sizeof *characters, "normalised text", err);
         utf8proc_ssize_t n_parts = -1;
         if (status == CNA_OK && is_newer((int32_t)code_point)) {
             characters[n] = (int32_t)code_point;
             n_parts = 1;
         } else if (status == CNA_OK && length > 0) {
-            n_parts = utf8proc_decompose_char((utf8proc_int32_t)code_point, characters + n, PARTS_MAX,
-                                              options, &last_boundclass);
+            n_parts = utf8proc_decompose_char((utf8proc_int32_t)code_point, characters + n, PARTS_MAX, options,
+                                              &last_boundclass);
         }
         if (status == CNA_OK && (n_parts < 0 || n_parts > PARTS_MAX)) {
             status = cna_fail(err, CNA_ERR_INTERNAL, "text, byte %zu: utf8proc cannot decompose U+%04X", i,
@@ -135,8 +134,7 @@ static cna_status add_composed(int32_t *run, size_t n, cna_buffer *out, cna_erro
     utf8proc_ssize_t n_composed =
         utf8proc_normalize_utf32(run, (utf8proc_ssize_t)n, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
     if (n_composed < 0) {
-        return cna_fail(err, CNA_ERR_INTERNAL, "text: utf8proc cannot compose it: %s",
-                        utf8proc_errmsg(n_composed));
+        return cna_fail(err, CNA_ERR_INTERNAL, "text: utf8proc cannot compose it: %s", utf8proc_errmsg(n_composed));
     }
     for (utf8proc_ssize_t i = 0; i < n_composed; i++) {
         CNA_TRY(add_character(run[i], out, err));
@@ -178,11 +176,11 @@ cna_status cna_normalize(cna_unicode_form form, const char *text, size_t n_bytes
 static bool is_mark(int32_t character)
 {
     static const range later[] = {
-        {0x07FD, 0x07FD}, {0x0898, 0x089F}, {0x08CA, 0x08D3}, {0x09FE, 0x09FE}, {0x0AFA, 0x0AFF},
-        {0x0B55, 0x0B55}, {0x0C04, 0x0C04}, {0x0C3C, 0x0C3C}, {0x0CF3, 0x0CF3}, {0x0D00, 0x0D00},
-        {0x0D3B, 0x0D3C}, {0x0D81, 0x0D81}, {0x0EBA, 0x0EBA}, {0x0ECE, 0x0ECE}, {0x1715, 0x1715},
-        {0x180F, 0x180F}, {0x1ABF, 0x1ACE}, {0x1CF7, 0x1CF7}, {0x1DF6, 0x1DFA}, {0xA82C, 0xA82C},
-        {0xA8FF, 0xA8FF}, {0x10D24, 0x10D27}, {0x10EAB, 0x10EAC}, {0x10EFD, 0x10EFF}, {0x10F46, 0x10F50},
+        {0x07FD, 0x07FD},   {0x0898, 0x089F},   {0x08CA, 0x08D3},   {0x09FE, 0x09FE},   {0x0AFA, 0x0AFF},
+        {0x0B55, 0x0B55},   {0x0C04, 0x0C04},   {0x0C3C, 0x0C3C},   {0x0CF3, 0x0CF3},   {0x0D00, 0x0D00},
+        {0x0D3B, 0x0D3C},   {0x0D81, 0x0D81},   {0x0EBA, 0x0EBA},   {0x0ECE, 0x0ECE},   {0x1715, 0x1715},
+        {0x180F, 0x180F},   {0x1ABF, 0x1ACE},   {0x1CF7, 0x1CF7},   {0x1DF6, 0x1DFA},   {0xA82C, 0xA82C},
+        {0xA8FF, 0xA8FF},   {0x10D24, 0x10D27}, {0x10EAB, 0x10EAC}, {0x10EFD, 0x10EFF}, {0x10F46, 0x10F50},
         {0x10F82, 0x10F85}, {0x11070, 0x11070}, {0x11073, 0x11074}, {0x110C2, 0x110C2}, {0x11145, 0x11146},
         {0x111C9, 0x111C9}, {0x111CE, 0x111CF}, {0x11241, 0x11241}, {0x1133B, 0x1133B}, {0x1145E, 0x1145E},
         {0x1182C, 0x1183A}, {0x11930, 0x11935}, {0x11937, 0x11938}, {0x1193B, 0x1193E}, {0x11940, 0x11940},
@@ -196,7 +194,8 @@ static bool is_mark(int32_t character)
         {0x1E4EC, 0x1E4EF},
     };
     utf8proc_category_t category = utf8proc_category(character);
-    bool mark = category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC || category == UTF8PROC_CATEGORY_ME;
+    bool mark =
+        category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC || category == UTF8PROC_CATEGORY_ME;
     /* These two have become letters. */
     if (character == 0x1CF2 || character == 0x1CF3) return true;
     return mark && !is_within(character, later, sizeof later / sizeof *later);
@@ -229,8 +228,8 @@ cna_status cna_lowercase(const char *text, size_t n_bytes, cna_buffer *out, cna_
 
 bool cna_is_white_space(uint32_t c)
 {
-    return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
-           c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+    return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
 bool cna_is_word(uint32_t c)

@@ -2,8 +2,6 @@
  * The normalizer of a tokenizer. */
 #include "text/normalizer.h"
 
-#include <string.h>
-
 #include "base/utf8.h"
 
 cna_status cna_normalizer_add(cna_normalizer *normalizer, cna_normalizer_kind kind, cna_normalizer_step **out,
@@ -84,17 +82,34 @@ static cna_status strip(const cna_normalizer_step *step, const char *text, size_
     return begin < end ? cna_buffer_add(out, text + begin, end - begin, err) : CNA_OK;
 }
 
-/* Length of the first character, 0 of an empty text. */
+/* Length of the first character; 0 of an empty text. */
 static size_t first_length(const char *text, size_t n_bytes)
 {
     uint32_t character;
     return n_bytes == 0 ? 0 : (size_t)cna_utf8_next(text, n_bytes, &character);
 }
 
-static bool begins_alike(const char *a, size_t n_a, const char *b, size_t n_b)
+/* A step that looks at characters only. */
+static cna_status change_characters(const cna_normalizer_step *step, const char *text, size_t n_bytes, cna_buffer *out,
+                                    cna_error *err)
 {
-    size_t n = first_length(a, n_a);
-    return n == first_length(b, n_b) && (n == 0 || memcmp(a, b, n) == 0);
+    if (step->kind == CNA_NORMALIZER_LOWERCASE) return cna_lowercase(text, n_bytes, out, err);
+    if (step->kind == CNA_NORMALIZER_STRIP_ACCENTS) return cna_strip_accents(text, n_bytes, out, err);
+    return cna_normalize(step->form, text, n_bytes, out, err);
+}
+
+/* The same for a text of which the first *n_first bytes count: what they alone become, and the whole character that
+ * they may have become a part of. */
+static cna_status change_all(const cna_normalizer_step *step, const char *text, size_t n_bytes, cna_buffer *out,
+                             size_t *n_first, cna_error *err)
+{
+    CNA_TRY(change_characters(step, text, *n_first, out, err));
+    size_t n_alone = out->size;
+    cna_buffer_reset(out);
+    CNA_TRY(change_characters(step, text, n_bytes, out, err));
+    size_t n_whole = n_alone == 0 ? 0 : first_length(out->data, out->size);
+    *n_first = n_whole > n_alone ? n_whole : n_alone;
+    return CNA_OK;
 }
 
 /* *n_first: how many bytes at the beginning stand for the text's first character. */
@@ -103,7 +118,6 @@ static cna_status apply_step(const cna_normalizer *normalizer, size_t i, cna_nor
 {
     const cna_normalizer_step *step = &normalizer->steps[i];
     cna_matcher *matcher;
-    bool same = true;
     switch (step->kind) {
     case CNA_NORMALIZER_PREPEND:
         if (n_bytes != 0) CNA_TRY(cna_buffer_add(out, step->content, step->n_content, err));
@@ -114,19 +128,9 @@ static cna_status apply_step(const cna_normalizer *normalizer, size_t i, cna_nor
         return replace(step, matcher, text, n_bytes, out, n_first, err);
     case CNA_NORMALIZER_STRIP:
         return strip(step, text, n_bytes, out, n_first, err);
-    case CNA_NORMALIZER_FORM:
-        CNA_TRY(cna_normalize(step->form, text, n_bytes, out, err));
-        break;
-    case CNA_NORMALIZER_LOWERCASE:
-        CNA_TRY(cna_lowercase(text, n_bytes, out, err));
-        break;
-    case CNA_NORMALIZER_STRIP_ACCENTS:
-        CNA_TRY(cna_strip_accents(text, n_bytes, out, err));
-        same = begins_alike(text, n_bytes, out->data, out->size);
-        break;
+    default:
+        return change_all(step, text, n_bytes, out, n_first, err);
     }
-    *n_first = *n_first != 0 && same ? first_length(out->data, out->size) : 0;
-    return CNA_OK;
 }
 
 cna_status cna_normalizer_apply(const cna_normalizer *normalizer, cna_normalizer_scratch *scratch, const char *text,

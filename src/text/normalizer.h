@@ -7,18 +7,18 @@
 #include "text/pattern.h"
 
 typedef enum cna_normalizer_kind {
-    CNA_NORMALIZER_FORM,          /* a Unicode form */
+    CNA_NORMALIZER_FORM, /* a Unicode form */
     CNA_NORMALIZER_LOWERCASE,
     CNA_NORMALIZER_STRIP_ACCENTS,
-    CNA_NORMALIZER_PREPEND,       /* content in front of text that is not empty */
-    CNA_NORMALIZER_REPLACE,       /* content for every match of pattern */
-    CNA_NORMALIZER_STRIP          /* white space at the left, the right or both */
+    CNA_NORMALIZER_PREPEND, /* content in front of text that is not empty */
+    CNA_NORMALIZER_REPLACE, /* content for every match of pattern */
+    CNA_NORMALIZER_STRIP    /* white space at the left, the right or both */
 } cna_normalizer_kind;
 
 typedef struct cna_normalizer_step {
     cna_normalizer_kind kind;
     cna_unicode_form form;
-    char *content;        /* ? [n_content] owned */
+    char *content; /* ? [n_content] owned */
     size_t n_content;
     cna_pattern *pattern; /* ? owned */
     bool left, right;     /* of STRIP */
@@ -50,7 +50,7 @@ void cna_normalizer_scratch_free(cna_normalizer_scratch *scratch);
  *              then no longer counts the text as beginning where it began (prepend_scheme "first" of Metaspace)
  * Source: the crate tokenizers 0.23, src/normalizers. */
 CNA_MUST_CHECK cna_status cna_normalizer_apply(const cna_normalizer *normalizer, cna_normalizer_scratch *scratch,
-                                               const char *text, size_t n_bytes, const char **out,
-                                               size_t *out_n_bytes, bool *cut_left, cna_error *err);
+                                               const char *text, size_t n_bytes, const char **out, size_t *out_n_bytes,
+                                               bool *cut_left, cna_error *err);
 
 #endif

@@ -24,7 +24,7 @@ struct cna_matcher {
 
 /* Oniguruma's \s is Unicode's White_Space. PCRE2's also takes U+180E, and its \p{White_Space} is newer
  * than 10.39, which is still in use: so the characters themselves. */
-#define WHITE_SPACE                                                                                          \
+#define WHITE_SPACE                                                                                                    \
     "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 
 typedef struct translation {
@@ -116,8 +116,7 @@ static cna_status translate_repetition(translation *t)
     size_t low = strspn(t->p + 1, "0123456789");
     size_t n = 1 + low;
     if (t->p[n] == ',') n += 1 + strspn(t->p + n + 1, "0123456789");
-    if (low == 0 || t->p[n] != '}' || t->p[n + 1] == '+')
-        return fail_at(t, "a repetition of a kind that is not known");
+    if (low == 0 || t->p[n] != '}' || t->p[n + 1] == '+') return fail_at(t, "a repetition of a kind that is not known");
     return copy(t, n + 1);
 }
 
@@ -174,8 +173,7 @@ static cna_status compile(const char *translated, const char *regex, const char 
     }
     int code = 0;
     PCRE2_SIZE offset = 0;
-    *out = pcre2_compile((PCRE2_SPTR)translated, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &code, &offset,
-                         context);
+    *out = pcre2_compile((PCRE2_SPTR)translated, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &code, &offset, context);
     pcre2_compile_context_free(context);
     pcre2_general_context_free(general);
     if (*out == NULL && code == PCRE2_ERROR_HEAP_FAILED) return cna_fail_memory(err, "pattern", 0);
@@ -183,8 +181,8 @@ static cna_status compile(const char *translated, const char *regex, const char 
     if (*out == NULL) {
         PCRE2_UCHAR text[128];
         pcre2_get_error_message(code, text, sizeof text);
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected a regular expression, found '%s': %s", where,
-                        regex, (const char *)text);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected a regular expression, found '%s': %s", where, regex,
+                        (const char *)text);
     }
     return CNA_OK;
 }
@@ -203,9 +201,8 @@ cna_status cna_pattern_create(const char *regex, const char *where, cna_pattern 
     CNA_TRY_CLEANUP(compile(translated.data, regex, where, &pattern->code, err));
     pcre2_pattern_info(pattern->code, PCRE2_INFO_MATCHEMPTY, &matches_empty);
     if (matches_empty != 0) {
-        status =
-            cna_fail(err, CNA_ERR_UNSUPPORTED,
-                     "%s: expected a pattern that matches at least one character, found '%s'", where, regex);
+        status = cna_fail(err, CNA_ERR_UNSUPPORTED,
+                          "%s: expected a pattern that matches at least one character, found '%s'", where, regex);
         goto cleanup;
     }
     /* Where PCRE2 was built without JIT its interpreter does the same work. */
@@ -272,8 +269,8 @@ void cna_matcher_free(cna_matcher *matcher)
     cna_free(matcher);
 }
 
-static void next_literal(const cna_pattern *pattern, const char *text, size_t n_bytes, size_t from,
-                         size_t *start, size_t *end)
+static void next_literal(const cna_pattern *pattern, const char *text, size_t n_bytes, size_t from, size_t *start,
+                         size_t *end)
 {
     *start = *end = n_bytes;
     while (n_bytes - from >= pattern->n_literal) {
@@ -290,8 +287,8 @@ static void next_literal(const cna_pattern *pattern, const char *text, size_t n_
     }
 }
 
-cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_bytes, size_t from,
-                            size_t *start, size_t *end, cna_error *err)
+cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_bytes, size_t from, size_t *start,
+                            size_t *end, cna_error *err)
 {
     if (matcher->pattern->code == NULL) {
         next_literal(matcher->pattern, text, n_bytes, from, start, end);
@@ -302,8 +299,8 @@ cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_byt
     size_t limit = 10000000 + 16 * (n_bytes - from);
     pcre2_set_match_limit(matcher->context, limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit);
     uint32_t options = PCRE2_NO_UTF_CHECK;
-    int result = pcre2_match(matcher->pattern->code, (PCRE2_SPTR)text, n_bytes, from, options, matcher->data,
-                             matcher->context);
+    int result =
+        pcre2_match(matcher->pattern->code, (PCRE2_SPTR)text, n_bytes, from, options, matcher->data, matcher->context);
     if (result == PCRE2_ERROR_JIT_STACKLIMIT) {
         result = pcre2_match(matcher->pattern->code, (PCRE2_SPTR)text, n_bytes, from, options | PCRE2_NO_JIT,
                              matcher->data, matcher->context);
@@ -316,8 +313,7 @@ cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_byt
     if (result < 0) {
         PCRE2_UCHAR message[128];
         pcre2_get_error_message(result, message, sizeof message);
-        return cna_fail(err, CNA_ERR_INTERNAL,
-                        "text, byte %zu: the tokenizer's pattern cannot be matched: %s", from,
+        return cna_fail(err, CNA_ERR_INTERNAL, "text, byte %zu: the tokenizer's pattern cannot be matched: %s", from,
                         (const char *)message);
     }
     const PCRE2_SIZE *span = pcre2_get_ovector_pointer(matcher->data);

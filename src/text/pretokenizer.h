@@ -12,20 +12,20 @@ typedef enum cna_split_behavior {
     CNA_SPLIT_REMOVED,              /* only what lies between counts */
     CNA_SPLIT_MERGED_WITH_PREVIOUS, /* a match belongs to what is before it */
     CNA_SPLIT_MERGED_WITH_NEXT,
-    CNA_SPLIT_CONTIGUOUS            /* matches that touch are one word */
+    CNA_SPLIT_CONTIGUOUS /* matches that touch are one word */
 } cna_split_behavior;
 
 typedef enum cna_prefix { CNA_PREFIX_NEVER, CNA_PREFIX_ALWAYS, CNA_PREFIX_FIRST } cna_prefix;
 
 /* One step: first the spaces, then the prefix, then the split. All-zero does nothing. */
 typedef struct cna_pretokenizer_step {
-    char *space;          /* ? [n_space] what every U+0020 becomes; owned */
+    char *space; /* ? [n_space] what every U+0020 becomes; owned */
     size_t n_space;
     cna_prefix prefix;    /* whether `space`, or U+0020 where that is NULL, goes in front of text that lacks it; FIRST:
                              in front of the beginning of the whole text only */
     cna_pattern *pattern; /* ? owned; NULL: no split */
     cna_split_behavior behavior;
-    bool invert;          /* matches and what lies between them change places */
+    bool invert; /* matches and what lies between them change places */
 } cna_pretokenizer_step;
 
 enum { CNA_PRETOKENIZER_STEPS_MAX = 16 };

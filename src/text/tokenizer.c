@@ -82,8 +82,7 @@ const char *cna_tokenizer_decoded_piece(const cna_tokenizer *tokenizer, int32_t 
 {
     const cna_added_form key = {.id = id};
     const cna_added_form *form = NULL;
-    if (tokenizer->n_forms != 0)
-        form = bsearch(&key, tokenizer->forms, tokenizer->n_forms, sizeof key, compare_forms);
+    if (tokenizer->n_forms != 0) form = bsearch(&key, tokenizer->forms, tokenizer->n_forms, sizeof key, compare_forms);
     if (form == NULL) return find_piece(tokenizer, id, n_bytes);
     *n_bytes = form->n_bytes;
     return form->text;
@@ -110,8 +109,7 @@ void cna_tokenizer_sort_added(cna_tokenizer *tokenizer)
 {
     cna_ids *specials = &tokenizer->specials;
     if (specials->n != 0) qsort(specials->ids, specials->n, sizeof *specials->ids, compare_ids);
-    if (tokenizer->n_forms != 0)
-        qsort(tokenizer->forms, tokenizer->n_forms, sizeof *tokenizer->forms, compare_forms);
+    if (tokenizer->n_forms != 0) qsort(tokenizer->forms, tokenizer->n_forms, sizeof *tokenizer->forms, compare_forms);
 }
 
 static cna_status keep_form(cna_tokenizer *tokenizer, int32_t id, const char *form, size_t n_bytes, cna_error *err)
@@ -256,8 +254,8 @@ static cna_status add_all(cna_ids *list, const cna_ids *added, cna_error *err)
     return CNA_OK;
 }
 
-cna_status cna_tokenizer_encode(const cna_tokenizer *tokenizer, const char *text, size_t n_bytes,
-                                bool specials, int32_t **out_ids, size_t *out_n, cna_error *err)
+cna_status cna_tokenizer_encode(const cna_tokenizer *tokenizer, const char *text, size_t n_bytes, bool specials,
+                                int32_t **out_ids, size_t *out_n, cna_error *err)
 {
     *out_ids = NULL;
     *out_n = 0;
@@ -288,15 +286,14 @@ cleanup:
 /* ------------------------------------------------------------------------------------------ decoding, chat
  */
 
-cna_status cna_tokenizer_decode(const cna_tokenizer *tokenizer, const int32_t *ids, size_t n_ids,
-                                bool skip_specials, char **out_text, size_t *out_n_bytes, cna_error *err)
+cna_status cna_tokenizer_decode(const cna_tokenizer *tokenizer, const int32_t *ids, size_t n_ids, bool skip_specials,
+                                char **out_text, size_t *out_n_bytes, cna_error *err)
 {
     *out_text = NULL;
     cna_decoder decoder = {.tokenizer = tokenizer, .skip_specials = skip_specials};
     cna_buffer text = {0};
     cna_status status = CNA_OK;
-    for (size_t i = 0; status == CNA_OK && i < n_ids; i++)
-        status = cna_decoder_add(&decoder, ids[i], &text, err);
+    for (size_t i = 0; status == CNA_OK && i < n_ids; i++) status = cna_decoder_add(&decoder, ids[i], &text, err);
     if (status == CNA_OK) status = cna_decoder_flush(&decoder, &text, err);
     if (status == CNA_OK) status = cna_buffer_take(&text, out_text, out_n_bytes, err);
     cna_decoder_free(&decoder);
@@ -314,9 +311,8 @@ const char *cna_tokenizer_chat_family(const cna_tokenizer *tokenizer)
     return cna_chat_family(tokenizer->chat);
 }
 
-cna_status cna_tokenizer_render(const cna_tokenizer *tokenizer, const cna_message *messages,
-                                size_t n_messages, const char *date, char **out_text, size_t *out_n_bytes,
-                                cna_error *err)
+cna_status cna_tokenizer_render(const cna_tokenizer *tokenizer, const cna_message *messages, size_t n_messages,
+                                const char *date, char **out_text, size_t *out_n_bytes, cna_error *err)
 {
     return cna_chat_render(tokenizer->chat, messages, n_messages, date, out_text, out_n_bytes, err);
 }

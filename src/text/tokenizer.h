@@ -56,8 +56,8 @@ void cna_tokenizer_sort_added(cna_tokenizer *tokenizer);
 /* Fill ids[256] with the tokens <0x00> to <0xFF>, -1 for those that the vocabulary lacks. */
 void cna_tokenizer_find_byte_tokens(const cna_vocab *vocab, int32_t *ids);
 
-/* As cna_tokenizer_piece, but an added token in the form that the `tokenizers` package decodes it to, and with the length
- * of a piece, which may hold NUL. */
+/* As cna_tokenizer_piece, but an added token in the form that the `tokenizers` package decodes it to, and with the
+ * length of a piece, which may hold NUL. */
 const char *cna_tokenizer_decoded_piece(const cna_tokenizer *tokenizer, int32_t id, size_t *n_bytes);
 
 /* "llama3" or "chatml"; "none" where the folder has no chat template; "unsupported" where it has another. */

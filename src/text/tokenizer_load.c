@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Reading tokenizer.json, the serialised form of the `tokenizers` package: the file as a whole, its added tokens and its
- * post-processor. */
+ * Reading tokenizer.json, the serialised form of the `tokenizers` package: the file as a whole, its added tokens and
+ * its post-processor. */
 #include <string.h>
 
 #include "text/tokenizer_parts.h"
@@ -123,8 +123,8 @@ static cna_status add_template_token(cna_tokenizer *tokenizer, const json_t *pro
             char text[96];
             return cna_fail(
                 err, CNA_ERR_FORMAT,
-                "%s: key 'post_processor.special_tokens': expected ids of this tokenizer for '%s', found %s",
-                path, name, cna_parts_describe(id, text));
+                "%s: key 'post_processor.special_tokens': expected ids of this tokenizer for '%s', found %s", path,
+                name, cna_parts_describe(id, text));
         }
         CNA_TRY(cna_ids_add(out, (int32_t)value, err));
     }
@@ -132,8 +132,7 @@ static cna_status add_template_token(cna_tokenizer *tokenizer, const json_t *pro
 }
 
 /* `single`: special tokens around exactly one {"Sequence": {"id": "A"}}. `pair` is never used here. */
-static cna_status load_template(cna_tokenizer *tokenizer, const json_t *processor, const char *path,
-                                cna_error *err)
+static cna_status load_template(cna_tokenizer *tokenizer, const json_t *processor, const char *path, cna_error *err)
 {
     json_t *single;
     bool seen_text = false;
@@ -155,8 +154,7 @@ static cna_status load_template(cna_tokenizer *tokenizer, const json_t *processo
     return CNA_OK;
 }
 
-static cna_status load_post_processor(cna_tokenizer *tokenizer, const json_t *root, const char *path,
-                                      cna_error *err)
+static cna_status load_post_processor(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)
 {
     bool seen_template = false;
     for (size_t i = 0;; i++) {
@@ -176,12 +174,10 @@ static cna_status load_post_processor(cna_tokenizer *tokenizer, const json_t *ro
 /* Truncation and padding are passed over, as transformers does unless a caller asks for them. */
 static cna_status load_parts(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)
 {
-    static const char *const known[] = {
-        "version",       "truncation",     "padding", "added_tokens", "normalizer",
-        "pre_tokenizer", "post_processor", "decoder", "model",        NULL};
+    static const char *const known[] = {"version",       "truncation",     "padding", "added_tokens", "normalizer",
+                                        "pre_tokenizer", "post_processor", "decoder", "model",        NULL};
     if (!json_is_object(root)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected an object, found %s", path,
-                        cna_json_type_name(root));
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected an object, found %s", path, cna_json_type_name(root));
     }
     CNA_TRY(cna_parts_check_keys(root, known, path, "(whole file)", err));
     CNA_TRY(cna_parts_load_normalizer(tokenizer, root, path, err));

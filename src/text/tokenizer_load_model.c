@@ -15,9 +15,8 @@ static cna_status load_vocab(cna_vocab *vocab, const json_t *model, const char *
     json_object_foreach(pieces, piece, id)
     {
         if (!json_is_integer(id)) {
-            return cna_fail(err, CNA_ERR_FORMAT,
-                            "%s: key 'model.vocab': expected a whole number for '%s', found %s", path, piece,
-                            cna_json_type_name(id));
+            return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'model.vocab': expected a whole number for '%s', found %s",
+                            path, piece, cna_json_type_name(id));
         }
         CNA_TRY(cna_vocab_add(vocab, piece, strlen(piece), json_integer_value(id), path, err));
     }
@@ -50,8 +49,8 @@ static cna_status add_merge(cna_tokenizer *tokenizer, const json_t *merge, size_
     if (!split_merge(merge, &left, &right)) {
         char text[96];
         return cna_fail(err, CNA_ERR_FORMAT,
-                        "%s: key 'model.merges[%zu]': expected \"a b\" or [\"a\", \"b\"], found %s", path,
-                        rank, cna_parts_describe(merge, text));
+                        "%s: key 'model.merges[%zu]': expected \"a b\" or [\"a\", \"b\"], found %s", path, rank,
+                        cna_parts_describe(merge, text));
     }
     cna_buffer_reset(joined);
     CNA_TRY(cna_buffer_add(joined, left.text, left.n, err));
@@ -62,10 +61,9 @@ static cna_status add_merge(cna_tokenizer *tokenizer, const json_t *merge, size_
     int32_t result = cna_vocab_find(vocab, joined->data, joined->size);
     if (left_id < 0 || right_id < 0 || result < 0) {
         cna_span missing = left_id < 0 ? left : right_id < 0 ? right : (cna_span){joined->data, joined->size};
-        return cna_fail(
-            err, CNA_ERR_FORMAT,
-            "%s: key 'model.merges[%zu]': expected pieces of model.vocab, found '%.*s', which is not there",
-            path, rank, missing.n > 60 ? 60 : (int)missing.n, missing.text);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key 'model.merges[%zu]': expected pieces of model.vocab, found '%.*s', which is not there",
+                        path, rank, missing.n > 60 ? 60 : (int)missing.n, missing.text);
     }
     cna_bpe_add(&tokenizer->bpe, left_id, right_id, result, (uint32_t)rank);
     return CNA_OK;
@@ -163,12 +161,11 @@ static cna_status load_scores(cna_tokenizer *tokenizer, const json_t *vocab, con
         const json_t *score = json_array_get(entry, 1);
         if (json_array_size(entry) != 2 || !json_is_string(piece) || !json_is_number(score)) {
             char text[96];
-            return cna_fail(err, CNA_ERR_FORMAT,
-                            "%s: key 'model.vocab[%zu]': expected [a string, a number], found %s", path, i,
-                            cna_parts_describe(entry, text));
+            return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'model.vocab[%zu]': expected [a string, a number], found %s",
+                            path, i, cna_parts_describe(entry, text));
         }
-        CNA_TRY(cna_vocab_add(&tokenizer->vocab, json_string_value(piece), json_string_length(piece), (int64_t)i,
-                              path, err));
+        CNA_TRY(cna_vocab_add(&tokenizer->vocab, json_string_value(piece), json_string_length(piece), (int64_t)i, path,
+                              err));
         tokenizer->unigram.scores[i] = json_number_value(score);
     }
     return CNA_OK;

@@ -15,8 +15,7 @@ static cna_status get_span(const json_t *object, const char *key, const char *pa
     return CNA_OK;
 }
 
-static cna_status get_character(const json_t *object, const char *key, const char *path, cna_span *out,
-                                cna_error *err)
+static cna_status get_character(const json_t *object, const char *key, const char *path, cna_span *out, cna_error *err)
 {
     uint32_t character;
     CNA_TRY(get_span(object, key, path, out, err));
@@ -68,8 +67,7 @@ static cna_status load_pattern(const json_t *object, const char *owner, const ch
         return cna_pattern_create_literal(text.text, text.n, out, err);
     }
     if (strlen(text.text) != text.n) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED,
-                        "%s: key 'Regex': expected a pattern without NUL, found one", path);
+        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'Regex': expected a pattern without NUL, found one", path);
     }
     char where[512];
     snprintf(where, sizeof where, "%.400s: key '%s.Regex'", path, key);
@@ -80,8 +78,8 @@ static cna_status load_pattern(const json_t *object, const char *owner, const ch
 static cna_status load_metaspace(const json_t *object, const char *owner, const char *path, cna_span *replacement,
                                  cna_prefix *prefix, bool *split, cna_error *err)
 {
-    static const char *const known[] = {"type",  "replacement", "add_prefix_space", "prepend_scheme",
-                                        "split", "str_rep",     NULL};
+    static const char *const known[] = {"type",    "replacement", "add_prefix_space", "prepend_scheme", "split",
+                                        "str_rep", NULL};
     static const char *const schemes[] = {"always", "first", "never", NULL};
     static const cna_prefix prefixes[] = {CNA_PREFIX_ALWAYS, CNA_PREFIX_FIRST, CNA_PREFIX_NEVER};
     size_t scheme = 0;
@@ -181,8 +179,8 @@ cna_status cna_parts_load_normalizer(cna_tokenizer *tokenizer, const json_t *roo
 static cna_status load_split(cna_pretokenizer_step *step, const json_t *item, const char *path, cna_error *err)
 {
     static const char *const known[] = {"type", "pattern", "behavior", "invert", NULL};
-    static const char *const behaviors[] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous",
-                                            NULL}; /* as in cna_split_behavior */
+    static const char *const behaviors[] = {"Isolated",       "Removed",    "MergedWithPrevious",
+                                            "MergedWithNext", "Contiguous", NULL}; /* as in cna_split_behavior */
     size_t behavior;
     CNA_TRY(cna_parts_check_keys(item, known, path, "pre_tokenizer", err));
     CNA_TRY(load_pattern(item, "pre_tokenizer", path, &step->pattern, err));
@@ -233,20 +231,19 @@ static cna_status load_whitespace(cna_pretokenizer_step *step, const json_t *ite
     CNA_TRY(cna_parts_check_keys(item, known, path, "pre_tokenizer", err));
     step->behavior = CNA_SPLIT_REMOVED;
     step->invert = words;
-    return cna_pattern_create(
-        words ? "[" CNA_PATTERN_WORD_CLASS "]+|[^\\s" CNA_PATTERN_WORD_CLASS "]+" : "\\s+", path, &step->pattern, err);
+    return cna_pattern_create(words ? "[" CNA_PATTERN_WORD_CLASS "]+|[^\\s" CNA_PATTERN_WORD_CLASS "]+" : "\\s+", path,
+                              &step->pattern, err);
 }
 
 typedef cna_status load_step_fn(cna_pretokenizer_step *step, const json_t *item, const char *path, cna_error *err);
 
-cna_status cna_parts_load_pre_tokenizer(cna_tokenizer *tokenizer, const json_t *root, const char *path,
-                                        cna_error *err)
+cna_status cna_parts_load_pre_tokenizer(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)
 {
     static const struct {
         const char *type;
         load_step_fn *load;
-    } types[] = {{"Split", load_split},           {"Digits", load_digits},         {"Metaspace", load_metaspace_split},
-                 {"ByteLevel", load_byte_level},  {"Whitespace", load_whitespace}, {"WhitespaceSplit", load_whitespace}};
+    } types[] = {{"Split", load_split},          {"Digits", load_digits},         {"Metaspace", load_metaspace_split},
+                 {"ByteLevel", load_byte_level}, {"Whitespace", load_whitespace}, {"WhitespaceSplit", load_whitespace}};
     cna_pretokenizer *pretokenizer = &tokenizer->pretokenizer;
     for (size_t i = 0;; i++) {
         json_t *item;
@@ -259,8 +256,10 @@ cna_status cna_parts_load_pre_tokenizer(cna_tokenizer *tokenizer, const json_t *
                                     "one of type Split, Digits, Metaspace, ByteLevel, Whitespace or WhitespaceSplit",
                                     item, err);
         }
-        if (tokenizer->bpe.byte_level) return cna_parts_refuse(path, "pre_tokenizer", "nothing after ByteLevel", item, err);
-        if (i == CNA_PRETOKENIZER_STEPS_MAX) return cna_parts_refuse(path, "pre_tokenizer", "at most 16 steps", item, err);
+        if (tokenizer->bpe.byte_level)
+            return cna_parts_refuse(path, "pre_tokenizer", "nothing after ByteLevel", item, err);
+        if (i == CNA_PRETOKENIZER_STEPS_MAX)
+            return cna_parts_refuse(path, "pre_tokenizer", "at most 16 steps", item, err);
         pretokenizer->n = i + 1;
         CNA_TRY(types[type].load(&pretokenizer->steps[i], item, path, err));
         tokenizer->bpe.byte_level = types[type].load == load_byte_level;
@@ -301,8 +300,7 @@ static cna_status load_decoding_strip(cna_decoding_step *step, const json_t *ite
     return copy_span(content, &step->from, &step->n_from, err);
 }
 
-static cna_status load_decoding_metaspace(cna_decoding_step *step, const json_t *item, const char *path,
-                                          cna_error *err)
+static cna_status load_decoding_metaspace(cna_decoding_step *step, const json_t *item, const char *path, cna_error *err)
 {
     cna_span replacement;
     cna_prefix prefix;
@@ -356,15 +354,16 @@ cna_status cna_parts_load_decoder(cna_tokenizer *tokenizer, const json_t *root, 
     for (size_t i = 0;; i++) {
         json_t *item;
         CNA_TRY(cna_parts_component(root, "decoder", "decoders", i, path, &item, err));
-        if (item == NULL && i == 0) return cna_parts_refuse(path, "decoder", "a decoder", json_object_get(root, "decoder"), err);
+        if (item == NULL && i == 0)
+            return cna_parts_refuse(path, "decoder", "a decoder", json_object_get(root, "decoder"), err);
         if (item == NULL) return CNA_OK;
         if (i == CNA_DECODING_STEPS_MAX) return cna_parts_refuse(path, "decoder", "at most 8 steps", item, err);
         cna_decoding_step *step = &decoding->steps[i];
         decoding->n = i + 1;
         CNA_TRY(load_decoding_step(step, item, path, err));
         if (!can_follow(step, fused, has_bytes)) {
-            return cna_parts_refuse(path, "decoder", "Replace, ByteFallback and ByteLevel before Fuse, and one of the last two",
-                                    item, err);
+            return cna_parts_refuse(
+                path, "decoder", "Replace, ByteFallback and ByteLevel before Fuse, and one of the last two", item, err);
         }
         step->fused = fused;
         fused = fused || step->kind == CNA_DECODING_FUSE || step->kind == CNA_DECODING_BYTE_LEVEL;

@@ -22,17 +22,15 @@ const char *cna_parts_describe(const json_t *value, char out[96])
 }
 
 cna_status cna_parts_refuse(const char *path, const char *key, const char *expected, const json_t *found,
-                         cna_error *err)
+                            cna_error *err)
 {
     char text[96];
-    return cna_fail(
-        err, CNA_ERR_UNSUPPORTED,
-        "%s: key '%s': expected %s, found %s; this tokenizer cannot be used",
-        path, key, expected, cna_parts_describe(found, text));
+    return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key '%s': expected %s, found %s; this tokenizer cannot be used",
+                    path, key, expected, cna_parts_describe(found, text));
 }
 
-cna_status cna_parts_check_keys(const json_t *object, const char *const *known, const char *path,
-                             const char *key, cna_error *err)
+cna_status cna_parts_check_keys(const json_t *object, const char *const *known, const char *path, const char *key,
+                                cna_error *err)
 {
     /* The iterator does not change the object; jansson's signature lacks the const. */
     for (void *i = json_object_iter((json_t *)(uintptr_t)object); i != NULL;
@@ -40,15 +38,14 @@ cna_status cna_parts_check_keys(const json_t *object, const char *const *known, 
         const char *const *name = known;
         while (*name != NULL && strcmp(*name, json_object_iter_key(i)) != 0) name++;
         if (*name != NULL) continue;
-        return cna_fail(err, CNA_ERR_UNSUPPORTED,
-                        "%s: key '%s': expected only members that are known, found '%s'", path, key,
-                        json_object_iter_key(i));
+        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key '%s': expected only members that are known, found '%s'",
+                        path, key, json_object_iter_key(i));
     }
     return CNA_OK;
 }
 
 cna_status cna_parts_require_nothing(const json_t *object, const char *key, bool empty_too, const char *path,
-                                  cna_error *err)
+                                     cna_error *err)
 {
     const json_t *value = json_object_get(object, key);
     if (value == NULL || json_is_null(value)) return CNA_OK;
@@ -63,7 +60,7 @@ bool cna_parts_is_type(const json_t *object, const char *type)
 }
 
 cna_status cna_parts_component(const json_t *root, const char *key, const char *list, size_t i, const char *path,
-                            json_t **out, cna_error *err)
+                               json_t **out, cna_error *err)
 {
     json_t *top;
     json_t *items;

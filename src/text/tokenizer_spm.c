@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A tokenizer from SentencePiece's BPE. Its rule, to merge the pair whose joined text is the token of the highest score,
- * is written out as a table of merges: every way to cut a token into two tokens is one, and its rank is the place of the
- * token's score among all scores. So one model serves both kinds of file. */
+ * A tokenizer from SentencePiece's BPE. Its rule, to merge the pair whose joined text is the token of the highest
+ * score, is written out as a table of merges: every way to cut a token into two tokens is one, and its rank is the
+ * place of the token's score among all scores. So one model serves both kinds of file. */
 #include "text/tokenizer_spm.h"
 
 #include <math.h>
@@ -30,7 +30,8 @@ static cna_status load_pieces(cna_tokenizer *tokenizer, const cna_spm_vocab *spm
     for (size_t id = 0; id < spm->n; id++) {
         int32_t type = type_of(spm, id);
         if (!cna_utf8_check(spm->texts[id], spm->n_bytes[id], NULL)) return fail_token(spm, id, "UTF-8", err);
-        if (memchr(spm->texts[id], '\0', spm->n_bytes[id]) != NULL) return fail_token(spm, id, "a text without NUL", err);
+        if (memchr(spm->texts[id], '\0', spm->n_bytes[id]) != NULL)
+            return fail_token(spm, id, "a text without NUL", err);
         if (isnan(spm->scores[id])) return fail_token(spm, id, "a score that is a number", err);
         if (type < CNA_SPM_NORMAL || type > CNA_SPM_BYTE) return fail_token(spm, id, "a type of 1 to 6", err);
         CNA_TRY(cna_vocab_add(&tokenizer->vocab, spm->texts[id], spm->n_bytes[id], (int64_t)id, spm->source, err));
@@ -45,8 +46,8 @@ static cna_status load_added(cna_tokenizer *tokenizer, const cna_spm_vocab *spm,
         bool special = type == CNA_SPM_CONTROL || type == CNA_SPM_UNKNOWN;
         if (!special && type != CNA_SPM_USER_DEFINED) continue;
         if (spm->n_bytes[id] == 0) return fail_token(spm, id, "a text that is not empty", err);
-        CNA_TRY(cna_vocab_add(&tokenizer->added_pieces, spm->texts[id], spm->n_bytes[id], (int64_t)id, spm->source,
-                              err));
+        CNA_TRY(
+            cna_vocab_add(&tokenizer->added_pieces, spm->texts[id], spm->n_bytes[id], (int64_t)id, spm->source, err));
         if (special) CNA_TRY(cna_ids_add(&tokenizer->specials, (int32_t)id, err));
         CNA_TRY(cna_tokenizer_index_added(tokenizer, spm->texts[id], spm->n_bytes[id], (int32_t)id, 0, false,
                                           spm->source, err));
@@ -164,12 +165,14 @@ static cna_status load_decoding(cna_decoding *decoding, bool prefix, cna_error *
     return copy(" ", &steps[3].from, &steps[3].n_from, err);
 }
 
-static cna_status add_end(cna_ids *list, bool add, int32_t id, const char *key, const cna_spm_vocab *spm, cna_error *err)
+static cna_status add_end(cna_ids *list, bool add, int32_t id, const char *key, const cna_spm_vocab *spm,
+                          cna_error *err)
 {
     if (!add) return CNA_OK;
     if (id >= 0 && (size_t)id < spm->n) return cna_ids_add(list, id, err);
-    return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'tokenizer.ggml.%s': expected 0 to %zu, found %d; the file is damaged",
-                    spm->source, key, spm->n - 1, id);
+    return cna_fail(err, CNA_ERR_FORMAT,
+                    "%s: key 'tokenizer.ggml.%s': expected 0 to %zu, found %d; the file is damaged", spm->source, key,
+                    spm->n - 1, id);
 }
 
 static cna_status load(cna_tokenizer *tokenizer, const cna_spm_vocab *spm, cna_error *err)

@@ -24,7 +24,7 @@ typedef struct cna_spm_vocab {
     const float *scores;      /* [n] tokenizer.ggml.scores */
     const int32_t *types;     /* ? [n] tokenizer.ggml.token_type; NULL: all normal */
     size_t n;
-    bool no_space_prefix; /* tokenizer.ggml.add_space_prefix is false (true where the file has none) */
+    bool no_space_prefix;  /* tokenizer.ggml.add_space_prefix is false (true where the file has none) */
     bool add_bos, add_eos; /* tokenizer.ggml.add_bos_token (true where the file has none), .add_eos_token (false) */
     int32_t bos, eos;      /* tokenizer.ggml.bos_token_id (1), .eos_token_id (2); looked at where added */
 } cna_spm_vocab;
@@ -34,8 +34,8 @@ typedef struct cna_spm_vocab {
  * gets a space in front unless no_space_prefix; spaces become U+2581; then pairs of neighbours whose joined text is a
  * token merge, highest score first, leftmost among equals; characters without a token become tokens <0xNN>.
  *   *out  new, without a chat template
- * Errors: ERR_FORMAT, naming source, for no token, a score that is no number, a type past 6, texts that are not UTF-8 or
- * occur twice, byte tokens that are not all there, a BOS or EOS that is no token. ERR_MEMORY.
+ * Errors: ERR_FORMAT, naming source, for no token, a score that is no number, a type past 6, texts that are not UTF-8
+ * or occur twice, byte tokens that are not all there, a BOS or EOS that is no token. ERR_MEMORY.
  * Source: llama.cpp, src/llama-vocab.cpp, llm_tokenizer_spm_session. */
 CNA_MUST_CHECK cna_status cna_tokenizer_from_spm(const cna_spm_vocab *spm, cna_tokenizer **out, cna_error *err);
 

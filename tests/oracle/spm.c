@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What tests/oracle/test_spm.py asks the library, since no command takes these arrays:
  *   spm VOCAB TEXTS BOS PREFIX    one line a text: its ids, a tab, what they decode to as hexadecimal bytes
- * VOCAB: for each token its score, type and length in bytes as text, a space, the bytes, a newline. TEXTS: for each its length,
- * a space, the bytes, a newline. BOS and PREFIX are 0 or 1: whether a BOS (token 1) and a space go in front. */
+ * VOCAB: for each token its score, type and length in bytes as text, a space, the bytes, a newline. TEXTS: for each its
+ * length, a space, the bytes, a newline. BOS and PREFIX are 0 or 1: whether a BOS (token 1) and a space go in front. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #ifndef CNA_TEXT_TOKENIZER_H
 #define CNA_TEXT_TOKENIZER_H
 
+#include "base/json.h"
 #include "text/added.h"
 #include "text/chat.h"
 #include "text/decoder.h"
@@ -41,6 +42,10 @@ struct cna_tokenizer {
 /* Fill an all-zero tokenizer from a tokenizer.json; chat is left alone. On failure it is half filled and to
  * be freed. Errors: ERR_IO, ERR_FORMAT and ERR_UNSUPPORTED, naming the file and the key. */
 CNA_MUST_CHECK cna_status cna_tokenizer_load(cna_tokenizer *tokenizer, const char *path, cna_error *err);
+
+/* The same from what a tokenizer.json holds; source: its name for messages. */
+CNA_MUST_CHECK cna_status cna_tokenizer_build(cna_tokenizer *tokenizer, const json_t *root, const char *source,
+                                              cna_error *err);
 
 /* Have the text of an added token be looked for. Of two with the same text the first counts. After the last one
  * cna_tokenizer_sort_added must be called.

@@ -172,27 +172,27 @@ static cna_status load_post_processor(cna_tokenizer *tokenizer, const json_t *ro
 }
 
 /* Truncation and padding are passed over, as transformers does unless a caller asks for them. */
-static cna_status load_parts(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)
+cna_status cna_tokenizer_build(cna_tokenizer *tokenizer, const json_t *root, const char *source, cna_error *err)
 {
     static const char *const known[] = {"version",       "truncation",     "padding", "added_tokens", "normalizer",
                                         "pre_tokenizer", "post_processor", "decoder", "model",        NULL};
     if (!json_is_object(root)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected an object, found %s", path, cna_json_type_name(root));
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected an object, found %s", source, cna_json_type_name(root));
     }
-    CNA_TRY(cna_parts_check_keys(root, known, path, "(whole file)", err));
-    CNA_TRY(cna_parts_load_normalizer(tokenizer, root, path, err));
-    CNA_TRY(cna_parts_load_pre_tokenizer(tokenizer, root, path, err));
-    CNA_TRY(cna_parts_load_decoder(tokenizer, root, path, err));
-    CNA_TRY(cna_parts_load_model(tokenizer, root, path, err));
-    CNA_TRY(load_added(tokenizer, root, path, err));
-    return load_post_processor(tokenizer, root, path, err);
+    CNA_TRY(cna_parts_check_keys(root, known, source, "(whole file)", err));
+    CNA_TRY(cna_parts_load_normalizer(tokenizer, root, source, err));
+    CNA_TRY(cna_parts_load_pre_tokenizer(tokenizer, root, source, err));
+    CNA_TRY(cna_parts_load_decoder(tokenizer, root, source, err));
+    CNA_TRY(cna_parts_load_model(tokenizer, root, source, err));
+    CNA_TRY(load_added(tokenizer, root, source, err));
+    return load_post_processor(tokenizer, root, source, err);
 }
 
 cna_status cna_tokenizer_load(cna_tokenizer *tokenizer, const char *path, cna_error *err)
 {
     json_t *root;
     CNA_TRY(cna_json_load(path, FILE_BYTES_MAX, &root, err));
-    cna_status status = load_parts(tokenizer, root, path, err);
+    cna_status status = cna_tokenizer_build(tokenizer, root, path, err);
     json_decref(root);
     return status;
 }

@@ -33,7 +33,7 @@ static cna_status load_pieces(cna_tokenizer *tokenizer, const cna_spm_vocab *spm
         if (memchr(spm->texts[id], '\0', spm->n_bytes[id]) != NULL)
             return fail_token(spm, id, "a text without NUL", err);
         if (isnan(spm->scores[id])) return fail_token(spm, id, "a score that is a number", err);
-        if (type < CNA_SPM_NORMAL || type > CNA_SPM_BYTE) return fail_token(spm, id, "a type of 1 to 6", err);
+        if (type < 0 || type > CNA_SPM_BYTE) return fail_token(spm, id, "a type of 0 to 6", err);
         CNA_TRY(cna_vocab_add(&tokenizer->vocab, spm->texts[id], spm->n_bytes[id], (int64_t)id, spm->source, err));
     }
     return CNA_OK;
@@ -175,7 +175,7 @@ static cna_status add_end(cna_ids *list, bool add, int32_t id, const char *key, 
                     spm->n - 1, id);
 }
 
-static cna_status load(cna_tokenizer *tokenizer, const cna_spm_vocab *spm, cna_error *err)
+cna_status cna_tokenizer_load_spm(cna_tokenizer *tokenizer, const cna_spm_vocab *spm, cna_error *err)
 {
     CNA_TRY(load_pieces(tokenizer, spm, err));
     CNA_TRY(load_merges(tokenizer, spm, err));
@@ -185,17 +185,4 @@ static cna_status load(cna_tokenizer *tokenizer, const cna_spm_vocab *spm, cna_e
     CNA_TRY(load_added(tokenizer, spm, err));
     CNA_TRY(add_end(&tokenizer->prefix, spm->add_bos, spm->bos, "bos_token_id", spm, err));
     return add_end(&tokenizer->suffix, spm->add_eos, spm->eos, "eos_token_id", spm, err);
-}
-
-cna_status cna_tokenizer_from_spm(const cna_spm_vocab *spm, cna_tokenizer **out, cna_error *err)
-{
-    *out = NULL;
-    cna_tokenizer *tokenizer;
-    CNA_TRY(cna_alloc(&tokenizer, 1, sizeof *tokenizer, "tokenizer", err));
-    cna_status status = load(tokenizer, spm, err);
-    if (status == CNA_OK)
-        *out = tokenizer;
-    else
-        cna_tokenizer_free(tokenizer);
-    return status;
 }

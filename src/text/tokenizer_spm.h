@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-/* tokenizer.ggml.token_type */
+/* tokenizer.ggml.token_type; 0, undefined, counts as normal */
 typedef enum cna_spm_type {
     CNA_SPM_NORMAL = 1,
     CNA_SPM_UNKNOWN,
@@ -29,14 +29,14 @@ typedef struct cna_spm_vocab {
     int32_t bos, eos;      /* tokenizer.ggml.bos_token_id (1), .eos_token_id (2); looked at where added */
 } cna_spm_vocab;
 
-/* Make a tokenizer, as llama.cpp tokenizes: text is cut at control, unknown and user-defined tokens (the leftmost, the
- * longest of those; llama.cpp looks for the longest of all first, which differs only where two overlap); each part
+/* Fill an all-zero tokenizer so that it tokenizes as llama.cpp does: text is cut at control, unknown and user-defined
+ * tokens (the leftmost, the longest of those; llama.cpp looks for the longest of all first, which differs only where two overlap); each part
  * gets a space in front unless no_space_prefix; spaces become U+2581; then pairs of neighbours whose joined text is a
  * token merge, highest score first, leftmost among equals; characters without a token become tokens <0xNN>.
- *   *out  new, without a chat template
+ * The chat template is left alone. On failure the tokenizer is half filled and to be freed.
  * Errors: ERR_FORMAT, naming source, for no token, a score that is no number, a type past 6, texts that are not UTF-8
  * or occur twice, byte tokens that are not all there, a BOS or EOS that is no token. ERR_MEMORY.
  * Source: llama.cpp, src/llama-vocab.cpp, llm_tokenizer_spm_session. */
-CNA_MUST_CHECK cna_status cna_tokenizer_from_spm(const cna_spm_vocab *spm, cna_tokenizer **out, cna_error *err);
+CNA_MUST_CHECK cna_status cna_tokenizer_load_spm(cna_tokenizer *tokenizer, const cna_spm_vocab *spm, cna_error *err);
 
 #endif

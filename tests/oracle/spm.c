@@ -61,7 +61,8 @@ static cna_tokenizer *read_vocab(const char *path, bool bos, bool prefix)
                                .add_bos = bos,
                                .bos = 1};
     cna_tokenizer *tokenizer;
-    check(cna_tokenizer_from_spm(&spm, &tokenizer, &err));
+    check(cna_alloc(&tokenizer, 1, sizeof *tokenizer, "tokenizer", &err));
+    check(cna_tokenizer_load_spm(tokenizer, &spm, &err));
     for (size_t i = 0; i < n; i++) cna_free(texts[i]);
     return tokenizer;
 }

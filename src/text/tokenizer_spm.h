@@ -30,9 +30,10 @@ typedef struct cna_spm_vocab {
 } cna_spm_vocab;
 
 /* Fill an all-zero tokenizer so that it tokenizes as llama.cpp does: text is cut at control, unknown and user-defined
- * tokens (the leftmost, the longest of those; llama.cpp looks for the longest of all first, which differs only where two overlap); each part
- * gets a space in front unless no_space_prefix; spaces become U+2581; then pairs of neighbours whose joined text is a
- * token merge, highest score first, leftmost among equals; characters without a token become tokens <0xNN>.
+ * tokens (the leftmost, the longest of those; llama.cpp looks for the longest of all first, which differs only where
+ * two overlap); each part gets a space in front unless no_space_prefix; spaces become U+2581; then pairs of neighbours
+ * whose joined text is a token merge, highest score first, leftmost among equals; characters without a token become
+ * tokens <0xNN>.
  * The chat template is left alone. On failure the tokenizer is half filled and to be freed.
  * Errors: ERR_FORMAT, naming source, for no token, a score that is no number, a type past 6, texts that are not UTF-8
  * or occur twice, byte tokens that are not all there, a BOS or EOS that is no token. ERR_MEMORY.

@@ -58,7 +58,8 @@ enum { PARTS_MAX = 18 };
 static cna_status decompose(const char *text, size_t n_bytes, bool compatibility, int32_t **out, size_t *out_n,
                             cna_error *err)
 {
-    int options = UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | (compatibility ? UTF8PROC_COMPAT : 0);
+    utf8proc_option_t options =
+        (utf8proc_option_t)(UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | (compatibility ? UTF8PROC_COMPAT : 0));
     int32_t *characters = NULL;
     size_t n = 0;
     size_t capacity = 0;

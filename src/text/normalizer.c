@@ -107,8 +107,14 @@ static cna_status change_all(const cna_normalizer_step *step, const char *text, 
     size_t n_alone = out->size;
     cna_buffer_reset(out);
     CNA_TRY(change_characters(step, text, n_bytes, out, err));
-    size_t n_whole = n_alone == 0 ? 0 : first_length(out->data, out->size);
-    *n_first = n_whole > n_alone ? n_whole : n_alone;
+    /* Whole characters: marks of the second may have moved in between. */
+    size_t n = n_alone == 0 ? 0 : first_length(out->data, out->size);
+    while (n != 0 && n < out->size) {
+        size_t next = n + first_length(out->data + n, out->size - n);
+        if (next > n_alone) break;
+        n = next;
+    }
+    *n_first = n;
     return CNA_OK;
 }
 

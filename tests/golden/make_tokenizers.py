@@ -17,7 +17,7 @@ import tokenizer_kinds  # noqa: E402
 KINDS = ["mistral", "mistral_v3", "gemma", "phi3", "t5", "albert", "unigram_bytes", "smollm", "granite", "splits", "words"]
 TEXTS = ["", " ", "  ", "a", "Hello world", "  leading and trailing  ", "The river begins in 1987.", "x\n\n\ny\t z\r\n",
          "\u2581\u2581a \u2581", "灯台守は毎晩天気を書き留める。", "Straße naïve Å e\u0301 \ufb01ne ½ ①", "12 3456 7a8", "<0x41><0xE3>",
-         "``quoted'' the Dog's DOGS", "\u0e33\u0658x", "👍🏽 👩\u200d💻 \u0000 b", "word words word", "(a)b[c] - d_e"]
+         "``quoted'' the Dog's DOGS", "\u0e33\u0658x", "\u04f9\U0001d166x", "👍🏽 👩\u200d💻 \u0000 b", "word words word", "(a)b[c] - d_e"]
 
 for kind in KINDS:
     tokenizer = tokenizer_kinds.KINDS[kind]()

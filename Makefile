@@ -90,7 +90,7 @@ browser: all ## reports in a headless chromium, if there is one
 	@CNA_BIN=$(BUILD)/cna tests/browser.sh
 
 oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
-	@$(MAKE) --no-print-directory $(JOBS) all $(BUILD)/tests/oracle/caa
+	@$(MAKE) --no-print-directory $(JOBS) all $(BUILD)/tests/oracle/caa $(BUILD)/tests/oracle/spm
 	@CNA_BIN=$(BUILD)/cna tests/oracle/run.sh
 
 asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer

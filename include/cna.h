@@ -357,13 +357,16 @@ CNA_API size_t cna_tokenizer_n_ids(const cna_tokenizer *tokenizer);
 CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_encode(const cna_tokenizer *tokenizer, const char *text,
                                                        size_t n_bytes, bool specials, int32_t **out_ids,
                                                        size_t *out_n, cna_error *err);
-/* Token ids to text, special tokens written out unless skip_specials. Bytes that are not UTF-8 become U+FFFD, one
- * for each maximal ill-formed part, as Python's and Rust's lossy decoders do. *out_text is new, NUL-terminated, to be
- * freed by cna_free. An id that the tokenizer does not know gives no text: models can have more embedding rows. */
+/* Token ids to text, special tokens written out unless skip_specials. Bytes that are not UTF-8 become U+FFFD: of
+ * byte-level pieces one for each maximal ill-formed part, as Python's and Rust's lossy decoders do; of a run of tokens
+ * <0xNN> that is not UTF-8 as a whole one for each byte, as the `tokenizers` package does. *out_text is new,
+ * NUL-terminated, to be freed by cna_free. An id that the tokenizer does not know gives no text: models can have more
+ * embedding rows. */
 CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_decode(const cna_tokenizer *tokenizer, const int32_t *ids,
                                                        size_t n_ids, bool skip_specials, char **out_text,
                                                        size_t *out_n_bytes, cna_error *err);
-/* The vocabulary's string for one id (byte-level alphabet; specials as written), or NULL if there is none. */
+/* The vocabulary's string for one id (in the byte-level alphabet, or with U+2581 for spaces and <0xNN> for bytes;
+ * specials as written), or NULL if there is none. */
 CNA_API const char *cna_tokenizer_piece(const cna_tokenizer *tokenizer, int32_t id);
 CNA_API bool cna_tokenizer_is_special(const cna_tokenizer *tokenizer, int32_t id);
 

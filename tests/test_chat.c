@@ -37,7 +37,8 @@ static cna_status render_one(const cna_tokenizer *tokenizer, const char *role, c
                              const char *date, char **text, cna_error *err)
 {
     cna_message message = {.role = role, .content = content, .n_bytes = strlen(content)};
-    return cna_tokenizer_render(tokenizer, &message, 1, date, text, NULL, err);
+    const cna_format format = {.date = date};
+    return cna_tokenizer_render(tokenizer, &message, 1, &format, text, NULL, err);
 }
 
 static void expect_user(const cna_tokenizer *tokenizer, const char *expected)
@@ -68,7 +69,7 @@ static void check_conversation(const cna_tokenizer *tokenizer, const json_t *con
     cna_error err;
     char *text;
     size_t n_bytes;
-    cna_status status = cna_tokenizer_render(tokenizer, list, n, date, &text, &n_bytes, &err);
+    cna_status status = cna_tokenizer_render(tokenizer, list, n, &(cna_format){.date = date}, &text, &n_bytes, &err);
     if (json_is_null(expected)) {
         assert_int_equal(status, CNA_ERR_ARG);
         return;

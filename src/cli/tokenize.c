@@ -128,8 +128,8 @@ static int encode_messages(void *user, const cna_message *messages, size_t n_mes
     cna_error err;
     char *text = NULL;
     size_t n_bytes = 0;
-    const char *date = j->a->common.date;
-    if (cna_tokenizer_render(j->tokenizer, messages, n_messages, date, &text, &n_bytes, &err) != CNA_OK) {
+    const cna_format format = cli_format(&j->a->common);
+    if (cna_tokenizer_render(j->tokenizer, messages, n_messages, &format, &text, &n_bytes, &err) != CNA_OK) {
         return cli_fail_error(&err);
     }
     int code = encode_text(j, text, n_bytes, false);

@@ -341,7 +341,7 @@ static cna_status prepare(run *r, const char *data, cna_error *err)
                                       .max_positions = cna_model_get_info(r->model)->max_positions};
     r->format = options->format;
     if (!r->prompter.chat) return CNA_OK;
-    return cna_canonical_date(tokenizer, options->format.date, info->date, err);
+    return cna_canonical_date(tokenizer, &options->format, info->date, err);
 }
 
 static cna_status begin_store(run *r, cna_error *err)

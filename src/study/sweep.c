@@ -200,7 +200,7 @@ static cna_status begin_part(sweep *s, const char *patterns_sha256, cna_error *e
     json_t *config = NULL;
     cna_status status;
     if (cna_format_is_chat(tokenizer, &options->format)) {
-        CNA_TRY(cna_canonical_date(tokenizer, options->format.date, date, err));
+        CNA_TRY(cna_canonical_date(tokenizer, &options->format, date, err));
     }
     CNA_TRY_CLEANUP(cna_sweep_config(s->model, options, &s->plan, patterns_sha256, &config, err));
     CNA_TRY_CLEANUP(cna_run_machine(s->model, &machine, err));

@@ -27,7 +27,7 @@ struct cna_tokenizer {
  * be freed. Errors: ERR_IO, ERR_FORMAT and ERR_UNSUPPORTED, naming the file and the key. */
 CNA_MUST_CHECK cna_status cna_tokenizer_load(cna_tokenizer *tokenizer, const char *path, cna_error *err);
 
-/* "llama3" or "chatml"; "none" where the folder has no chat template; "unsupported" where it has another. */
+/* As cna_chat_family. */
 const char *cna_tokenizer_chat_family(const cna_tokenizer *tokenizer);
 
 #endif

@@ -209,12 +209,6 @@ typedef enum cna_format_mode {
     CNA_FORMAT_CHAT, /* one user turn in the model's chat format, generation prompt added, no further BOS */
 } cna_format_mode;
 
-/* A variable of chat templates. */
-typedef struct cna_template_arg {
-    const char *name;
-    const char *value; /* JSON (true, 3, "text", [1, 2]), or where it is none a text */
-} cna_template_arg;
-
 typedef struct cna_format {
     cna_format_mode mode;
     const char *system; /* ? system prompt for chat; NULL: the template's own default, if it has one */
@@ -223,7 +217,8 @@ typedef struct cna_format {
                            does (a second BOS on Llama 3); set by the nous preset */
     const char *chat_template; /* ? text of a Jinja template to use instead of the folder's, or the name of a built-in
                                 * one, "llama3" or "chatml"; with AUTO, prompts are chat */
-    const cna_template_arg *template_args; /* ? [n_template_args] further variables of the template; they go first */
+    const char *const *template_args; /* ? [n_template_args] further variables of the template, which go first, as
+                                       * "NAME=VALUE"; a value is JSON (true, 3, "text", [1, 2]) or else a text */
     size_t n_template_args;
     const char *prefix; /* ? how every answer begins: added behind the generation prompt of chat */
 } cna_format;

@@ -95,6 +95,10 @@ cna_format cli_format(const cli_common *common)
                                : CNA_FORMAT_AUTO,
         .system = common->system,
         .date = common->date,
+        .chat_template = common->chat_template,
+        .template_args = common->template_args,
+        .n_template_args = common->n_template_args,
+        .prefix = common->prefix,
     };
 }
 
@@ -102,9 +106,14 @@ int cli_format_name(const cli_common *common, const cna_model_info *info, const 
 {
     bool chat = common->chat || (!common->raw && info->has_chat_template);
     *out = chat ? "chat" : "raw";
-    if (common->system == NULL || chat) return CLI_DONE;
-    return cli_fail("--system: %s has no chat template, so its prompts are raw text; leave --system out",
-                    info->name);
+    const char *lost = common->system != NULL           ? "--system"
+                       : common->prefix != NULL         ? "--prefix"
+                       : common->n_template_args != 0   ? "--template-arg"
+                                                        : NULL;
+    if (lost == NULL || chat) return CLI_DONE;
+    return cli_fail("%s: %s has no chat template, so its prompts are raw text; leave %s out, or give a template with "
+                    "--chat-template FILE|NAME",
+                    lost, info->name, lost);
 }
 
 int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out)

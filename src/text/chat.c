@@ -97,30 +97,30 @@ static cna_status parse_given(const char *text, cna_template **out, cna_error *e
     return cna_template_parse(text, strlen(text), "chat template", out, err);
 }
 
-static bool is_identifier(const char *name)
+/* "NAME=VALUE"; a value is JSON, or where it is none the text that it is. */
+static cna_status add_argument(json_t *object, const char *arg, cna_error *err)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
-    return name[0] != '\0' && (name[0] < '0' || name[0] > '9') && strspn(name, letters) == strlen(name);
-}
-
-/* A value is JSON, or where it is none the text that it is. */
-static cna_status add_argument(json_t *object, const cna_template_arg *arg, cna_error *err)
-{
+    char name[64];
+    size_t n_name = strspn(arg, letters), n = strlen(arg);
     json_t *value = NULL;
-    size_t n = strlen(arg->value);
-    if (!is_identifier(arg->name) || strcmp(arg->name, "messages") == 0) {
+    bool is_name = n_name != 0 && n_name < sizeof name && (arg[0] < '0' || arg[0] > '9') && arg[n_name] == '=';
+    if (!is_name || strncmp(arg, "messages=", 9) == 0) {
         return cna_fail(err, CNA_ERR_ARG,
-                        "template argument: expected a name of letters, digits and _ other than messages, found '%s'",
-                        arg->name);
+                        "template argument: expected NAME=VALUE, the name of letters, digits and _ and not messages, "
+                        "found '%s'",
+                        arg);
     }
-    if (!cna_utf8_check(arg->value, n, NULL))
-        return cna_fail(err, CNA_ERR_FORMAT, "template argument %s: expected UTF-8, found other bytes", arg->name);
-    if (json_object_get(object, arg->name) != NULL)
-        return cna_fail(err, CNA_ERR_ARG, "template argument %s: expected once, found again", arg->name);
-    cna_status status = cna_json_parse(arg->value, n, arg->name, &value, NULL);
-    if (status == CNA_ERR_MEMORY) return cna_fail_memory(err, "template argument", n);
-    if (status != CNA_OK) value = json_stringn(arg->value, n);
-    if (value == NULL || json_object_set_new(object, arg->name, value) != 0)
+    memcpy(name, arg, n_name);
+    name[n_name] = '\0';
+    const char *text = arg + n_name + 1;
+    n -= n_name + 1;
+    if (!cna_utf8_check(text, n, NULL))
+        return cna_fail(err, CNA_ERR_FORMAT, "template argument %s: expected UTF-8, found other bytes", name);
+    if (json_object_get(object, name) != NULL)
+        return cna_fail(err, CNA_ERR_ARG, "template argument %s: expected once, found again", name);
+    if (cna_json_parse(text, n, name, &value, NULL) != CNA_OK) value = json_stringn(text, n);
+    if (value == NULL || json_object_set_new(object, name, value) != 0)
         return cna_fail_memory(err, "template argument", n);
     return CNA_OK;
 }
@@ -130,7 +130,7 @@ static cna_status read_arguments(const cna_format *format, json_t **out, cna_err
     *out = json_object();
     if (*out == NULL) return cna_fail_memory(err, "template arguments", 0);
     for (size_t i = 0; i < format->n_template_args; i++) {
-        cna_status status = add_argument(*out, &format->template_args[i], err);
+        cna_status status = add_argument(*out, format->template_args[i], err);
         if (status == CNA_OK) continue;
         json_decref(*out);
         *out = NULL;

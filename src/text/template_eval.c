@@ -55,28 +55,43 @@ cna_status cna_eval_whole(const cna_rendering *r, const cna_node *node, const cn
     return CNA_OK;
 }
 
+/* One more argument by position. */
+static cna_status add_value(cna_rendering *r, const cna_node *node, const cna_value *v, size_t *capacity,
+                            cna_arguments *out)
+{
+    cna_value *grown;
+    if (out->n == *capacity) {
+        *capacity = *capacity == 0 ? 4 : 2 * *capacity;
+        CNA_TRY(cna_rendering_alloc(r, node, &grown, *capacity, sizeof *grown));
+        if (out->n != 0) memcpy(grown, out->values, out->n * sizeof *grown);
+        out->values = grown;
+    }
+    grown = (cna_value *)out->values;
+    grown[out->n++] = *v;
+    return CNA_OK;
+}
+
 cna_status cna_eval_arguments(cna_rendering *r, uint32_t list, cna_arguments *out)
 {
-    size_t n = 0;
-    cna_value *values;
+    size_t capacity = 0, n = 1;
     cna_variable **last = (cna_variable **)&out->named;
     *out = (cna_arguments){0};
-    if (list == 0) return CNA_OK;
-    for (uint32_t i = list; i != 0; i = node_at(r, i)->next) n += node_at(r, i)->kind != CNA_NODE_ARGUMENT;
-    CNA_TRY(cna_rendering_alloc(r, node_at(r, list), &values, n, sizeof *values));
-    out->values = values;
     for (uint32_t i = list; i != 0; i = node_at(r, i)->next) {
         const cna_node *node = node_at(r, i);
-        if (node->kind != CNA_NODE_ARGUMENT) {
-            CNA_TRY(cna_eval(r, i, &values[out->n++]));
+        cna_value v;
+        const cna_value *items = &v;
+        CNA_TRY(cna_eval(r, node->kind == CNA_NODE_ARGUMENT || node->kind == CNA_NODE_SPREAD ? node->a : i, &v));
+        if (node->kind == CNA_NODE_ARGUMENT) {
+            cna_variable *named;
+            CNA_TRY(cna_rendering_alloc(r, node, &named, 1, sizeof *named));
+            *named = (cna_variable){node->span, v, NULL};
+            *last = named;
+            last = &named->next;
             continue;
         }
-        cna_variable *named;
-        CNA_TRY(cna_rendering_alloc(r, node, &named, 1, sizeof *named));
-        named->name = node->span;
-        CNA_TRY(cna_eval(r, node->a, &named->value));
-        *last = named;
-        last = &named->next;
+        n = 1;
+        if (node->kind == CNA_NODE_SPREAD) CNA_TRY(cna_value_iterate(r, node, &v, &items, &n));
+        for (size_t k = 0; k < n; k++) CNA_TRY(add_value(r, node, &items[k], &capacity, out));
     }
     return CNA_OK;
 }

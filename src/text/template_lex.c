@@ -225,8 +225,9 @@ static cna_status lex_number(lexer *lex)
 {
     size_t begin = lex->at;
     bool real = false;
+    bool is_member = begin != 0 && lex->source[begin - 1] == '.'; /* a.0.1 is a[0][1] */
     skip_digits(lex);
-    if (lex->source[lex->at] == '.' && digit_value(lex->source[lex->at + 1], 10) >= 0) {
+    if (!is_member && lex->source[lex->at] == '.' && digit_value(lex->source[lex->at + 1], 10) >= 0) {
         real = true;
         lex->at++;
         skip_digits(lex);

@@ -120,6 +120,9 @@ cna_status cna_parser_arguments(cna_parser *p, const char *close, uint32_t *out)
             p->token += 2;
             CNA_TRY(cna_parser_expression(p, &item));
             CNA_TRY(cna_parser_add(p, (cna_node){.kind = CNA_NODE_ARGUMENT, .a = item, .span = name}, &item));
+        } else if (cna_parser_accept_operator(p, "*")) {
+            CNA_TRY(cna_parser_expression(p, &item));
+            CNA_TRY(cna_parser_add(p, (cna_node){.kind = CNA_NODE_SPREAD, .a = item}, &item));
         } else {
             CNA_TRY(cna_parser_expression(p, &item));
         }
@@ -284,7 +287,12 @@ static cna_status parse_postfix(cna_parser *p, uint32_t *out)
     for (;;) {
         if (cna_parser_accept_operator(p, ".")) {
             cna_node node = {.kind = CNA_NODE_MEMBER, .a = *out};
-            CNA_TRY(cna_parser_take_name(p, &node.span));
+            if (p->token->kind == CNA_TOKEN_NUMBER) { /* a.0 is a[0] */
+                node.kind = CNA_NODE_ITEM;
+                CNA_TRY(parse_number(p, &node.b));
+            } else {
+                CNA_TRY(cna_parser_take_name(p, &node.span));
+            }
             CNA_TRY(cna_parser_add(p, node, out));
         } else if (cna_parser_accept_operator(p, "[")) {
             CNA_TRY(parse_subscript(p, out));

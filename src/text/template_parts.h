@@ -57,6 +57,7 @@ typedef enum cna_node_kind {
     CNA_NODE_BOUNDS,    /* a:b:c, each may be absent */
     CNA_NODE_CALL,      /* a(b: list) */
     CNA_NODE_ARGUMENT,  /* span=a, in the list of a call; a parameter of a macro, where a may be absent */
+    CNA_NODE_SPREAD,    /* *a, in the list of a call */
     CNA_NODE_FILTER,    /* a | span(b: list); a is absent in {% filter %} and {% set x | ... %} */
     CNA_NODE_TEST,      /* a is span(b: list) */
     CNA_NODE_NOT,       /* not a */

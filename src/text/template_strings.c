@@ -197,8 +197,8 @@ static cna_status split_spaces(cna_rendering *r, const cna_node *node, cna_slice
         while (at < text.n && space_at(text, at, &n)) at += n;
         if (at == text.n) return CNA_OK;
         size_t begin = at;
-        if (limit >= 0 && p->n == (uint64_t)limit) /* the rest, its end stripped */
-            return add_part(r, node, p, cna_slice_strip((cna_slice){text.text + begin, text.n - begin}, false, true));
+        if (limit >= 0 && p->n == (uint64_t)limit)
+            return add_part(r, node, p, (cna_slice){text.text + begin, text.n - begin});
         while (at < text.n && !space_at(text, at, &n)) at += n;
         CNA_TRY(add_part(r, node, p, (cna_slice){text.text + begin, at - begin}));
     }

@@ -2,6 +2,7 @@
  * The values of chat templates: making, comparing and searching them. */
 #include "text/template_values.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -14,7 +15,11 @@ enum { STEPS_MAX = 20000000, BYTES_MAX = 256 << 20, NESTED_MAX = 100, DEPTH_MAX 
 
 cna_status cna_rendering_refuse(const cna_rendering *r, const cna_node *node, const char *found)
 {
-    return cna_template_refuse(r->err, r->parsed->where, node->line, found, node->span);
+    char alone[80]; /* without what leads over to the node's text, where it has none */
+    const char *comma = node->span.n == 0 ? strrchr(found, ',') : NULL;
+    if (comma == NULL) return cna_template_refuse(r->err, r->parsed->where, node->line, found, node->span);
+    snprintf(alone, sizeof alone, "%.*s", (int)(comma - found), found);
+    return cna_template_refuse(r->err, r->parsed->where, node->line, alone, node->span);
 }
 
 cna_status cna_rendering_raise(const cna_rendering *r, const cna_node *node, cna_slice reason)

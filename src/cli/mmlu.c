@@ -166,10 +166,7 @@ static int check(const arguments *a)
         code = cli_usage("--multipliers: expected a --circuit FILE that they scale, found none");
     }
     if (code == CLI_DONE && a->append && a->run == NULL) code = cli_usage("--append belongs to --run RUN.db");
-    const char *chat_only = a->common.system != NULL         ? "--system"
-                            : a->common.prefix != NULL       ? "--prefix"
-                            : a->common.n_template_args != 0 ? "--template-arg"
-                                                             : NULL;
+    const char *chat_only = cli_chat_flag(&a->common);
     if (code == CLI_DONE && chat_only != NULL && !a->common.chat) {
         code = cli_usage("%s: questions are raw text without --chat; give --chat or leave %s out", chat_only,
                          chat_only);

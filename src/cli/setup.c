@@ -102,14 +102,18 @@ cna_format cli_format(const cli_common *common)
     };
 }
 
+const char *cli_chat_flag(const cli_common *common)
+{
+    if (common->system != NULL) return "--system";
+    if (common->prefix != NULL) return "--prefix";
+    return common->n_template_args != 0 ? "--template-arg" : NULL;
+}
+
 int cli_format_name(const cli_common *common, const cna_model_info *info, const char **out)
 {
     bool chat = common->chat || (!common->raw && info->has_chat_template);
     *out = chat ? "chat" : "raw";
-    const char *lost = common->system != NULL           ? "--system"
-                       : common->prefix != NULL         ? "--prefix"
-                       : common->n_template_args != 0   ? "--template-arg"
-                                                        : NULL;
+    const char *lost = cli_chat_flag(common);
     if (lost == NULL || chat) return CLI_DONE;
     return cli_fail("%s: %s has no chat template, so its prompts are raw text; leave %s out, or give a template with "
                     "--chat-template FILE|NAME",

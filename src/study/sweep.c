@@ -272,8 +272,9 @@ static double mean_of(const float *values, size_t n)
 static cna_status judge_text(const sweep *s, cna_run_generation *row, cna_error *err)
 {
     cna_quality quality;
-    CNA_TRY(cna_refusal_match(s->refusal, row->text, row->n_bytes, &row->refused, err));
-    CNA_TRY(cna_quality_measure(row->text, row->n_bytes, &quality, err));
+    size_t skipped = s->options->keep_reasoning ? 0 : cna_refusal_reasoning(row->text, row->n_bytes);
+    CNA_TRY(cna_refusal_match(s->refusal, row->text + skipped, row->n_bytes - skipped, &row->refused, err));
+    CNA_TRY(cna_quality_measure(row->text + skipped, row->n_bytes - skipped, &quality, err));
     row->quality = quality.ratio;
     row->n_words = quality.n_words;
     return CNA_OK;

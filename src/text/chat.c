@@ -176,6 +176,19 @@ cna_status cna_format_describe(const cna_format *format, char **out, cna_error *
     return status;
 }
 
+cna_status cna_format_record(const cna_format *format, json_t *object, cna_error *err)
+{
+    char *text = NULL;
+    json_t *options = NULL;
+    CNA_TRY(cna_format_describe(format, &text, err));
+    if (text == NULL) return CNA_OK;
+    cna_status status = cna_json_parse(text, strlen(text), "chat options", &options, err);
+    cna_free(text);
+    if (status == CNA_OK && json_object_set_new(object, "chat_options", options) != 0)
+        status = cna_fail_memory(err, "configuration", 0);
+    return status;
+}
+
 /* --------------------------------------------------------------------------------------------- rendering */
 
 static cna_status render(const cna_chat *chat, const cna_template *parsed, const cna_message *messages,

@@ -3,7 +3,7 @@
 #ifndef CNA_TEXT_CHAT_H
 #define CNA_TEXT_CHAT_H
 
-#include "base/memory.h"
+#include "base/json.h"
 
 /* The chat format of one model folder; never changes after it is opened. */
 typedef struct cna_chat cna_chat;
@@ -31,5 +31,7 @@ CNA_MUST_CHECK cna_status cna_chat_render(const cna_chat *chat, const cna_messag
  * record it: {"chat_template":NAME or SHA-256,"prefix":...,"template_args":{...}}, each where it is given.
  *   out  new, freed by cna_free; NULL where none is given */
 CNA_MUST_CHECK cna_status cna_format_describe(const cna_format *format, char **out, cna_error *err);
+/* The same as the member "chat_options" of an object; none is set where nothing is given. */
+CNA_MUST_CHECK cna_status cna_format_record(const cna_format *format, json_t *object, cna_error *err);
 
 #endif

@@ -321,8 +321,8 @@ typedef struct cna_circuit_info {
     size_t n_positive, n_negative;
     char prompt_format[8];      /* "chat", "raw" or "" */
     char date[11];
-    char chat_options[512];     /* what else the chat prompts depend on, as JSON: {"chat_template": a built-in one's name
-                                 * or a SHA-256, "prefix", "template_args"}, each where it was given; "" for none */
+    char chat_options[512];     /* what else the chat prompts depend on, as JSON: {"chat_template": a built-in one's
+                                 * name or a SHA-256, "prefix", "template_args"}, each where it was given; or "" */
     bool has_delta;    /* every neuron's delta is known; without it no sign filter */
     bool has_measures; /* every neuron's means, d and write are known; what is not is 0 */
 } cna_circuit_info;

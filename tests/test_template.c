@@ -113,7 +113,8 @@ static cna_status render_all(void *context, cna_error *err)
         "{% macro f(a, b=[1]) %}{{ a }}{{ b }}{% endmacro %}{% set ns = namespace(x=messages | map(attribute='role') "
         "| list) %}{% for m in messages if m.role %}{{ loop.index ~ f(m.content | upper) }}{% endfor %}"
         "{{ {'a': ns.x, 'b': given} | tojson(indent=2) }}{{ 'a b'.split() | sort | join('-') }}"
-        "{{ 'x'.replace('x', 'yy')[::-1] }}{% set t | indent %}a\nb{% endset %}{{ t }}{{ '%s' % t }}{{ range(9) | sum }}"
+        "{{ 'x'.replace('x', 'yy')[::-1] }}{% set t | indent %}a\nb{% endset %}{{ t }}{{ '%s' % t }}"
+        "{{ range(9) | sum }}"
         "{{ strftime_now('%d %B') }}{{ [1.5, none] }}{{ {'k': 1} | dictsort }}{{ [2, 2] | unique | list }}";
     const json_t *const *given = context;
     cna_buffer out = {0};

@@ -126,7 +126,10 @@ static bool is_name_byte(char c)
 
 static int digit_value(char c, int base)
 {
-    int value = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
+    int value = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : 16;
     return value < base ? value : -1;
 }
 
@@ -282,7 +285,8 @@ static size_t skip_word(const lexer *lex, size_t at, const char *word)
     return rest.n >= n && memcmp(rest.text, word, n) == 0 ? (size_t)(rest.text - lex->source) + n : 0;
 }
 
-/* If a tag {% raw %} begins at lex->at, its text up to {% endraw %}: jinja2's rules, which differ from other blocks'. */
+/* If a tag {% raw %} begins at lex->at, its text up to {% endraw %}: by jinja2's rules, which differ from those of
+ * other blocks. */
 static cna_status lex_raw(lexer *lex, bool *is_raw)
 {
     char sign = lex->source[lex->at + 2];

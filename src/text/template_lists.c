@@ -20,7 +20,8 @@ static cna_status get_attribute(cna_rendering *r, const cna_node *node, const cn
         const char *dot = memchr(path.text, '.', path.n);
         cna_value name = cna_value_text(path.text, dot == NULL ? path.n : (size_t)(dot - path.text)), object = *out;
         bool digits = name.text.n != 0 && name.text.n < 10;
-        for (size_t i = 0; i < name.text.n; i++) digits = digits && name.text.text[i] >= '0' && name.text.text[i] <= '9';
+        for (size_t i = 0; i < name.text.n && digits; i++)
+            digits = name.text.text[i] >= '0' && name.text.text[i] <= '9';
         if (digits) {
             char copy[12] = "";
             memcpy(copy, name.text.text, name.text.n);
@@ -321,7 +322,8 @@ cna_status cna_filter_dictsort(cna_rendering *r, const cna_node *node, const cna
     cna_pair *pairs;
     CNA_TRY(cna_eval_bind(r, node, arguments, "case_sensitive by reverse", given));
     CNA_TRY(cna_eval_text(r, node, given[1], &by));
-    if (v->kind != CNA_VALUE_DICT) return cna_rendering_fail(r, node, "it sorts the items of something else than a dict");
+    if (v->kind != CNA_VALUE_DICT)
+        return cna_rendering_fail(r, node, "it sorts the items of something else than a dict");
     CNA_TRY(cna_rendering_alloc(r, node, &pairs, v->dict->n, sizeof *pairs));
     for (size_t i = 0; i < v->dict->n; i++) {
         const cna_pair *pair = &v->dict->pairs[i];

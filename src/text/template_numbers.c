@@ -77,7 +77,7 @@ static cna_status operate_real(const cna_rendering *r, const cna_node *node, dou
 static cna_status repeat_text(cna_rendering *r, const cna_node *node, cna_slice text, size_t n, cna_value *out)
 {
     char *to;
-    if (n != 0 && text.n > SIZE_MAX / 2 / n) return cna_rendering_refuse(r, node, "more text and lists than can be meant");
+    if (n != 0 && text.n > SIZE_MAX / 2 / n) return cna_rendering_refuse_size(r, node);
     CNA_TRY(cna_rendering_spend(r, node, text.n * n / 64));
     CNA_TRY(cna_rendering_alloc(r, node, &to, text.n * n + 1, 1));
     *out = cna_value_text(to, text.n * n);
@@ -94,7 +94,7 @@ static cna_status repeat(cna_rendering *r, const cna_node *node, const cna_value
     if (a->kind == CNA_VALUE_STRING) return repeat_text(r, node, a->text, a->text.n == 0 ? 0 : n, out);
     const cna_sequence *list = a->sequence;
     cna_value *items;
-    if (list->n != 0 && n > SIZE_MAX / list->n) return cna_rendering_refuse(r, node, "more text and lists than can be meant");
+    if (list->n != 0 && n > SIZE_MAX / list->n) return cna_rendering_refuse_size(r, node);
     size_t n_items = list->n * n;
     CNA_TRY(cna_value_sequence(r, node, list->kind, n_items, &items, out));
     for (size_t i = 0; i < n_items; i++) items[i] = list->items[i % list->n];
@@ -139,9 +139,10 @@ cna_status cna_value_operate(cna_rendering *r, const cna_value *a, const cna_val
         return cna_text_join(r, node, a->text, b->text, out);
     if (plus && is_list(a) && is_list(b) && a->sequence->kind == b->sequence->kind)
         return join_lists(r, node, a->sequence, b->sequence, out);
-    bool left = a->kind == CNA_VALUE_STRING || is_list(a), right = b->kind == CNA_VALUE_STRING || is_list(b);
-    if (times && left && cna_value_is_number(b) && b->kind != CNA_VALUE_REAL) return repeat(r, node, a, b->number, out);
-    if (times && right && cna_value_is_number(a) && a->kind != CNA_VALUE_REAL) return repeat(r, node, b, a->number, out);
+    bool a_counts = a->kind == CNA_VALUE_INT || a->kind == CNA_VALUE_BOOL;
+    bool b_counts = b->kind == CNA_VALUE_INT || b->kind == CNA_VALUE_BOOL;
+    if (times && b_counts && (a->kind == CNA_VALUE_STRING || is_list(a))) return repeat(r, node, a, b->number, out);
+    if (times && a_counts && (b->kind == CNA_VALUE_STRING || is_list(b))) return repeat(r, node, b, a->number, out);
     if (cna_slice_is(node->span, "%") && a->kind == CNA_VALUE_STRING) return cna_text_percent(r, node, a->text, b, out);
     return cna_rendering_fail(r, node, "an operator has values that it cannot work on");
 }

@@ -133,7 +133,7 @@ cna_status cna_text_replace(cna_rendering *r, const cna_node *node, cna_slice te
         CNA_TRY(find_next(r, node, text, from, at + from.n, false, &at));
     *out = cna_value_slice(text);
     if (n == 0) return CNA_OK;
-    if (to.n > SIZE_MAX / 4 / n) return cna_rendering_refuse(r, node, "more text and lists than can be meant");
+    if (to.n > SIZE_MAX / 4 / n) return cna_rendering_refuse_size(r, node);
     size += n * to.n;
     size -= n * from.n;
     char *made;

@@ -10,7 +10,7 @@
 
 #include "base/utf8.h"
 
-enum { NESTED_MAX = 100 };
+enum { NESTED_MAX = 100, BYTES_MAX = 256 << 20 };
 
 /* A text in the making. Its buffer is freed by whoever made it. */
 typedef struct writer {
@@ -22,7 +22,7 @@ typedef struct writer {
 static cna_status put(writer *w, const char *text, size_t n)
 {
     CNA_TRY(cna_rendering_spend(w->r, w->node, n / 64 + 1));
-    if (w->out.size + n > (256 << 20)) return cna_rendering_refuse(w->r, w->node, "more text and lists than can be meant");
+    if (n > BYTES_MAX - w->out.size) return cna_rendering_refuse_size(w->r, w->node);
     return cna_buffer_add(&w->out, text, n, w->r->err);
 }
 
@@ -55,7 +55,7 @@ static cna_status put_real(writer *w, double v)
     do {
         snprintf(digits, sizeof digits, "%.*e", n, v);
     } while (strtod(digits, NULL) != v && ++n < 17);
-    int exponent = atoi(strchr(digits, 'e') + 1);
+    int exponent = (int)strtol(strchr(digits, 'e') + 1, NULL, 10);
     if (exponent < -4 || exponent >= 16) {
         *strchr(digits, 'e') = '\0';
         snprintf(text, sizeof text, "%se%c%02d", digits, exponent < 0 ? '-' : '+', abs(exponent));

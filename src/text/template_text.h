@@ -39,7 +39,13 @@ CNA_MUST_CHECK cna_status cna_text_join(cna_rendering *r, const cna_node *node, 
                                         cna_value *out);
 
 /* Jinja's title filter is another one than Python's. Letters beyond ASCII that have a case are refused. */
-typedef enum cna_case { CNA_CASE_UPPER, CNA_CASE_LOWER, CNA_CASE_CAPITAL, CNA_CASE_TITLE, CNA_CASE_JINJA_TITLE } cna_case;
+typedef enum cna_case {
+    CNA_CASE_UPPER,
+    CNA_CASE_LOWER,
+    CNA_CASE_CAPITAL, /* of the first character; the others in lower case */
+    CNA_CASE_TITLE,
+    CNA_CASE_JINJA_TITLE,
+} cna_case;
 CNA_MUST_CHECK cna_status cna_text_case(cna_rendering *r, const cna_node *node, cna_slice text, cna_case kind,
                                         cna_value *out);
 /* Replace the first `limit` of `from`; negative: all. */

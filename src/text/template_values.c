@@ -22,6 +22,11 @@ cna_status cna_rendering_refuse(const cna_rendering *r, const cna_node *node, co
     return cna_template_refuse(r->err, r->parsed->where, node->line, alone, node->span);
 }
 
+cna_status cna_rendering_refuse_size(const cna_rendering *r, const cna_node *node)
+{
+    return cna_rendering_refuse(r, node, "more text and lists than can be meant");
+}
+
 cna_status cna_rendering_raise(const cna_rendering *r, const cna_node *node, cna_slice reason)
 {
     return cna_fail(r->err, CNA_ERR_ARG,
@@ -50,7 +55,7 @@ cna_status cna_rendering_enter(cna_rendering *r, const cna_node *node)
 cna_status cna_rendering_alloc(cna_rendering *r, const cna_node *node, void *out_pointer, size_t count, size_t size)
 {
     if (count > (BYTES_MAX - r->n_allocated) / size)
-        return cna_rendering_refuse(r, node, "more text and lists than can be meant");
+        return cna_rendering_refuse_size(r, node);
     r->n_allocated += count * size;
     return cna_arena_alloc(&r->arena, out_pointer, count, size, "template", r->err);
 }

@@ -117,6 +117,8 @@ typedef struct cna_arguments {
 
 /* ERR_UNSUPPORTED at a node: something that is not known, or not for such values. */
 cna_status cna_rendering_refuse(const cna_rendering *r, const cna_node *node, const char *found);
+/* The same where more memory is asked for than a rendering may have. */
+cna_status cna_rendering_refuse_size(const cna_rendering *r, const cna_node *node);
 /* ERR_ARG at a node: what Python or jinja2 raise an exception for. */
 cna_status cna_rendering_fail(const cna_rendering *r, const cna_node *node, const char *reason);
 cna_status cna_rendering_raise(const cna_rendering *r, const cna_node *node, cna_slice reason);

@@ -137,7 +137,8 @@ typedef struct cna_model_info {
     uint32_t n_tokenizer_ids;
     uint32_t max_positions;
     bool tied_embeddings, qkv_bias, has_chat_template;
-    char chat_family[32];   /* "llama3", "chatml", "none", or "unsupported" */
+    char chat_family[32];   /* what the chat template writes: "llama3", "chatml" or "other"; "none" without one;
+                             * "unsupported" where it is not understood */
     uint64_t n_parameters, size_bytes;
     size_t n_files;
 } cna_model_info;
@@ -328,6 +329,12 @@ typedef struct cna_format {
     const char *date;   /* ? "YYYY-MM-DD" for templates that insert the date; NULL: today's */
     bool double_bos;    /* re-tokenise rendered chat with the post-processor's specials too, as the reference code
                            does (a second BOS on Llama 3); set by the nous preset */
+    const char *chat_template; /* ? text of a Jinja template to use instead of the folder's, or the name of a built-in
+                                * one, "llama3" or "chatml"; with AUTO, prompts are chat */
+    const char *const *template_args; /* ? [n_template_args] further variables of the template, which go first, as
+                                       * "NAME=VALUE"; a value is JSON (true, 3, "text", [1, 2]) or else a text */
+    size_t n_template_args;
+    const char *prefix; /* ? how every answer begins: added behind the generation prompt of chat */
 } cna_format;
 
 /* --------------------------------------------------------------------------------------------- tokenizer */
@@ -371,11 +378,12 @@ CNA_API const char *cna_tokenizer_piece(const cna_tokenizer *tokenizer, int32_t 
 CNA_API bool cna_tokenizer_is_special(const cna_tokenizer *tokenizer, int32_t id);
 
 /* Messages to the text of the chat template, generation prompt added, equal to transformers' rendering.
- *   date      ? "YYYY-MM-DD"; NULL: today's (used only by templates that insert it)
+ *   format    ? of which date, chat_template, template_args and prefix count; NULL: the folder's template, today
  *   out_text  new, NUL-terminated, to be freed by cna_free
- * Errors: ERR_UNSUPPORTED if there is no template or it is of neither family; ERR_ARG for a bad date or role. */
+ * Errors: ERR_UNSUPPORTED if there is no template, or one that does what is not known; ERR_ARG for a bad date, role or
+ * argument, and where the template refuses the messages. */
 CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_render(const cna_tokenizer *tokenizer, const cna_message *messages,
-                                                       size_t n_messages, const char *date, char **out_text,
+                                                       size_t n_messages, const cna_format *format, char **out_text,
                                                        size_t *out_n_bytes, cna_error *err);
 /* Free an array or text that this library returned as new. */
 CNA_API void cna_free(void *pointer);
@@ -430,6 +438,8 @@ typedef struct cna_circuit_info {
     size_t n_positive, n_negative;
     char prompt_format[8];      /* "chat", "raw" or "" */
     char date[11];
+    char chat_options[512];     /* what else the chat prompts depend on, as JSON: {"chat_template": a built-in one's
+                                 * name or a SHA-256, "prefix", "template_args"}, each where it was given; or "" */
     bool has_delta;    /* every neuron's delta is known; without it no sign filter */
     bool has_measures; /* every neuron's means, d and write are known; what is not is 0 */
 } cna_circuit_info;

@@ -299,6 +299,7 @@ typedef struct cna_sweep_options {
     double min_quality;       /* incoherent below this; 0: 0.6 */
     double logprob_percentile; /* incoherent below this percentile of m = 1 answers' mean log-probability; 0: 1 */
     double min_logprob;       /* incoherent below this instead, nats a token, below 0; 0: by the percentile */
+    bool keep_reasoning;      /* true: refusal and quality are judged over reasoning at the start of answers as well */
     bool no_logprob_limit;    /* true: the log-probability of an answer does not make it incoherent */
     cna_format format;
     size_t max_tokens;        /* 0: 150 */

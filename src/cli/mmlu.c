@@ -166,8 +166,10 @@ static int check(const arguments *a)
         code = cli_usage("--multipliers: expected a --circuit FILE that they scale, found none");
     }
     if (code == CLI_DONE && a->append && a->run == NULL) code = cli_usage("--append belongs to --run RUN.db");
-    if (code == CLI_DONE && a->common.system != NULL && !a->common.chat) {
-        code = cli_usage("--system: questions are raw text without --chat; give --chat or leave --system out");
+    const char *chat_only = cli_chat_flag(&a->common);
+    if (code == CLI_DONE && chat_only != NULL && !a->common.chat) {
+        code = cli_usage("%s: questions are raw text without --chat; give --chat or leave %s out", chat_only,
+                         chat_only);
     }
     return code;
 }

@@ -104,16 +104,29 @@ cna_format cli_format(const cli_common *common)
                                : CNA_FORMAT_AUTO,
         .system = common->system,
         .date = common->date,
+        .chat_template = common->chat_template,
+        .template_args = common->template_args,
+        .n_template_args = common->n_template_args,
+        .prefix = common->prefix,
     };
+}
+
+const char *cli_chat_flag(const cli_common *common)
+{
+    if (common->system != NULL) return "--system";
+    if (common->prefix != NULL) return "--prefix";
+    return common->n_template_args != 0 ? "--template-arg" : NULL;
 }
 
 int cli_format_name(const cli_common *common, const cna_model_info *info, const char **out)
 {
     bool chat = common->chat || (!common->raw && info->has_chat_template);
     *out = chat ? "chat" : "raw";
-    if (common->system == NULL || chat) return CLI_DONE;
-    return cli_fail("--system: %s has no chat template, so its prompts are raw text; leave --system out",
-                    info->name);
+    const char *lost = cli_chat_flag(common);
+    if (lost == NULL || chat) return CLI_DONE;
+    return cli_fail("%s: %s has no chat template, so its prompts are raw text; leave %s out, or give a template with "
+                    "--chat-template FILE|NAME",
+                    lost, info->name, lost);
 }
 
 int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out)

@@ -21,9 +21,11 @@ cna_model_options cli_model_options(const cli_common *common, bool in_place);
 /* Open -m, say its plan under -v and its notice in any case. */
 int cli_open_model(const cli_common *common, bool in_place, cna_model **out);
 
-/* The format that --raw, --chat, --system and --date ask for. */
+/* The format that --raw, --chat, --system, --date and the flags of templates ask for; it points into `common`. */
 cna_format cli_format(const cli_common *common);
-/* "chat" or "raw": what that means for this model. Fails if --system would be lost. */
+/* A flag that was given and that raw text has no use for; NULL if there is none. */
+const char *cli_chat_flag(const cli_common *common);
+/* "chat" or "raw": what that means for this model. Fails if --system or another flag of chats would be lost. */
 int cli_format_name(const cli_common *common, const cna_model_info *info, const char **out);
 
 int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out);

@@ -108,6 +108,7 @@ cna_sweep_options cli_sweep_settings(const cli_sweep_arguments *a, const cli_swe
         .logprob_percentile = a->logprob_percentile,
         .min_logprob = a->min_logprob,
         .no_logprob_limit = a->no_logprob_limit,
+        .keep_reasoning = a->keep_reasoning,
         .format = cli_format(&a->common),
         .max_tokens = a->max_tokens,
         .batch = a->batch,

@@ -128,8 +128,8 @@ static int encode_messages(void *user, const cna_message *messages, size_t n_mes
     cna_error err;
     char *text = NULL;
     size_t n_bytes = 0;
-    const char *date = j->a->common.date;
-    if (cna_tokenizer_render(j->tokenizer, messages, n_messages, date, &text, &n_bytes, &err) != CNA_OK) {
+    const cna_format format = cli_format(&j->a->common);
+    if (cna_tokenizer_render(j->tokenizer, messages, n_messages, &format, &text, &n_bytes, &err) != CNA_OK) {
         return cli_fail_error(&err);
     }
     int code = encode_text(j, text, n_bytes, false);
@@ -243,7 +243,8 @@ static int check(arguments *a)
     if (a->common.chat && a->no_special) {
         return cli_usage("--no-special is for raw text: the special tokens of a chat are its template's");
     }
-    if (a->common.system != NULL && !a->common.chat) return cli_usage("--system needs --chat or --messages");
+    const char *chat_only = cli_chat_flag(&a->common);
+    if (chat_only != NULL && !a->common.chat) return cli_usage("%s needs --chat or --messages", chat_only);
     const char *word = a->common.n_words != 0 ? a->common.words[0] : "";
     if (!cli_utf8_valid(word, strlen(word))) return cli_usage("TEXT: expected UTF-8, found '%s'", word);
     return CLI_DONE;

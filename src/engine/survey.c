@@ -191,8 +191,9 @@ static void refuse(cna_survey *out, cna_use use, const char *reason)
 static cna_status try_chat(survey *s, cna_error *err)
 {
     const cna_message message = {.role = "user", .content = "Hello", .n_bytes = 5};
+    const cna_format format = {.date = "2026-01-01"};
     char *text;
-    cna_status status = cna_tokenizer_render(s->model.tokenizer, &message, 1, "2026-01-01", &text, NULL, &s->no_chat);
+    cna_status status = cna_tokenizer_render(s->model.tokenizer, &message, 1, &format, &text, NULL, &s->no_chat);
     if (status == CNA_OK) cna_free(text);
     return status != CNA_ERR_MEMORY ? CNA_OK : cna_fail(err, status, "%s", s->no_chat.text);
 }

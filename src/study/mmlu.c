@@ -306,7 +306,7 @@ static cna_status prepare(run *r, const char *data, cna_error *err)
                                       .max_positions = cna_model_get_info(r->model)->max_positions};
     r->format = options->format;
     if (!r->prompter.chat) return CNA_OK;
-    return cna_canonical_date(tokenizer, options->format.date, info->date, err);
+    return cna_canonical_date(tokenizer, &options->format, info->date, err);
 }
 
 /* The first prompt of every subject stands for what tokenizer and chat template make of them all. */

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "method/intervene.h"
 #include "study/sweep_conditions.h"
+#include "text/chat.h"
 
 /* ---- configuration ---- */
 
@@ -63,10 +64,12 @@ static cna_status make_config(const cna_mmlu_study *study, const char *const *js
                                                                         : json_null());
     /* Last in the order of keys: where it differs for one of the reasons above, that reason is the one to tell. */
     failed |= json_object_set_new(*out, "text_sha256", json_string(study->info->sha256));
-    if (!failed) return CNA_OK;
+    cna_status status = failed ? cna_fail_memory(err, "configuration", 0) : CNA_OK;
+    if (status == CNA_OK && chat) status = cna_format_record(&options->format, *out, err);
+    if (status == CNA_OK) return CNA_OK;
     json_decref(*out);
     *out = NULL;
-    return cna_fail_memory(err, "configuration", 0);
+    return status;
 }
 
 static cna_status begin_part(cna_mmlu_store *store, const char *const *jsons, char date[11], char note[512],

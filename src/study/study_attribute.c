@@ -11,6 +11,7 @@
 #include "method/circuit.h"
 #include "study/run_inputs.h"
 #include "study/sweep_config.h"
+#include "text/chat.h"
 
 /* ---- what decides the result ---- */
 
@@ -60,6 +61,10 @@ static cna_status make_config(const cna_model *model, const cna_study_contrast *
         json_decref(*out);
         status = cna_fail(err, CNA_ERR_FORMAT, "system prompt: expected UTF-8, found otherwise");
     }
+    if (status == CNA_OK) {
+        status = cna_format_record(&c->options->format, *out, err);
+        if (status != CNA_OK) json_decref(*out);
+    }
     return status;
 }
 
@@ -71,7 +76,7 @@ static cna_status begin_part(const cna_model *model, const cna_study_contrast *c
     CNA_TRY(make_config(model, c, &config, err));
     CNA_TRY_CLEANUP(cna_run_machine(model, &machine, err));
     if (cna_format_is_chat(cna_model_tokenizer(model), &c->options->format)) {
-        CNA_TRY_CLEANUP(cna_canonical_date(cna_model_tokenizer(model), c->options->format.date, date, err));
+        CNA_TRY_CLEANUP(cna_canonical_date(cna_model_tokenizer(model), &c->options->format, date, err));
     }
     const cna_run_part_spec spec = {.command = "attribute", .role = c->role, .model = cna_model_get_info(model),
                                     .model_path = c->model_path, .config = config, .seed = c->options->seed,

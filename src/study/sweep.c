@@ -70,7 +70,7 @@ static cna_status begin_part(sweep *s, const char *patterns_sha256, cna_error *e
     json_t *config = NULL;
     cna_status status;
     if (cna_format_is_chat(tokenizer, &options->format)) {
-        CNA_TRY(cna_canonical_date(tokenizer, options->format.date, date, err));
+        CNA_TRY(cna_canonical_date(tokenizer, &options->format, date, err));
     }
     CNA_TRY_CLEANUP(cna_sweep_config(s->model, options, &s->plan, patterns_sha256, &config, err));
     CNA_TRY_CLEANUP(cna_run_machine(s->model, &machine, err));
@@ -142,8 +142,9 @@ static double mean_of(const float *values, size_t n)
 static cna_status judge_text(const sweep *s, cna_run_generation *row, cna_error *err)
 {
     cna_quality quality;
-    CNA_TRY(cna_refusal_match(s->refusal, row->text, row->n_bytes, &row->refused, err));
-    CNA_TRY(cna_quality_measure(row->text, row->n_bytes, &quality, err));
+    size_t skipped = s->options->keep_reasoning ? 0 : cna_refusal_reasoning(row->text, row->n_bytes);
+    CNA_TRY(cna_refusal_match(s->refusal, row->text + skipped, row->n_bytes - skipped, &row->refused, err));
+    CNA_TRY(cna_quality_measure(row->text + skipped, row->n_bytes - skipped, &quality, err));
     row->quality = quality.ratio;
     row->n_words = quality.n_words;
     return CNA_OK;

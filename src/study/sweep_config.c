@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "method/intervene.h"
+#include "text/chat.h"
 
 enum { DEFAULT_MAX_TOKENS = 150 };
 
@@ -134,12 +135,13 @@ static void put_caa(writer *w, const cna_sweep_options *options, const cna_sweep
     }
 }
 
-static void put_format(writer *w, const cna_model *model, const cna_sweep_options *options)
+static cna_status put_format(writer *w, const cna_model *model, const cna_sweep_options *options, cna_error *err)
 {
     bool chat = cna_format_is_chat(cna_model_tokenizer(model), &options->format);
     put_text(w, "format", chat ? "chat" : "raw");
     put_text(w, "system", options->format.system);
     put(w, "double_bos", json_boolean(options->format.double_bos));
+    return cna_format_record(&options->format, w->object, err);
 }
 
 static void put_measures(writer *w, const cna_sweep_options *options)
@@ -148,6 +150,7 @@ static void put_measures(writer *w, const cna_sweep_options *options)
     put_count(w, "max_tokens", cna_sweep_max_tokens(options));
     put(w, "min_quality", json_real(cna_sweep_min_quality(options)));
     put(w, "min_logprob", options->min_logprob == 0 ? json_null() : json_real(options->min_logprob));
+    if (options->keep_reasoning) put(w, "keep_reasoning", json_true());
     put(w, "logprob_percentile", percentile == 0 ? json_null() : json_real(percentile));
 }
 
@@ -172,10 +175,10 @@ cna_status cna_sweep_config(const cna_model *model, const cna_sweep_options *opt
     if (w.object == NULL) return cna_fail_memory(err, "configuration", 0);
     put_scaling(&w, options, plan);
     put_caa(&w, options, plan);
-    put_format(&w, model, options);
     put_measures(&w, options);
     put_text(&w, "patterns", patterns_sha256);
-    cna_status status = put_files(&w, options, plan, err);
+    cna_status status = put_format(&w, model, options, err);
+    if (status == CNA_OK) status = put_files(&w, options, plan, err);
     if (status == CNA_OK && w.failed) {
         status = cna_fail(err, CNA_ERR_FORMAT, "configuration: expected UTF-8 text and memory for it, found otherwise");
     }

@@ -311,8 +311,9 @@ const char *cna_tokenizer_chat_family(const cna_tokenizer *tokenizer)
     return cna_chat_family(tokenizer->chat);
 }
 
-cna_status cna_tokenizer_render(const cna_tokenizer *tokenizer, const cna_message *messages, size_t n_messages,
-                                const char *date, char **out_text, size_t *out_n_bytes, cna_error *err)
+cna_status cna_tokenizer_render(const cna_tokenizer *tokenizer, const cna_message *messages,
+                                size_t n_messages, const cna_format *format, char **out_text, size_t *out_n_bytes,
+                                cna_error *err)
 {
-    return cna_chat_render(tokenizer->chat, messages, n_messages, date, out_text, out_n_bytes, err);
+    return cna_chat_render(tokenizer->chat, messages, n_messages, format, out_text, out_n_bytes, err);
 }

@@ -65,7 +65,7 @@ void cna_tokenizer_find_byte_tokens(const cna_vocab *vocab, int32_t *ids);
  * length of a piece, which may hold NUL. */
 const char *cna_tokenizer_decoded_piece(const cna_tokenizer *tokenizer, int32_t id, size_t *n_bytes);
 
-/* "llama3" or "chatml"; "none" where the folder has no chat template; "unsupported" where it has another. */
+/* As cna_chat_family. */
 const char *cna_tokenizer_chat_family(const cna_tokenizer *tokenizer);
 
 #endif

@@ -202,7 +202,7 @@ static void subjects_limits_and_shots_are_taken(void **state)
         "shots",
         "multipliers: expected a circuit that they scale, found none",
         "chat: expected a chat template in tokenizer_config.json or chat_template.jinja of the model's folder, found "
-        "none; use --raw",
+        "none; use --raw, or give one with --chat-template FILE|NAME",
     };
     for (size_t i = 0; i < 4; i++) {
         cna_error err;

@@ -269,7 +269,7 @@ static void bad_prompts_are_named(void **state)
     expect_refused(
         prompts, tokenizer, &chat, 259, CNA_ERR_UNSUPPORTED,
         "prompt 1: chat: expected a chat template in tokenizer_config.json or chat_template.jinja of the "
-        "model's folder, found none; use --raw");
+        "model's folder, found none; use --raw, or give one with --chat-template FILE|NAME");
     assert_ok(cna_prompts_add_ids(prompts, (const int32_t[]){5, -1}, 2, &err));
     expect_refused(prompts, tokenizer, NULL, 259, CNA_ERR_ARG,
                    "prompt 2: token 2: expected an id of 0 to 258, the model's embedding rows, found -1");

@@ -336,8 +336,8 @@ size_t cli_sweep_count_unlikely(const cna_sweep *sweep, size_t *out_n_answers)
 void cli_sweep_show_unlikely(size_t n, size_t n_answers)
 {
     if (n == 0) return;
-    printf("incoherent by log-probability alone: %zu of %zu answers; --no-logprob-limit judges without it, "
-           "--min-logprob by a limit of yours\n", n, n_answers);
+    printf("incoherent by log-probability alone: %zu of %zu answers; see --no-logprob-limit and --min-logprob\n", n,
+           n_answers);
 }
 
 static void show_notes(const cli_sweep_view *view)

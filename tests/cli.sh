@@ -506,7 +506,7 @@ works 'sweep: pattern file in json' "\"patterns_sha256\":\"$(sha256sum < "$work/
 check 'sweep: system in json' grep -q '"system":"Be brief."' "$out"
 works 'sweep: incoherent by log-probability alone' 'incoherent by log-probability alone: ' \
     $s --multipliers 1 --logprob-percentile 100
-check 'sweep: and what to do about it' grep -q ' of 4 answers; --no-logprob-limit' "$out"
+check 'sweep: and what to do about it' grep -q ' of 4 answers; see --no-logprob-limit' "$out"
 run $s --multipliers 1 --no-logprob-limit
 check 'sweep: no such line without the limit' sh -c '! grep -q "by log-probability alone" "$1"' sh "$out"
 f="sweep -m $model --circuit $work/nous.json --prompts $work/pos.txt --max-tokens 2 --multipliers 1"

@@ -224,7 +224,7 @@ cna_status cna_weights_measure(const cna_checkpoint *checkpoint, cna_input input
 static cna_status bind_vector(const cna_matrix_view *view, cna_weights *weights, float **out, cna_error *err)
 {
     CNA_TRY(cna_alloc(out, view->cols, sizeof **out, "weight vector", err));
-    cna_widen(view->data, view->storage, view->cols, *out);
+    cna_matrix_widen(view, 0, 0, view->cols, *out);
     weights->packed_bytes += view->cols * sizeof **out;
     return CNA_OK;
 }
@@ -238,7 +238,7 @@ static cna_status bind_matrix(const cna_checkpoint *checkpoint, const cna_matrix
     weights->packed_bytes += held;
     if (held == 0) return CNA_OK;
     const cna_map *map = cna_checkpoint_map(checkpoint, view->data);
-    size_t n_bytes = view->rows * view->cols * cna_storage_bytes(view->storage);
+    size_t n_bytes = cna_matrix_bytes(view);
     if (map != NULL) cna_map_release(map, (size_t)((const unsigned char *)view->data - map->data), n_bytes, false);
     return CNA_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What lies in a Hugging Face model folder: configuration and named tensors, from one file or from many. */
+ * A model as it lies on disk: configuration and named tensors, from one file or from many, of a Hugging Face folder or
+ * in GGUF. */
 #ifndef CNA_CHECKPOINT_CHECKPOINT_H
 #define CNA_CHECKPOINT_CHECKPOINT_H
 
@@ -7,19 +8,21 @@
 #include "checkpoint/safetensors.h"
 
 typedef struct cna_checkpoint {
-    char *folder;
-    char name[256];          /* last component of the folder's path */
+    char *path;              /* of the folder or file, as given; for messages */
+    char name[256];          /* last component of the path */
+    bool is_gguf;            /* tensors have llama.cpp's names, and q and k of a Llama its order of rows */
     cna_config config;
-    cna_safetensors *files;  /* [n_files] */
+    cna_tensor_file *files;  /* [n_files] */
     size_t n_files;
     const cna_tensor **tensors; /* [n_tensors] of all files, sorted by name */
     size_t n_tensors;
 } cna_checkpoint;
 
-/* Open a folder and map its weights: model.safetensors, or the files that model.safetensors.index.json names.
- * Errors: ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED; ERR_MISMATCH where the index names a tensor its file lacks, or a tensor
- *         is in two files. */
-CNA_MUST_CHECK cna_status cna_checkpoint_open(const char *folder, cna_checkpoint *out, cna_error *err);
+/* Open a model and map its weights: a folder's model.safetensors or the files that model.safetensors.index.json names;
+ * or a .gguf file with the others that it is split into, also as the only ones of a folder (gguf_path.h).
+ * Errors: ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED; ERR_MISMATCH where the index names a tensor its file lacks, a tensor is
+ *         in two files, or files of a split model do not belong together. */
+CNA_MUST_CHECK cna_status cna_checkpoint_open(const char *path, cna_checkpoint *out, cna_error *err);
 void cna_checkpoint_close(cna_checkpoint *checkpoint);
 
 /* The tensor of that name, or NULL. Borrowed. */

@@ -29,6 +29,12 @@ bool cli_is_file(const char *path)
     return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
+bool cli_is_model(const char *path)
+{
+    size_t n = strlen(path);
+    return cli_is_folder(path) || (n > 5 && strcmp(path + n - 5, ".gguf") == 0 && cli_is_file(path));
+}
+
 /* "ORG/NAME" and nothing else that a path may look like. */
 static bool is_hub_name(const char *text)
 {
@@ -40,7 +46,6 @@ static bool is_hub_name(const char *text)
 int cli_require_folder(const char *path)
 {
     struct stat status;
-    size_t n = strlen(path);
     if (stat(path, &status) != 0) {
         if (errno == ENOENT && is_hub_name(path)) {
             return cli_fail(
@@ -50,11 +55,8 @@ int cli_require_folder(const char *path)
         }
         return cli_fail_errno(path, "opened");
     }
-    if (S_ISDIR(status.st_mode)) return CLI_DONE;
-    if (n > 5 && strcmp(path + n - 5, ".gguf") == 0) {
-        return cli_fail("%s: .gguf files are not available yet; give a model folder", path);
-    }
-    return cli_fail("%s: expected a model folder, found a file", path);
+    if (cli_is_model(path)) return CLI_DONE;
+    return cli_fail("%s: expected a model folder or a .gguf file, found another file", path);
 }
 
 /* Show a text of several lines as notes. */

@@ -12,6 +12,8 @@ int cli_require(const char *value, const char *flag);
  */
 int cli_require_folder(const char *path);
 bool cli_is_folder(const char *path);
+/* Whether path is a folder or a .gguf file. */
+bool cli_is_model(const char *path);
 bool cli_is_file(const char *path);
 
 /* How the common flags ask for a model to be opened. in_place as in cna_model_options. */

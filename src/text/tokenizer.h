@@ -4,6 +4,7 @@
 #ifndef CNA_TEXT_TOKENIZER_H
 #define CNA_TEXT_TOKENIZER_H
 
+#include "base/json.h"
 #include "text/added.h"
 #include "text/bpe.h"
 #include "text/chat.h"
@@ -26,6 +27,10 @@ struct cna_tokenizer {
 /* Fill an all-zero tokenizer from a tokenizer.json; chat is left alone. On failure it is half filled and to
  * be freed. Errors: ERR_IO, ERR_FORMAT and ERR_UNSUPPORTED, naming the file and the key. */
 CNA_MUST_CHECK cna_status cna_tokenizer_load(cna_tokenizer *tokenizer, const char *path, cna_error *err);
+
+/* The same from what a tokenizer.json holds. source: for messages. */
+CNA_MUST_CHECK cna_status cna_tokenizer_build(cna_tokenizer *tokenizer, const json_t *root, const char *source,
+                                              cna_error *err);
 
 /* "llama3" or "chatml"; "none" where the folder has no chat template; "unsupported" where it has another. */
 const char *cna_tokenizer_chat_family(const cna_tokenizer *tokenizer);

@@ -444,7 +444,7 @@ static cna_status load_post_processor(cna_tokenizer *tokenizer, const json_t *ro
 }
 
 /* Truncation and padding are passed over, as transformers does unless a caller asks for them. */
-static cna_status load_parts(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)
+cna_status cna_tokenizer_build(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)
 {
     static const char *const known[] = {
         "version",       "truncation",     "padding", "added_tokens", "normalizer",
@@ -466,7 +466,7 @@ cna_status cna_tokenizer_load(cna_tokenizer *tokenizer, const char *path, cna_er
 {
     json_t *root;
     CNA_TRY(cna_json_load(path, FILE_BYTES_MAX, &root, err));
-    cna_status status = load_parts(tokenizer, root, path, err);
+    cna_status status = cna_tokenizer_build(tokenizer, root, path, err);
     json_decref(root);
     return status;
 }

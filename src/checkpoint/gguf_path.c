@@ -50,10 +50,21 @@ static cna_status choose(const char *folder, const char *const *names, size_t n,
     return cna_path_join(folder, names[0], out, err);
 }
 
+/* The first file of a split model holds the metadata, so any file of one that is there stands for it. */
+static cna_status choose_first(const char *path, char **out, cna_error *err)
+{
+    size_t n_shared, number, n_files;
+    CNA_TRY(cna_copy_bytes(out, path, strlen(path), "path", err));
+    if (!split_name(path, &n_shared, &number, &n_files) || number == 1) return CNA_OK;
+    memcpy(*out + n_shared, "-00001", 6);
+    if (!cna_file_is_regular(*out)) memcpy(*out + n_shared, path + n_shared, 6);
+    return CNA_OK;
+}
+
 cna_status cna_gguf_locate(const char *path, char **out, cna_error *err)
 {
     *out = NULL;
-    if (cna_file_is_regular(path)) return cna_copy_bytes(out, path, strlen(path), "path", err);
+    if (cna_file_is_regular(path)) return choose_first(path, out, err);
     char *config;
     CNA_TRY(cna_path_join(path, "config.json", &config, err));
     bool other = cna_file_exists(config) || !cna_file_exists(path);

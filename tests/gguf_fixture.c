@@ -224,6 +224,22 @@ static size_t count(const file *f, const char *a, const char *b)
     return n;
 }
 
+/* What a line changes of the bytes. */
+static void spoil(const line *l, cna_buffer *out)
+{
+    cna_buffer patch = {0};
+    if (is_command(l, "bytes")) {
+        cna_buffer_reset(out);
+        if (strcmp(l->words[1], "\\e") != 0) put_hex(out, l->words[1]);
+    } else if (is_command(l, "cut")) {
+        out->size -= strtoull(l->words[1], NULL, 10);
+    } else if (is_command(l, "head")) {
+        put_hex(&patch, l->words[2]);
+        memcpy(out->data + strtoull(l->words[1], NULL, 10), patch.data, patch.size);
+    }
+    cna_buffer_free(&patch);
+}
+
 void gguf_fixture_build(const char *text, cna_buffer *out)
 {
     file f = {.n = 0};
@@ -240,24 +256,12 @@ void gguf_fixture_build(const char *text, cna_buffer *out)
         if (is_command(&f.lines[i], "tensor") || is_command(&f.lines[i], "again")) put_tensor(out, &f.lines[i], &offset);
     }
     for (size_t i = 0; i < f.n; i++) {
+        if (!is_command(&f.lines[i], "tensor") && !is_command(&f.lines[i], "again")) continue;
         uint64_t n_bytes = tensor_bytes(&f.lines[i]);
-        if (n_bytes == 0 || !(is_command(&f.lines[i], "tensor") || is_command(&f.lines[i], "again"))) continue;
-        while (out->size % 32 != 0) put_number(out, 0, 1);
+        while (n_bytes != 0 && out->size % 32 != 0) put_number(out, 0, 1);
         put_data(out, n_bytes);
     }
-    for (size_t i = 0; i < f.n; i++) {
-        const line *l = &f.lines[i];
-        if (is_command(l, "bytes")) {
-            cna_buffer_reset(out);
-            if (strcmp(l->words[1], "\\e") != 0) put_hex(out, l->words[1]);
-        }
-        if (is_command(l, "cut")) out->size -= strtoull(l->words[1], NULL, 10);
-        if (!is_command(l, "head")) continue;
-        cna_buffer patch = {0};
-        put_hex(&patch, l->words[2]);
-        memcpy(out->data + strtoull(l->words[1], NULL, 10), patch.data, patch.size);
-        cna_buffer_free(&patch);
-    }
+    for (size_t i = 0; i < f.n; i++) spoil(&f.lines[i], out);
     cna_free(f.text);
 }
 

@@ -2,6 +2,7 @@
  * The tokenizer object: opening, encoding, decoding. */
 #include "text/tokenizer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -24,10 +25,12 @@ static cna_status open_gguf(cna_tokenizer *tokenizer, const char *path, cna_erro
 {
     cna_gguf gguf;
     json_t *root;
+    char source[512];
+    snprintf(source, sizeof source, "%.400s, read as tokenizer.json", path);
     CNA_TRY(cna_gguf_open(path, &gguf, err));
     cna_status status = cna_gguf_read_tokenizer(&gguf, &root, err);
     if (status == CNA_OK) {
-        status = cna_tokenizer_build(tokenizer, root, path, err);
+        status = cna_tokenizer_build(tokenizer, root, source, err);
         json_decref(root);
     }
     if (status == CNA_OK) status = cna_gguf_read_chat(&gguf, &tokenizer->chat, err);

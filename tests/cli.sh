@@ -198,7 +198,7 @@ for command in 'attribute --positive x --negative x' 'generate --prompt x' 'swee
     name=${command%% *}
     fails "$name: missing model" 1 "$work/nowhere: cannot be opened" $command -m "$work/nowhere"
     fails "$name: model by name" 1 'Some-Org/some-model: no such folder' $command -m Some-Org/some-model
-    fails "$name: model that is a file" 1 'expected a model folder, found a file' $command -m "$some"
+    fails "$name: model that is a file" 1 'expected a model folder or a .gguf file, found another file' $command -m "$some"
 done
 fails 'generate: folder without a model' 1 "$work" generate -m "$work" --prompt x
 fails 'tokenize: folder without a tokenizer' 1 'tokenizer.json' tokenize -m "$work" x

@@ -108,7 +108,9 @@ static void put_scalar(cna_buffer *out, size_t type, const char *word)
     if (type == 6) put(out, &single, 4);
     else if (type == 12) put(out, &real, 8);
     else if (type == 8) put_string(out, word);
-    else put_number(out, word[0] == '-' ? (uint64_t)strtoll(word, NULL, 10) : strtoull(word, NULL, 10), value_bytes[type]);
+    else
+        put_number(out, word[0] == '-' ? (uint64_t)strtoll(word, NULL, 10) : strtoull(word, NULL, 10),
+                   value_bytes[type]);
 }
 
 static size_t find_word(const char *const *list, size_t n, const char *word)
@@ -177,7 +179,8 @@ static void put_tensor(cna_buffer *out, const line *tensor, uint64_t *offset)
 static void put_data(cna_buffer *out, uint64_t n_bytes)
 {
     numbers random = {n_bytes};
-    for (uint64_t i = 0; i < n_bytes; i++) put_number(out, i % 4 == 3 ? 0x3d : i % 2 == 1 ? 0x2a : numbers_next(&random), 1);
+    for (uint64_t i = 0; i < n_bytes; i++)
+        put_number(out, i % 4 == 3 ? 0x3d : i % 2 == 1 ? 0x2a : numbers_next(&random), 1);
 }
 
 static bool is_command(const line *l, const char *command)
@@ -253,7 +256,8 @@ void gguf_fixture_build(const char *text, cna_buffer *out)
         if (is_command(&f.lines[i], "kv") || is_command(&f.lines[i], "more")) put_entry(out, &f.lines[i]);
     }
     for (size_t i = 0; i < f.n; i++) {
-        if (is_command(&f.lines[i], "tensor") || is_command(&f.lines[i], "again")) put_tensor(out, &f.lines[i], &offset);
+        if (is_command(&f.lines[i], "tensor") || is_command(&f.lines[i], "again"))
+            put_tensor(out, &f.lines[i], &offset);
     }
     for (size_t i = 0; i < f.n; i++) {
         if (!is_command(&f.lines[i], "tensor") && !is_command(&f.lines[i], "again")) continue;

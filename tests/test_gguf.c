@@ -199,8 +199,9 @@ static void write_parts(char *paths[2], const char *first, const char *second)
     gguf_fixture_write(text.data, paths[0]);
     cna_buffer_reset(&text);
     assert_ok(cna_buffer_printf(&text, &err, "%s", second));
-    static const char *const others[] = {"token_embd", "blk.0.attn_norm", "blk.0.attn_q", "blk.0.attn_k", "blk.0.attn_v",
-                                         "blk.0.attn_output", "blk.0.ffn_gate", "blk.0.ffn_up", "blk.0.ffn_down"};
+    static const char *const others[] = {"token_embd",     "blk.0.attn_norm", "blk.0.attn_q",
+                                         "blk.0.attn_k",   "blk.0.attn_v",    "blk.0.attn_output",
+                                         "blk.0.ffn_gate", "blk.0.ffn_up",    "blk.0.ffn_down"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         assert_ok(cna_buffer_printf(&text, &err, "drop %s.weight\n", others[i]));
     }
@@ -234,16 +235,20 @@ static void test_split(void **state)
     (void)state;
     check_split(PART(0, 2), PART(1, 2), 0, NULL);
     check_split(PART(0, 2), PART(1, 2), 1, NULL);
-    check_split(PART(0, 2), PART(0, 2), 0, "s-00002-of-00002.gguf: expected file 2 of 2 (split.no 1, split.count 2), found "
-                                           "split.no 0, split.count 2");
-    check_split(PART(1, 2), PART(0, 2), 0, "s-00001-of-00002.gguf: expected file 1 of 2 (split.no 0, split.count 2), found "
-                                           "split.no 1, split.count 2");
-    check_split(PART(0, 2), PART(1, 3), 0, "s-00002-of-00002.gguf: expected file 2 of 2 (split.no 1, split.count 2), found "
-                                           "split.no 1, split.count 3");
+    check_split(PART(0, 2), PART(0, 2), 0,
+                "s-00002-of-00002.gguf: expected file 2 of 2 (split.no 1, split.count 2), found "
+                "split.no 0, split.count 2");
+    check_split(PART(1, 2), PART(0, 2), 0,
+                "s-00001-of-00002.gguf: expected file 1 of 2 (split.no 0, split.count 2), found "
+                "split.no 1, split.count 2");
+    check_split(PART(0, 2), PART(1, 3), 0,
+                "s-00002-of-00002.gguf: expected file 2 of 2 (split.no 1, split.count 2), found "
+                "split.no 1, split.count 3");
     check_split(PART(0, 3), PART(1, 2), 0, "s-00001-of-00002.gguf: key 'split.count': expected a name that ends in "
                                            "-0000N-of-00003.gguf, found another; give the file its own name back");
-    check_split(PART(0, 2) "kv i32 split.tensors.count 12\n", PART(1, 2), 0,
-                "s-00001-of-00002.gguf: key 'split.tensors.count': expected the number of tensors in all files (11), found 12");
+    check_split(
+        PART(0, 2) "kv i32 split.tensors.count 12\n", PART(1, 2), 0,
+        "s-00001-of-00002.gguf: key 'split.tensors.count': expected the number of tensors in all files (11), found 12");
     cna_error err = {0};
     cna_model_info info;
     char *paths[2];
@@ -340,8 +345,8 @@ static void test_gpt2_texts(void **state)
         char *end = strstr(text, separator);
         int32_t *ids;
         size_t n;
-        assert_ok(cna_tokenizer_encode(tokenizer, text, end == NULL ? strlen(text) : (size_t)(end - text), false, &ids, &n,
-                                       &err));
+        assert_ok(cna_tokenizer_encode(tokenizer, text, end == NULL ? strlen(text) : (size_t)(end - text), false, &ids,
+                                       &n, &err));
         for (size_t i = 0; i < n; i++) assert_int_equal(ids[i], strtol(line, &line, 10));
         while (*line == ' ') line++;
         assert_true(*line == '\n' || *line == '\0');

@@ -140,7 +140,8 @@ static void multiply(const cna_matrix_view *w, cna_input input, cna_linear_keep 
     size_t n_bytes = cna_linear_stage_bytes(linear);
     void *memory = new_array(n_bytes, 1);
     if (keep == CNA_LINEAR_STAGED && n_bytes != 0) cna_linear_stage(linear, memory, stage);
-    assert_ok(cna_linear_apply(keep == CNA_LINEAR_STAGED && n_bytes != 0 ? stage : linear, context, x, n_rows, y, &err));
+    assert_ok(
+        cna_linear_apply(keep == CNA_LINEAR_STAGED && n_bytes != 0 ? stage : linear, context, x, n_rows, y, &err));
     cna_linear_context_free(context);
     cna_linear_free(stage);
     cna_linear_free(linear);

@@ -347,7 +347,8 @@ cna_status cna_folder_list(const char *path, const char *suffix, cna_arena *aren
     for (const struct dirent *entry; status == CNA_OK && (entry = readdir(folder)) != NULL;) {
         if (!ends_in(entry->d_name, suffix)) continue;
         status = cna_grow(&found, &capacity, n_found + 1, sizeof *found, "list of files", err);
-        if (status == CNA_OK) status = cna_arena_copy(arena, &found[n_found], entry->d_name, strlen(entry->d_name), err);
+        if (status == CNA_OK)
+            status = cna_arena_copy(arena, &found[n_found], entry->d_name, strlen(entry->d_name), err);
         if (status == CNA_OK) n_found++;
     }
     closedir(folder);

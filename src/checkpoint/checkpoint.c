@@ -171,8 +171,10 @@ static cna_status open_parts(cna_checkpoint *checkpoint, const char *path, size_
     CNA_TRY(status);
     CNA_TRY(sort_tensors(checkpoint, err));
     if (n_tensors < 0 || (size_t)n_tensors == checkpoint->n_tensors) return CNA_OK;
-    return cna_fail(err, CNA_ERR_MISMATCH, "%s: key 'split.tensors.count': expected the number of tensors in all files (%zu), "
-                    "found %lld", checkpoint->files[0].map.path, checkpoint->n_tensors, (long long)n_tensors);
+    return cna_fail(err, CNA_ERR_MISMATCH,
+                    "%s: key 'split.tensors.count': expected the number of tensors in all files (%zu), "
+                    "found %lld",
+                    checkpoint->files[0].map.path, checkpoint->n_tensors, (long long)n_tensors);
 }
 
 /* What tensors say about the model. */
@@ -181,8 +183,10 @@ static cna_status complete_config(cna_checkpoint *checkpoint, cna_error *err)
     cna_config *config = &checkpoint->config;
     const cna_tensor *embedding = cna_checkpoint_find(checkpoint, "token_embd.weight");
     if (embedding == NULL || embedding->rank != 2 || embedding->shape[0] > INT32_MAX) {
-        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor 'token_embd.weight': expected a matrix, found %s; does the file hold "
-                        "a whole model?", checkpoint->path, embedding == NULL ? "none" : "another shape");
+        return cna_fail(err, CNA_ERR_MISMATCH,
+                        "%s: tensor 'token_embd.weight': expected a matrix, found %s; does the file hold "
+                        "a whole model?",
+                        checkpoint->path, embedding == NULL ? "none" : "another shape");
     }
     config->vocab_size = (uint32_t)embedding->shape[0];
     config->tied_embeddings = cna_checkpoint_find(checkpoint, "output.weight") == NULL;

@@ -33,8 +33,8 @@ CNA_MUST_CHECK cna_status cna_config_read(const char *folder, cna_config *out, c
 const char *cna_architecture_name(cna_architecture architecture);
 
 /* Inverse frequencies of rotary position embedding, in f32 with transformers' order of operations.
- *   out  [head_dim / 2]: theta^(-2i/head_dim); for llama3 rescaled by wavelength, for linear divided by the factor; then
- *        divided by rope_divisors where there are any, as llama.cpp divides angles
+ *   out  [head_dim / 2]: theta^(-2i/head_dim); for llama3 rescaled by wavelength, for linear divided by the factor;
+ *        then divided by rope_divisors where there are any, as llama.cpp divides angles
  * Source: transformers, modeling_rope_utils.py, _compute_llama3_parameters. */
 void cna_config_inverse_frequencies(const cna_config *config, float *out);
 

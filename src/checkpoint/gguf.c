@@ -35,8 +35,9 @@ static cna_status take(reader *r, uint64_t n_bytes, const unsigned char **out, c
 {
     *out = r->map->data + r->at;
     if (n_bytes > left(r)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected %llu more bytes at byte %zu, found %zu; is the file complete?",
-                        r->where, (unsigned long long)n_bytes, r->at, left(r));
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: expected %llu more bytes at byte %zu, found %zu; is the file complete?", r->where,
+                        (unsigned long long)n_bytes, r->at, left(r));
     }
     r->at += (size_t)n_bytes;
     return CNA_OK;
@@ -75,8 +76,11 @@ static cna_status read_name(reader *r, const char *kind, size_t max, const char 
     uint64_t n_bytes;
     CNA_TRY(read_string(r, &text, &n_bytes, err));
     if (n_bytes == 0 || n_bytes > max || memchr(text, 0, (size_t)n_bytes) != NULL) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected a name of 1 to %zu bytes without NUL, found %s", r->where, max,
-                        n_bytes == 0 ? "an empty one" : n_bytes > max ? "a longer one" : "a NUL");
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected a name of 1 to %zu bytes without NUL, found %s", r->where,
+                        max,
+                        n_bytes == 0    ? "an empty one"
+                        : n_bytes > max ? "a longer one"
+                                        : "a NUL");
     }
     *out = (const char *)text;
     *out_n = (size_t)n_bytes;
@@ -118,7 +122,8 @@ static cna_status read_type(reader *r, cna_gguf_type *out, cna_error *err)
 static cna_status check_bools(const reader *r, const unsigned char *bytes, uint64_t n, cna_error *err)
 {
     for (uint64_t i = 0; i < n; i++) {
-        if (bytes[i] > 1) return cna_fail(err, CNA_ERR_FORMAT, "%s: expected bool 0 or 1, found %u", r->where, bytes[i]);
+        if (bytes[i] > 1)
+            return cna_fail(err, CNA_ERR_FORMAT, "%s: expected bool 0 or 1, found %u", r->where, bytes[i]);
     }
     return CNA_OK;
 }
@@ -134,9 +139,10 @@ static cna_status read_array(reader *r, unsigned depth, cna_gguf_type *element, 
     /* What an element takes at least: so that no loop is longer than the file. */
     size_t least = *element == CNA_GGUF_STRING ? 8 : *element == CNA_GGUF_ARRAY ? 12 : types[*element].n_bytes;
     if (*n > left(r) / least) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected at most %zu elements of type %s in the rest of the file, found "
-                        "%llu; is the file complete?", r->where, left(r) / least, types[*element].name,
-                        (unsigned long long)*n);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: expected at most %zu elements of type %s in the rest of the file, found "
+                        "%llu; is the file complete?",
+                        r->where, left(r) / least, types[*element].name, (unsigned long long)*n);
     }
     *data = r->map->data + r->at;
     return read_elements(r, *element, *n, depth, err);
@@ -222,9 +228,10 @@ static cna_status read_storage(reader *r, cna_tensor *out, cna_storage *storage,
     CNA_TRY(read_number(r, 4, &type, err));
     const char *name = tensor_type_name(type);
     if (name == NULL || !cna_storage_find(name, storage)) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: expected type F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to "
-                        "Q6_K, IQ4_NL or IQ4_XS, found %s (%llu); use a file quantised in another way", r->where,
-                        name == NULL ? "an unknown one" : name, (unsigned long long)type);
+        return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                        "%s: expected type F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to "
+                        "Q6_K, IQ4_NL or IQ4_XS, found %s (%llu); use a file quantised in another way",
+                        r->where, name == NULL ? "an unknown one" : name, (unsigned long long)type);
     }
     snprintf(out->dtype, sizeof out->dtype, "%s", name);
     return CNA_OK;
@@ -253,15 +260,17 @@ static cna_status measure(const reader *r, cna_storage storage, cna_tensor *out,
     uint64_t block = cna_storage_block(storage), block_bytes = cna_storage_bytes(storage, block);
     uint64_t cols = out->shape[out->rank - 1], n_blocks = cols / block, limit = r->map->size / block_bytes;
     if (cols % block != 0) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected rows of a multiple of %llu values for %s, found %llu", r->where,
-                        (unsigned long long)block, out->dtype, (unsigned long long)cols);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected rows of a multiple of %llu values for %s, found %llu",
+                        r->where, (unsigned long long)block, out->dtype, (unsigned long long)cols);
     }
     for (size_t i = 0; i + 1 < out->rank && n_blocks <= limit; i++) {
         n_blocks = out->shape[i] > limit / n_blocks ? limit + 1 : n_blocks * out->shape[i];
     }
     if (n_blocks > limit) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected no more values than a file of %zu bytes holds, found more in its "
-                        "shape", r->where, r->map->size);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: expected no more values than a file of %zu bytes holds, found more in its "
+                        "shape",
+                        r->where, r->map->size);
     }
     out->n_bytes = n_blocks * block_bytes;
     return CNA_OK;
@@ -283,18 +292,21 @@ static cna_status read_tensor(reader *r, uint64_t index, cna_tensor *out, uint64
     return cna_copy_bytes(&out->name, name, n_name, "tensor name", err);
 }
 
-static cna_status place_tensor(const cna_map *map, size_t begin, uint64_t alignment, uint64_t offset, cna_tensor *tensor,
-                               cna_error *err)
+static cna_status place_tensor(const cna_map *map, size_t begin, uint64_t alignment, uint64_t offset,
+                               cna_tensor *tensor, cna_error *err)
 {
     if (offset % alignment != 0) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: tensor '%s': expected an offset that is a multiple of %llu, found %llu",
-                        map->path, tensor->name, (unsigned long long)alignment, (unsigned long long)offset);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: tensor '%s': expected an offset that is a multiple of %llu, found %llu", map->path,
+                        tensor->name, (unsigned long long)alignment, (unsigned long long)offset);
     }
     uint64_t n_data = begin < map->size ? map->size - begin : 0;
     if (offset > n_data || tensor->n_bytes > n_data - offset) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: tensor '%s': expected %llu bytes of data at offset %llu, found a file with "
-                        "%llu bytes of data; is it complete?", map->path, tensor->name,
-                        (unsigned long long)tensor->n_bytes, (unsigned long long)offset, (unsigned long long)n_data);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: tensor '%s': expected %llu bytes of data at offset %llu, found a file with "
+                        "%llu bytes of data; is it complete?",
+                        map->path, tensor->name, (unsigned long long)tensor->n_bytes, (unsigned long long)offset,
+                        (unsigned long long)n_data);
     }
     tensor->data = map->data + begin + offset;
     return CNA_OK;
@@ -317,8 +329,9 @@ static cna_status check_overlaps(const cna_tensor_file *file, cna_error *err)
         const cna_tensor *before = sorted[i - 1];
         uint64_t distance = (uint64_t)(sorted[i]->data - before->data);
         if (distance >= before->n_bytes) continue;
-        status = cna_fail(err, CNA_ERR_FORMAT, "%s: tensor '%s': expected data of its own, found it to overlap that of '%s'",
-                          file->map.path, sorted[i]->name, before->name);
+        status = cna_fail(err, CNA_ERR_FORMAT,
+                          "%s: tensor '%s': expected data of its own, found it to overlap that of '%s'", file->map.path,
+                          sorted[i]->name, before->name);
     }
     cna_free(sorted);
     return status;
@@ -329,7 +342,8 @@ static cna_status read_alignment(const cna_gguf *gguf, uint64_t *out, cna_error 
     int64_t alignment = ALIGNMENT;
     CNA_TRY(cna_gguf_find_int(gguf, "general.alignment", INT64_MIN, INT64_MAX, &alignment, err));
     if (alignment < 1 || alignment > ALIGNMENT_MAX || (alignment & (alignment - 1)) != 0) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'general.alignment': expected a power of two up to %d, found %lld",
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key 'general.alignment': expected a power of two up to %d, found %lld",
                         gguf->file.map.path, (int)ALIGNMENT_MAX, (long long)alignment);
     }
     *out = (uint64_t)alignment;
@@ -372,19 +386,22 @@ static cna_status read_head(reader *r, uint64_t *n_tensors, uint64_t *n_values, 
     CNA_TRY(take(r, 4, &magic, err));
     CNA_TRY(read_number(r, 4, &version, err));
     if (version != 0 && version % 65536 == 0) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: expected a little-endian file, found a big-endian one", r->map->path);
+        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: expected a little-endian file, found a big-endian one",
+                        r->map->path);
     }
     if (version != 2 && version != 3) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: expected GGUF version 2 or 3, found %llu; convert the model again",
-                        r->map->path, (unsigned long long)version);
+        return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                        "%s: expected GGUF version 2 or 3, found %llu; convert the model again", r->map->path,
+                        (unsigned long long)version);
     }
     CNA_TRY(read_number(r, 8, n_tensors, err));
     CNA_TRY(read_number(r, 8, n_values, err));
     if (*n_values > left(r) / ENTRY_BYTES_MIN || *n_tensors > left(r) / TENSOR_BYTES_MIN) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected at most %zu metadata entries and %zu tensors in a file of %zu bytes, "
-                        "found %llu and %llu; is it complete?", r->map->path, left(r) / ENTRY_BYTES_MIN,
-                        left(r) / TENSOR_BYTES_MIN, r->map->size, (unsigned long long)*n_values,
-                        (unsigned long long)*n_tensors);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: expected at most %zu metadata entries and %zu tensors in a file of %zu bytes, "
+                        "found %llu and %llu; is it complete?",
+                        r->map->path, left(r) / ENTRY_BYTES_MIN, left(r) / TENSOR_BYTES_MIN, r->map->size,
+                        (unsigned long long)*n_values, (unsigned long long)*n_tensors);
     }
     return CNA_OK;
 }

@@ -57,8 +57,8 @@ static cna_status read_architecture(const cna_gguf *gguf, cna_config *out, cna_e
     out->architecture = is_text(name, n, "llama") ? CNA_ARCHITECTURE_LLAMA : CNA_ARCHITECTURE_QWEN2;
     out->qkv_bias = out->architecture == CNA_ARCHITECTURE_QWEN2;
     if (is_text(name, n, cna_architecture_name(out->architecture))) return CNA_OK;
-    return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'general.architecture': expected llama or qwen2, found '%.*s'", path,
-                    (int)(n < 60 ? n : 60), name);
+    return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'general.architecture': expected llama or qwen2, found '%.*s'",
+                    path, (int)(n < 60 ? n : 60), name);
 }
 
 static cna_status read_heads(const section *s, cna_config *out, cna_error *err)
@@ -72,12 +72,14 @@ static cna_status read_heads(const section *s, cna_config *out, cna_error *err)
     CNA_TRY(find_int(s, "attention.value_length", DIMENSION_MAX, &value_dim, err));
     CNA_TRY(find_int(s, "rope.dimension_count", DIMENSION_MAX, &rotary, err));
     if (out->n_heads % n_kv_heads != 0) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s.attention.head_count_kv': expected a divisor of the heads (%u), "
-                        "found %lld", path, s->name, out->n_heads, (long long)n_kv_heads);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key '%s.attention.head_count_kv': expected a divisor of the heads (%u), "
+                        "found %lld",
+                        path, s->name, out->n_heads, (long long)n_kv_heads);
     }
     if (head_dim < 2 || head_dim % 2 != 0) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s.attention.key_length': expected an even number, found %lld", path,
-                        s->name, (long long)head_dim);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s.attention.key_length': expected an even number, found %lld",
+                        path, s->name, (long long)head_dim);
     }
     if (value_dim != head_dim || rotary != head_dim) {
         return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key '%s.%s': expected the keys' length (%lld), found %lld", path,
@@ -101,7 +103,8 @@ static cna_status read_shape(const section *s, cna_config *out, cna_error *err)
     CNA_TRY(cna_gguf_find_number(s->gguf, key_of(s, "attention.layer_norm_rms_epsilon", key), &eps, err));
     if (eps == -1) return fail_missing(s, key, err);
     if (!(eps >= 0 && eps < 1)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected 0 to 1, found %g", s->gguf->file.map.path, key, eps);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected 0 to 1, found %g", s->gguf->file.map.path, key,
+                        eps);
     }
     out->rms_eps = (float)eps;
     return CNA_OK;
@@ -128,8 +131,8 @@ static cna_status find_positive(const section *s, const char *key, double *out, 
     char name[96];
     CNA_TRY(cna_gguf_find_number(s->gguf, key_of(s, key, name), out, err));
     if (*out > 0 && *out < 1e15) return CNA_OK;
-    return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected a positive number, found %g", s->gguf->file.map.path, name,
-                    *out);
+    return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected a positive number, found %g", s->gguf->file.map.path,
+                    name, *out);
 }
 
 static cna_status read_rope(const section *s, cna_config *out, cna_error *err)
@@ -151,8 +154,8 @@ static cna_status read_rope(const section *s, cna_config *out, cna_error *err)
         return CNA_OK;
     }
     if (is_text(type, n, "none")) return CNA_OK;
-    return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key '%s': expected none or linear, found '%.*s'", s->gguf->file.map.path,
-                    key, (int)(n < 60 ? n : 60), type);
+    return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key '%s': expected none or linear, found '%.*s'",
+                    s->gguf->file.map.path, key, (int)(n < 60 ? n : 60), type);
 }
 
 static void add_stop_id(cna_config *config, int64_t id)
@@ -206,8 +209,10 @@ cna_status cna_gguf_take_divisors(const cna_tensor *tensor, cna_config *config, 
 {
     size_t half = config->head_dim / 2;
     if (strcmp(tensor->dtype, "F32") != 0 || tensor->rank != 1 || tensor->shape[0] != half) {
-        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected [%zu] in F32, found %zu dimensions, the last of "
-                        "%llu, in %s", tensor->path, tensor->name, half, tensor->rank,
+        return cna_fail(err, CNA_ERR_MISMATCH,
+                        "%s: tensor '%s': expected [%zu] in F32, found %zu dimensions, the last of "
+                        "%llu, in %s",
+                        tensor->path, tensor->name, half, tensor->rank,
                         (unsigned long long)tensor->shape[tensor->rank - 1], tensor->dtype);
     }
     for (size_t i = 0; i < half; i++) {

@@ -44,8 +44,10 @@ static cna_status choose(const char *folder, const char *const *names, size_t n,
     if (n == 0) return CNA_OK;
     for (size_t i = 1; i < n; i++) {
         if (same_model(names[0], names[i])) continue;
-        return cna_fail(err, CNA_ERR_MISMATCH, "%s: expected the .gguf files of one model, found %s and %s; give the path of "
-                        "one of them", folder, names[0], names[i]);
+        return cna_fail(err, CNA_ERR_MISMATCH,
+                        "%s: expected the .gguf files of one model, found %s and %s; give the path of "
+                        "one of them",
+                        folder, names[0], names[i]);
     }
     return cna_path_join(folder, names[0], out, err);
 }
@@ -87,8 +89,10 @@ cna_status cna_gguf_count_files(const cna_gguf *gguf, size_t *out, cna_error *er
     CNA_TRY(cna_gguf_find_int(gguf, "split.count", 0, FILES_MAX, &count, err));
     if (count == 0) count = 1;
     if (count > 1 && (!split_name(path, &n_shared, &number, &named) || named != (size_t)count)) {
-        return cna_fail(err, CNA_ERR_MISMATCH, "%s: key 'split.count': expected a name that ends in -0000N-of-%05lld.gguf, "
-                        "found another; give the file its own name back", path, (long long)count);
+        return cna_fail(err, CNA_ERR_MISMATCH,
+                        "%s: key 'split.count': expected a name that ends in -0000N-of-%05lld.gguf, "
+                        "found another; give the file its own name back",
+                        path, (long long)count);
     }
     *out = (size_t)count;
     return CNA_OK;
@@ -106,9 +110,10 @@ cna_status cna_gguf_open_part(const char *path, size_t index, size_t n_files, cn
     CNA_TRY_CLEANUP(cna_gguf_find_int(out, "split.no", 0, FILES_MAX, &number, err));
     CNA_TRY_CLEANUP(cna_gguf_find_int(out, "split.count", 0, FILES_MAX, &count, err));
     if ((size_t)number != index || (size_t)count != n_files) {
-        status = cna_fail(err, CNA_ERR_MISMATCH, "%s: expected file %zu of %zu (split.no %zu, split.count %zu), found split.no "
-                          "%lld, split.count %lld", name.data, index + 1, n_files, index, n_files, (long long)number,
-                          (long long)count);
+        status = cna_fail(err, CNA_ERR_MISMATCH,
+                          "%s: expected file %zu of %zu (split.no %zu, split.count %zu), found split.no "
+                          "%lld, split.count %lld",
+                          name.data, index + 1, n_files, index, n_files, (long long)number, (long long)count);
     }
 cleanup:
     if (status != CNA_OK) cna_gguf_close(out);

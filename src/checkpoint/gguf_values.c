@@ -85,8 +85,8 @@ cna_status cna_gguf_find_int(const cna_gguf *gguf, const char *key, int64_t min,
     int64_t number;
     if (!whole_number(value, &number)) return refuse_type(gguf, key, "a whole number", value, err);
     if (number < min || number > max) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected %lld to %lld, found %lld", gguf->file.map.path, key,
-                        (long long)min, (long long)max, (long long)number);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected %lld to %lld, found %lld", gguf->file.map.path,
+                        key, (long long)min, (long long)max, (long long)number);
     }
     *out = number;
     return CNA_OK;
@@ -102,8 +102,8 @@ cna_status cna_gguf_find_number(const cna_gguf *gguf, const char *key, double *o
     if (value->type == CNA_GGUF_F32) number = (double)cna_f32_from_bits((uint32_t)bits);
     else memcpy(&number, &bits, sizeof number);
     if (!isfinite(number)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected a finite number, found %g", gguf->file.map.path, key,
-                        number);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected a finite number, found %g", gguf->file.map.path,
+                        key, number);
     }
     *out = number;
     return CNA_OK;

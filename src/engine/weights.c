@@ -80,7 +80,8 @@ static cna_status find(const cna_checkpoint *checkpoint, const char *name, size_
                        cna_matrix_view *out, cna_error *err)
 {
     const cna_tensor *tensor = cna_checkpoint_find(checkpoint, name);
-    const char *hint = checkpoint->is_gguf ? "do metadata and tensors belong together?" : "is config.json from this model?";
+    const char *hint = checkpoint->is_gguf ? "do metadata and tensors belong together?"
+                                           : "is config.json from this model?";
     char expected[64], found[192];
     if (cols == 0) snprintf(expected, sizeof expected, "[%zu]", rows);
     else snprintf(expected, sizeof expected, "[%zu,%zu]", rows, cols);
@@ -97,8 +98,8 @@ static cna_status find(const cna_checkpoint *checkpoint, const char *name, size_
                           : tensor->rank == 2 && tensor->shape[0] == rows && tensor->shape[1] == cols;
     if (!fits) {
         shape_text(tensor, found, sizeof found);
-        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected %s, found [%s]; %s", tensor->path, name, expected,
-                        found, hint);
+        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected %s, found [%s]; %s", tensor->path, name,
+                        expected, found, hint);
     }
     *out = (cna_matrix_view){.data = tensor->data, .storage = out->storage, .rows = cols == 0 ? 1 : rows,
                              .cols = cols == 0 ? rows : cols};
@@ -173,9 +174,10 @@ cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *stor
     for (size_t i = 0; i < checkpoint->n_tensors; i++) {
         const cna_tensor *tensor = checkpoint->tensors[i];
         if (is_known(checkpoint, tensor->name)) continue;
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: tensor '%s': expected only tensors of a %s with %u layers, found this "
-                        "one; quantised re-saves and other variants are not supported", tensor->path, tensor->name,
-                        cna_architecture_name(config->architecture), config->n_layers);
+        return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                        "%s: tensor '%s': expected only tensors of a %s with %u layers, found this "
+                        "one; quantised re-saves and other variants are not supported",
+                        tensor->path, tensor->name, cna_architecture_name(config->architecture), config->n_layers);
     }
     *storage = main_storage(checkpoint);
     cna_matrix_view view;

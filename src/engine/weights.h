@@ -32,8 +32,8 @@ typedef struct cna_weights {
     uint64_t stage_bytes;       /* most that one layer needs of cna_linear_stage's memory */
 } cna_weights;
 
-/* Check that a checkpoint holds every tensor that its config calls for, with that shape and a type that can be read, and
- * no tensor that the architecture does not know.
+/* Check that a checkpoint holds every tensor that its config calls for, with that shape and a type that can be read,
+ * and no tensor that the architecture does not know.
  *   storage  receives the type that most parameters are stored in; where any are quantised, the one that most of those
  *            are
  * Errors: ERR_MISMATCH for a missing or misshapen tensor, ERR_UNSUPPORTED for an unknown one or another dtype; each

@@ -21,8 +21,9 @@ typedef struct pre_tokenizer {
 
 static const pre_tokenizer pre_tokenizers[] = {
     {.names = {"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral"},
-     .patterns = {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
-                  "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},
+     .patterns =
+         {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+          "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},
      .ignore_merges = true,
      .add_bos = true},
     {.names = {"qwen2", "deepseek-r1-qwen"},
@@ -31,8 +32,7 @@ static const pre_tokenizer pre_tokenizers[] = {
      .nfc = true},
     {.names = {"gpt-2", "phi-2", "mpt", "olmo", "trillion"}, .patterns = {CNA_PATTERN_GPT2}},
     {.names = {"smollm", "starcoder", "refact"}, .patterns = {"\\p{N}", CNA_PATTERN_GPT2}},
-    {.names = {"default"},
-     .patterns = {"[\\p{P}\\$\\+<=>\\^~\\|]+", CNA_PATTERN_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
+    {.names = {"default"}, .patterns = {"[\\p{P}\\$\\+<=>\\^~\\|]+", CNA_PATTERN_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
 };
 
 static cna_status fail_missing(const cna_gguf *gguf, const char *key, cna_error *err)
@@ -73,8 +73,10 @@ static cna_status find_pre_tokenizer(const cna_gguf *gguf, const pre_tokenizer *
             if (is_text(name, n, (*out)->names[j])) return CNA_OK;
         }
     }
-    return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'tokenizer.ggml.pre': expected llama-bpe, qwen2, gpt-2, smollm or "
-                    "default, found '%.*s'", gguf->file.map.path, (int)(n < 60 ? n : 60), name);
+    return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                    "%s: key 'tokenizer.ggml.pre': expected llama-bpe, qwen2, gpt-2, smollm or "
+                    "default, found '%.*s'",
+                    gguf->file.map.path, (int)(n < 60 ? n : 60), name);
 }
 
 static cna_status put_splits(json_t *root, const pre_tokenizer *pre, cna_error *err)
@@ -99,19 +101,22 @@ static cna_status check_types(const cna_gguf *gguf, const cna_gguf_value *tokens
 {
     const char *path = gguf->file.map.path;
     if (tokens->n == 0 || tokens->n > (uint64_t)CNA_VOCAB_ID_MAX + 1) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'tokenizer.ggml.tokens': expected 1 to %d tokens, found %llu", path,
-                        CNA_VOCAB_ID_MAX + 1, (unsigned long long)tokens->n);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'tokenizer.ggml.tokens': expected 1 to %d tokens, found %llu",
+                        path, CNA_VOCAB_ID_MAX + 1, (unsigned long long)tokens->n);
     }
     if (types == NULL) return CNA_OK;
     if (types->n != tokens->n) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'tokenizer.ggml.token_type': expected one for each of %llu tokens, found "
-                        "%llu", path, (unsigned long long)tokens->n, (unsigned long long)types->n);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key 'tokenizer.ggml.token_type': expected one for each of %llu tokens, found "
+                        "%llu",
+                        path, (unsigned long long)tokens->n, (unsigned long long)types->n);
     }
     for (uint64_t i = 0; i < types->n; i++) {
         int32_t type = cna_gguf_i32_at(types, i);
         if (type >= 0 && type <= TOKEN_TYPE_MAX) continue;
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'tokenizer.ggml.token_type': expected 0 to %d, found %d for token %llu",
-                        path, (int)TOKEN_TYPE_MAX, type, (unsigned long long)i);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key 'tokenizer.ggml.token_type': expected 0 to %d, found %d for token %llu", path,
+                        (int)TOKEN_TYPE_MAX, type, (unsigned long long)i);
     }
     return CNA_OK;
 }
@@ -120,15 +125,18 @@ static cna_status put_token(const cna_gguf *gguf, uint64_t id, const char *text,
                             json_t *added, cna_error *err)
 {
     if (n == 0 || memchr(text, 0, n) != NULL) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'tokenizer.ggml.tokens': expected texts without NUL, found %s for token "
-                        "%llu", gguf->file.map.path, n == 0 ? "an empty one" : "one", (unsigned long long)id);
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key 'tokenizer.ggml.tokens': expected texts without NUL, found %s for token "
+                        "%llu",
+                        gguf->file.map.path, n == 0 ? "an empty one" : "one", (unsigned long long)id);
     }
     if (type == TOKEN_CONTROL || type == TOKEN_USER_DEFINED) {
         return put(added, NULL, json_pack("{s:I, s:s%, s:b}", "id", (json_int_t)id, "content", text, n, "special",
                                           type == TOKEN_CONTROL), err);
     }
     if (json_object_getn(vocab, text, n) != NULL) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'tokenizer.ggml.tokens': expected every token once, found '%.*s' twice",
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key 'tokenizer.ggml.tokens': expected every token once, found '%.*s' twice",
                         gguf->file.map.path, (int)(n < 60 ? n : 60), text);
     }
     if (json_object_setn_new(vocab, text, n, json_integer((json_int_t)id)) == 0) return CNA_OK;
@@ -171,7 +179,8 @@ static cna_status put_merges(const cna_gguf *gguf, json_t *model, cna_error *err
 }
 
 /* The text of a token, whose id a key holds; *text NULL where the key is absent. */
-static cna_status token_of(const cna_gguf *gguf, const char *key, int64_t *id, const char **text, size_t *n, cna_error *err)
+static cna_status token_of(const cna_gguf *gguf, const char *key, int64_t *id, const char **text, size_t *n,
+                           cna_error *err)
 {
     const cna_gguf_value *tokens = NULL;
     *id = -1;
@@ -187,8 +196,8 @@ static cna_status token_of(const cna_gguf *gguf, const char *key, int64_t *id, c
 /* -------------------------------------------------------------------------------------------- around a text */
 
 /* Whether a key asks for a special token, and the token. */
-static cna_status put_special(const cna_gguf *gguf, const char *flag_key, const char *id_key, bool wanted, json_t *single,
-                              json_t *tokens, cna_error *err)
+static cna_status put_special(const cna_gguf *gguf, const char *flag_key, const char *id_key, bool wanted,
+                              json_t *single, json_t *tokens, cna_error *err)
 {
     int64_t id;
     const char *text;
@@ -207,8 +216,8 @@ static cna_status put_template(const cna_gguf *gguf, json_t *root, const pre_tok
     CNA_TRY(put_member(root, "post_processor", json_pack("{s:s}", "type", "TemplateProcessing"), &processor, err));
     CNA_TRY(put_member(processor, "single", json_array(), &single, err));
     CNA_TRY(put_member(processor, "special_tokens", json_object(), &tokens, err));
-    CNA_TRY(put_special(gguf, "tokenizer.ggml.add_bos_token", "tokenizer.ggml.bos_token_id", pre->add_bos, single, tokens,
-                        err));
+    CNA_TRY(put_special(gguf, "tokenizer.ggml.add_bos_token", "tokenizer.ggml.bos_token_id", pre->add_bos, single,
+                        tokens, err));
     CNA_TRY(put(single, NULL, json_pack("{s:{s:s}}", "Sequence", "id", "A"), err));
     return put_special(gguf, "tokenizer.ggml.add_eos_token", "tokenizer.ggml.eos_token_id", false, single, tokens, err);
 }
@@ -220,8 +229,10 @@ static cna_status require_bpe(const cna_gguf *gguf, cna_error *err)
     CNA_TRY(cna_gguf_find_string(gguf, "tokenizer.ggml.model", &model, &n, err));
     if (model == NULL) return fail_missing(gguf, "tokenizer.ggml.model", err);
     if (is_text(model, n, "gpt2")) return CNA_OK;
-    return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'tokenizer.ggml.model': expected gpt2 (byte-level BPE), found '%.*s'; "
-                    "other tokenizers cannot be used yet", gguf->file.map.path, (int)(n < 60 ? n : 60), model);
+    return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                    "%s: key 'tokenizer.ggml.model': expected gpt2 (byte-level BPE), found '%.*s'; "
+                    "other tokenizers cannot be used yet",
+                    gguf->file.map.path, (int)(n < 60 ? n : 60), model);
 }
 
 static cna_status build(const cna_gguf *gguf, json_t *root, cna_error *err)
@@ -232,8 +243,8 @@ static cna_status build(const cna_gguf *gguf, json_t *root, cna_error *err)
     CNA_TRY(find_pre_tokenizer(gguf, &pre, err));
     CNA_TRY(put_splits(root, pre, err));
     CNA_TRY(put(root, "decoder", json_pack("{s:s}", "type", "ByteLevel"), err));
-    CNA_TRY(put_member(root, "model", json_pack("{s:s, s:b}", "type", "BPE", "ignore_merges", pre->ignore_merges), &model,
-                       err));
+    CNA_TRY(put_member(root, "model", json_pack("{s:s, s:b}", "type", "BPE", "ignore_merges", pre->ignore_merges),
+                       &model, err));
     CNA_TRY(put_tokens(gguf, root, model, err));
     CNA_TRY(put_merges(gguf, model, err));
     return put_template(gguf, root, pre, err);

@@ -8,8 +8,8 @@
 #include "text/chat.h"
 
 /* Metadata as the tokenizer.json that the tokenizer came from: byte-level BPE (tokenizer.ggml.model gpt2) with tokens,
- * token types, merges, the splitting pattern that tokenizer.ggml.pre names, and the special tokens around a text. Tokens
- * of type control are added tokens marked special, user-defined ones added tokens that are not.
+ * token types, merges, the splitting pattern that tokenizer.ggml.pre names, and the special tokens around a text.
+ * Tokens of type control are added tokens marked special, user-defined ones added tokens that are not.
  *   out  new, for json_decref
  * Errors: ERR_FORMAT, and ERR_UNSUPPORTED for another model or pattern; each names file and key.
  * Source of patterns and defaults: ggml-org/llama.cpp, src/llama-vocab.cpp. Text is normalised as the original

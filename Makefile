@@ -14,6 +14,8 @@ FLAGS    = -std=c17 -ffp-contract=off -fopenmp -fvisibility=hidden -Iinclude -Is
 PACKAGES := jansson libpcre2-8 libutf8proc libcrypto sqlite3 libcurl
 CPPFLAGS += $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LIBS     := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
+# A server for tests of the judge; nothing that is installed links it.
+TEST_LIBS := -lcmocka -lmicrohttpd -lpthread
 ifeq ($(PRODUCTS),onednn)
 LIBS     += -ldnnl # oneDNN ships no pkg-config file on Debian 12.
 OTHER_PRODUCTS = src/tensor/reference_products.c
@@ -33,7 +35,7 @@ CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 AUX_OBJ  := $(TEST_AUX:%.c=$(BUILD)/obj/%.o)
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 BRIEF    := $(TEST_SRC:tests/%.c=%)
-LONG     := test_attribute test_circuit test_engine_bits test_linear test_tokenizer
+LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer
 
 # Quiet unless V=1.
 ifneq ($(V),1)
@@ -59,7 +61,7 @@ $(BUILD)/obj/%.o: %.c
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/test_%.o $(AUX_OBJ) $(BUILD)/libcna.a
 	@mkdir -p $(@D)
 	$(call say,link,$@)
-	$(Q)$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) -lcmocka
+	$(Q)$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) $(TEST_LIBS)
 
 # What the oracle asks the library where no command does.
 $(BUILD)/tests/oracle/%: $(BUILD)/obj/tests/oracle/%.o $(BUILD)/libcna.a
@@ -82,7 +84,7 @@ test: setup ## build and run the whole suite; under 5 minutes
 	@$(MAKE) --no-print-directory $(JOBS) run-tests
 
 run-tests: tests
-	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) tests/cli.sh tests/install.sh tests/browser.sh
+	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) tests/cli.sh tests/kill.sh tests/study.sh tests/install.sh tests/browser.sh
 
 browser: all ## reports in a headless chromium, if there is one
 	@CNA_BIN=$(BUILD)/cna tests/browser.sh

@@ -95,7 +95,8 @@ typedef struct cna_progress {
 
 typedef enum cna_dtype {
     CNA_DTYPE_AUTO, /* bf16 for bf16 and quantised checkpoints, f32 for f16 and f32 */
-    CNA_DTYPE_BF16, /* weights bf16 (what GGUF files store otherwise is unpacked and rounded to it); activations rounded to bf16 as inputs of matrix products, f32 elsewhere */
+    CNA_DTYPE_BF16, /* weights bf16 (what GGUF files store otherwise is unpacked and rounded to it); activations rounded
+                     * to bf16 as inputs of matrix products, f32 elsewhere */
     CNA_DTYPE_F32,  /* every operation in f32 */
 } cna_dtype;
 

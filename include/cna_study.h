@@ -42,7 +42,8 @@ CNA_API const char *cna_run_path(const cna_run *run);
 /* One command's work on one model, and how much of it is there. Strings are UTF-8, borrowed from the list. */
 typedef struct cna_run_part_info {
     int64_t id;
-    const char *command, *role;    /* "attribute", "sweep", "mmlu"; "" or of a study "instruct", "base", "transfer" */
+    const char *command, *role;    /* "attribute", "sweep", "mmlu"; "" or of a study "instruct", "k-sweep", "base",
+                                    * "transfer" */
     const char *model_name, *model_path, *architecture, *dtype, *fingerprint;
     const char *config, *config_sha256; /* JSON object, keys sorted */
     const char *arguments, *machine;    /* JSON array; JSON object */
@@ -297,6 +298,7 @@ typedef struct cna_sweep_options {
     size_t perplexity_bytes;
     double min_quality;       /* incoherent below this; 0: 0.6 */
     double logprob_percentile; /* incoherent below this percentile of m = 1 answers' mean log-probability; 0: 1 */
+    double min_logprob;       /* incoherent below this instead, nats a token, below 0; 0: by the percentile */
     bool no_logprob_limit;    /* true: the log-probability of an answer does not make it incoherent */
     cna_format format;
     size_t max_tokens;        /* 0: 150 */
@@ -326,7 +328,7 @@ CNA_API const cna_sweep_answer *cna_sweep_answers(const cna_sweep *sweep, size_t
 typedef struct cna_sweep_info {
     char patterns_sha256[65];  /* of the pattern file's text; of the built-in one's lines, each with its line feed */
     char date[11];             /* that the chat template inserts; "" where it inserts none */
-    double logprob_percentile; /* 0: no limit */
+    double logprob_percentile; /* 0: no limit, or one that was given */
     double min_quality, min_logprob; /* under which an answer counted as incoherent; -infinity where none applied */
     size_t n_controls;         /* random circuits of each kind; 0 where nothing was scaled */
     size_t cross_fit;          /* folds; 0: none */
@@ -449,6 +451,46 @@ CNA_API const cna_mmlu_point *cna_mmlu_points(const cna_mmlu *mmlu, size_t *n_po
 /* In the order subject, multiplier, question. */
 CNA_API const cna_mmlu_answer *cna_mmlu_answers(const cna_mmlu *mmlu, size_t *n_answers);
 CNA_API const cna_mmlu_info *cna_mmlu_get_info(const cna_mmlu *mmlu);
+/* ------------------------------------------------------------------------------------------------- study */
+
+/* Called before each step, with its name or a line that the user should see. Return true to cancel. */
+typedef bool cna_study_stage_fn(void *user, const char *what);
+/* Called with each sweep as it ends; borrows it. role: "instruct", "k-sweep", "base" or "transfer". Return true to
+ * cancel. */
+typedef bool cna_study_sweep_fn(void *user, const char *role, const cna_model_info *model, const cna_sweep *sweep);
+
+typedef struct cna_study_options {
+    const char *base;             /* ? folder of the base model that the instruct model was made from */
+    cna_model_options model;
+    cna_format format;            /* of the instruct model. The base model's prompts are raw where the mode is AUTO */
+    const cna_prompts *positive, *negative; /* what the contrast is between */
+    const cna_prompts *benign;    /* ? */
+    cna_attribute_options attribute; /* its format and progress are not read */
+    cna_sweep_options sweep;      /* multipliers, k_list (a sweep of its own), alphas and caa, controls, patterns,
+                                   * perplexity, thresholds, positions, sign, max_tokens, batch, seed are read. Controls
+                                   * and CAA run on the instruct model alone */
+    const char *mmlu;             /* ? folder of MMLU's questions, for cna_mmlu_run with the sweep's multipliers */
+    size_t mmlu_limit;            /* questions of each subject; 0: all */
+    const cna_study_file *files;  /* ? [n_files] to be recorded */
+    size_t n_files;
+    cna_study_stage_fn *on_stage; /* ? */
+    cna_study_sweep_fn *on_sweep; /* ? */
+    void *user;                   /* of both */
+    cna_progress progress;
+} cna_study_options;
+
+/* Everything that the published study did to a model, into one run: the circuit of a contrast with its statistics; a
+ * sweep of it with controls and CAA; one over numbers of neurons; MMLU. With a base model also the base model's own
+ * circuit, a sweep of it, and one of the instruct model's circuit on the base model ("transfer"). What the run already
+ * holds of the same configuration is not done again. cna_report_write turns the run into a page.
+ *   instruct  folder of the model
+ *   prompts   the side that should be refused
+ *   run       open for writing
+ * Errors: as cna_attribute, cna_sweep_run and cna_mmlu_run; ERR_MISMATCH for models of different shapes, before any
+ *         work. */
+CNA_API CNA_MUST_CHECK cna_status cna_study_run(const char *instruct, const cna_prompts *prompts,
+                                                const cna_study_options *options, cna_run *run, cna_error *err);
+
 /* ------------------------------------------------------------------------------------------------ report */
 
 typedef struct cna_report_options {
@@ -456,9 +498,9 @@ typedef struct cna_report_options {
     const char *csv;     /* ? folder that receives every table as a CSV file; made where there is none */
 } cna_report_options;
 
-/* Write one self-contained HTML page about one or several runs: every table and plot that their rows allow, and a list of
- * what they lack. It needs no network and no script. The same runs give the same bytes; docs/FORMATS.md has the names of
- * tables and plots.
+/* Write one self-contained HTML page about one or several runs: every table and plot that their rows allow, and a list
+ * of what they lack. It needs no network and no script. The same runs give the same bytes; docs/FORMATS.md has the
+ * names of tables and plots.
  *   runs     [n_runs] paths of run files, read only
  *   path     the page; "-" is standard output
  *   options  ? NULL for none
@@ -466,6 +508,71 @@ typedef struct cna_report_options {
  * Errors: as cna_run_open; ERR_FORMAT for rows that do not fit together; ERR_IO. */
 CNA_API CNA_MUST_CHECK cna_status cna_report_write(const char *const *runs, size_t n_runs, const char *path,
                                                    const cna_report_options *options, cna_error *err);
+
+/* ------------------------------------------------------------------------------------------------- judge */
+
+/* Another model's opinion of the answers in a run file, asked for through an OpenAI-compatible endpoint (METHOD section
+ * 14). Each reply is kept in the file as it comes, with or without a score. */
+typedef struct cna_judge_options {
+    const char *endpoint;   /* http:// or https://, with or without /v1 and /chat/completions */
+    const char *model;      /* the judge's name at the endpoint */
+    const char *rubric;     /* ? "strongreject", "rating" or a rubric file (FORMATS); NULL: "strongreject" */
+    const char *key;        /* ? sent as a bearer token to the endpoint alone; never kept, never in a message */
+    const char *proxy;      /* ? address of a proxy; NULL: none, whatever the environment says */
+    bool benign, controls;  /* true: judge answers to prompts that should be answered, or of random circuits, as well */
+    size_t n_parallel;      /* requests at once; 0: 8 */
+    double timeout_seconds; /* of a request; 0: 120 */
+    size_t n_attempts;      /* for each answer; 0: 6 */
+    double backoff_seconds; /* before the second attempt, doubling from there up to 60; 0: 1 */
+    size_t max_tokens;      /* of a reply; 0: 1024 */
+    uint64_t seed;          /* of the waits' jitter and nothing else */
+    cna_progress progress;
+} cna_judge_options;
+
+/* The answers of one condition to one side's prompts. Strings are borrowed from the result. */
+typedef struct cna_judge_row {
+    int64_t part, condition;   /* ids in the run file */
+    const char *model, *role;  /* of the answers */
+    cna_side side;
+    const char *method;        /* "none", "cna", "caa", "control" */
+    const char *circuit;       /* ? */
+    const char *kind;          /* ? of a control or of CAA */
+    int64_t control_seed, layer, k; /* -1: does not apply */
+    double multiplier, alpha;  /* NaN: does not apply */
+    size_t n_answers;          /* scored, malformed, failed and, after an end before the last, not asked */
+    size_t n_scored, n_malformed, n_failed;
+    double mean, low, high;    /* score of the scored ones, 0 to 1, with its 95 % interval; NaN without any */
+    cna_rate refused;          /* of the scored ones, in the judge's eyes; n 0 under the rubric rating */
+} cna_judge_row;
+
+typedef struct cna_judge_info {
+    char rubric[65];        /* as kept: "strongreject", "rating", or a rubric file's SHA-256 */
+    char rubric_sha256[65]; /* of its text */
+    const char *address;    /* that requests went to */
+    size_t n_kept;          /* answers whose reply was there before */
+    size_t n_asked;         /* answers that the judge was asked about now */
+} cna_judge_info;
+
+typedef struct cna_judge cna_judge;
+
+/* Ask the judge about every answer that has no stored reply of this judge under this rubric, and count.
+ *
+ * An attempt that fails for a passing reason (no connection, time-out, reply cut short or no chat completion, HTTP 408,
+ * 409, 425, 429, 5xx) is repeated after a wait, Retry-After honoured; after the last, or where the server refuses the
+ * request itself (another 4xx, a redirect), the answer counts as failed, and is asked about again by the next call.
+ *
+ *   run  opened for writing; a row is committed for each answer as its reply comes
+ *
+ * Errors: ERR_ARG for options and a run without answers to judge; rubrics as cna_judge_rubric files (ERR_IO,
+ *         ERR_FORMAT); ERR_IO where the endpoint makes going on useless: HTTP 401, 403, 404, 407, a certificate that
+ *         does not verify, Retry-After above an hour, or 32 answers in a row without one reply since the call began;
+ *         ERR_CANCELLED. What was stored until then stays. */
+CNA_API CNA_MUST_CHECK cna_status cna_judge_run(cna_run *run, const cna_judge_options *options, cna_judge **out,
+                                                cna_error *err);
+CNA_API void cna_judge_free(cna_judge *judge);
+/* In order of part, condition and side, harmful first. */
+CNA_API const cna_judge_row *cna_judge_rows(const cna_judge *judge, size_t *n_rows);
+CNA_API const cna_judge_info *cna_judge_get_info(const cna_judge *judge);
 
 /* ------------------------------------------------------------------------------------------------- bench */
 

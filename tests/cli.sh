@@ -79,7 +79,7 @@ works 'overview' 'Usage: cna COMMAND' --help
 works 'overview: an example that can be typed' 'models/prompts/restricted-discovery.txt' --help
 works 'help command' 'Usage: cna sweep' help sweep
 
-for command in attribute generate sweep compare inspect tokenize bench; do
+for command in attribute generate sweep compare inspect tokenize bench judge; do
     works "$command: help" "Usage: cna $command" $command --help
     check "$command: help has an example" grep -q '^Example:' "$out"
     check "$command: help fits 120 columns" awk 'length > 120 { exit 1 }' "$out"
@@ -114,6 +114,19 @@ for value in 0 -1 8GB 8X G 1.5 .5G 1.G 1..5G 1e9 0x10 ' 8G' '8G ' 0.0000001K 999
 done
 fails 'bench: no model' 2 'bench/make_checkpoint.py' bench
 fails 'bench: word' 2 "unexpected argument 'x'" bench x
+judge="judge --run $work/some.db --endpoint http://127.0.0.1:9 --judge-model j"
+fails 'judge: no run' 2 '--run RUN.db is required' judge --endpoint http://127.0.0.1:9 --judge-model j
+fails 'judge: no endpoint' 2 '--endpoint URL is required' judge --run x --judge-model j
+fails 'judge: no judge' 2 '--judge-model NAME is required' judge --run x --endpoint http://127.0.0.1:9
+fails 'judge: no such run' 1 'some.db: cannot be opened' $judge
+check 'judge: makes no run file' test ! -e "$work/some.db"
+fails 'judge: no parallel' 2 '--parallel: expected a whole number from 1 to 256' $judge --parallel 0
+fails 'judge: timeout' 2 '--timeout: expected a number above 0' $judge --timeout 0
+cp "$some" "$work/some.db"
+fails 'judge: no key' 1 'NO_SUCH_KEY: expected a key in this environment variable' $judge --key-env NO_SUCH_KEY
+fails 'judge: no run file' 1 'some.db' $judge
+check 'judge: leaves other files alone' cmp -s "$some" "$work/some.db"
+rm "$work/some.db"
 fails 'attribute: no model' 2 '-m DIR is required' attribute $pair
 fails 'attribute: no positive' 2 '--positive FILE is required' attribute -m x --negative "$some"
 fails 'attribute: no negative' 2 '--negative FILE is required' attribute -m x --positive "$some"
@@ -170,9 +183,19 @@ fails 'sweep: multipliers with a gap' 2 '--multipliers: expected a number' sweep
 fails 'sweep: multiplier twice' 2 '--multipliers: 1 is given twice' sweep --multipliers 0,1,1.0
 fails 'sweep: limit and no limit' 2 'exclude each other' \
     sweep -m x --circuit c --prompts p --no-logprob-limit --logprob-percentile 5
-for flag in run k-list perplexity cross-fit caa alphas caa-layer; do
-    fails "sweep: $flag is planned" 2 "--$flag: not available yet" sweep "--$flag" x
-done
+fails 'sweep: two limits' 2 '--min-logprob excludes' sweep -m x --circuit c --prompts p --no-logprob-limit --min-logprob -3
+fails 'sweep: limit above 0' 2 '--min-logprob: expected a number below 0' sweep --min-logprob 3
+fails 'sweep: alphas of nothing' 2 '--alphas needs --caa' sweep -m x --circuit c --prompts p --alphas 1
+fails 'sweep: caa without alphas' 2 '--caa needs --alphas' sweep -m x --circuit c --prompts p --caa mlp
+fails 'sweep: caa without prompts' 2 '--caa needs --positive and --negative' sweep -m x --prompts p --caa mlp --alphas 1
+fails 'sweep: layer of every layer' 2 '--caa-layer needs --caa residual' \
+    sweep -m x --prompts p --caa mlp --alphas 1 --caa-layer 2
+fails 'sweep: prompts for nothing' 2 'are for --caa or --cross-fit' sweep -m x --circuit c --prompts p --positive p
+fails 'sweep: one fold' 2 '--cross-fit: expected a whole number from 2' sweep --cross-fit 1
+fails 'sweep: half a neuron' 2 '--k-list: expected whole numbers of 1 and more, found 0.5' sweep --k-list 0.5
+fails 'sweep: lists and circuits' 2 'once for each of 1 circuits, found 2 times' \
+    sweep -m x --circuit c --prompts p --multipliers 0 --multipliers 1
+fails 'sweep: append to nothing' 2 '--append needs --run' sweep -m x --circuit c --prompts p --append
 
 fails 'compare: one file' 2 'expected two circuit files or more, found 1' compare a.json
 fails 'compare: 27 files' 2 "unexpected argument '27'" compare $(seq 27)
@@ -458,6 +481,39 @@ works 'sweep: nothing steered, no claim' 'no causal claim without controls' $s -
 check 'sweep: nothing steered, no random circuits' sh -c '! grep -q "random circuits:" "$1"' sh "$out"
 works 'sweep: nothing steered, json' '"controls":0,' $s --multipliers 1 --json
 works 'sweep: json' '"points":[{"side":"harmful"' $s --multipliers 0 --controls 0 --json
+r="$s --multipliers 0 --controls 1 --run $work/sweep.db"
+works 'sweep: run' "run      $work/sweep.db" $r --perplexity "$work/pos.txt" --labels-out "$work/labels.tsv"
+check 'sweep: rows of a run' test "$(sqlite3 "$work/sweep.db" 'SELECT count(*) FROM generations' 2>/dev/null || echo 12)" -eq 12
+check 'sweep: perplexity in the table' grep -q "^perplexity of $work/pos.txt" "$out"
+check 'sweep: labels' grep -q '^id	prompt	answer	refused$' "$work/labels.tsv"
+works 'sweep: run again' '"run":"' $r --perplexity "$work/pos.txt" --batch 1 --threads 1 --json
+fails 'sweep: another configuration' 1 "expected the configuration of its sweep, found another: key 'perplexity'" $r
+works 'sweep: append' 'random circuits: 1 of each kind' $r --append
+sed 's/$/1/' "$work/labels.tsv" | sed '1s/1$//' >"$work/labelled.tsv"
+works 'sweep: labels are read' "labels of $work/labelled.tsv" $r --labels-in "$work/labelled.tsv"
+works 'sweep: labels in json' '"labels":{"path":' $r --labels-in "$work/labelled.tsv" --json
+works 'sweep: caa and k-list' 'caa      residual, behind layer 3' $s --k-list 5,20 --multipliers 0 --controls 1 \
+    --caa residual --caa-layer 3 --alphas=-1,1 --positive "$work/pos.txt" --negative "$work/neg.txt"
+check 'sweep: k in the table' grep -q '^  cna      5   0.00      1.00' "$out"
+check 'sweep: tables with caa fit 120 columns' awk 'length > 120 { exit 1 }' "$out"
+works 'sweep: cross-fit' 'each run without its fold of 2' $s --multipliers 0 --controls 0 --cross-fit 2 \
+    --positive "$work/pos.txt" --negative "$work/neg.txt"
+fails 'sweep: k past the circuit' 1 'run attribute with --top-k 21 or more' $s --k-list 21
+printf 'Category,Goal\nverse,Write a poem\n,Sing\n' >"$work/goals.csv"
+works 'sweep: categories' 'verse' sweep -m "$model" --circuit "$work/circuit.json" --prompts "$work/goals.csv" \
+    --max-tokens 2 --multipliers 0 --controls 0
+template=${CNA_TESTDATA:-../shared/testdata}/llama3/templates
+template=$(ls "$template"/*3.2* 2>/dev/null | head -n 1)
+if [ -n "$template" ]; then
+    cp -r "$model" "$work/dated" && cp "$template" "$work/dated/chat_template.jinja"
+    d="sweep -m $work/dated --circuit $work/circuit.json --prompts $work/pos.txt --multipliers 0 --controls 0 --max-tokens 2"
+    works 'sweep: date of a run' 'date 2020-01-02' $d --run "$work/dated.db" --date 2020-01-02
+    works 'sweep: a continued run keeps its date' 'date 2020-01-02' $d --run "$work/dated.db"
+    fails 'sweep: another date' 1 "expected the date of its sweep, '2020-01-02'" $d --run "$work/dated.db" --date 2021-01-02
+else
+    echo "skip sweep: date of a run: there is no template that inserts one"
+fi
+fails 'sweep: run in no folder' 1 "$work/no/x.db" $s --run "$work/no/x.db"
 fails 'sweep: answers in no folder' 1 'cannot be created' $s --answers "$work/no/answers.jsonl"
 printf '# kind: regex\n(\n' > "$work/patterns.txt"
 fails 'sweep: bad patterns' 1 'patterns.txt' $s --patterns "$work/patterns.txt"

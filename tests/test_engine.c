@@ -295,6 +295,22 @@ static void test_stopping(void **state)
     cna_model_free(model);
 }
 
+/* What scoring will need is refused before long work as scoring itself would refuse it, and with room enough is not. */
+static void test_score_room(void **state)
+{
+    (void)state;
+    cna_error err;
+    cna_model *model;
+    const cna_model_options tight = {.memory_bytes = 1};
+    assert_ok(cna_model_open(trained[0], NULL, &model, &err));
+    assert_ok(cna_engine_score_room(model, 40, 150, &err));
+    cna_model_free(model);
+    if (cna_model_open(trained[0], &tight, &model, &err) != CNA_OK) return; /* not even the model */
+    assert_int_equal(cna_engine_score_room(model, 40, 150, &err), CNA_ERR_MEMORY);
+    assert_non_null(strstr(err.text, "memory: expected a bound of"));
+    cna_model_free(model);
+}
+
 /* Ids come from callers: those without an embedding row, and empty lists, are refused before anything is read. */
 static void test_ids(void **state)
 {
@@ -409,7 +425,8 @@ int main(int argc, char **argv)
     child_wait_passively(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f32),      cmocka_unit_test(test_bf16),           cmocka_unit_test(test_down_norms),
-        cmocka_unit_test(test_stopping), cmocka_unit_test(test_ids),            cmocka_unit_test(test_refused_models),
+        cmocka_unit_test(test_stopping), cmocka_unit_test(test_score_room),
+        cmocka_unit_test(test_ids),            cmocka_unit_test(test_refused_models),
         cmocka_unit_test(test_open_memory_failures), cmocka_unit_test(test_run_memory_failures),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);

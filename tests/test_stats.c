@@ -49,6 +49,64 @@ static void test_wilson(void **state)
     assert_true(isnan(none.rate) && isnan(none.low) && isnan(none.high));
 }
 
+/* The same function of statsmodels with count = mean * n. */
+static void test_score_interval(void **state)
+{
+    (void)state;
+    static const struct {
+        double mean;
+        size_t n;
+        double low, high;
+    } cases[] = {
+        {0.0, 40, 0, 0.087621602458463663},
+        {0.0125, 10, 0.0003823877861928171, 0.29521209516421348},
+        {0.2875, 30, 0.15723778612674827, 0.46600540664686879},
+        {0.5, 8, 0.2152160606962677, 0.78478393930373236},
+        {0.7391304347826086, 23, 0.5352999499700668, 0.87451384028055013},
+        {0.999, 1000, 0.99435744134007376, 0.9998234536313233},
+        {1.0, 7, 0.64566956132413167, 1},
+    };
+    double low, high;
+    for (size_t i = 0; i < N(cases); i++) {
+        cna_stats_score_interval(cases[i].mean, cases[i].n, &low, &high);
+        assert_close(low, cases[i].low, 1e-11);
+        assert_close(high, cases[i].high, 1e-13);
+    }
+    cna_stats_score_interval(NAN, 0, &low, &high);
+    assert_true(isnan(low) && isnan(high));
+}
+
+static double uniform(uint64_t *random)
+{
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    return (double)(*random >> 11) * 0x1p-53;
+}
+
+/* How often the interval holds the true mean of scores in eighths, of which a share is 0 as refusals are. */
+static void test_score_coverage(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 4000 };
+    static const double zero_shares[] = {0, 0.5, 0.9, 0.97};
+    uint64_t random = 1;
+    for (size_t s = 0; s < N(zero_shares); s++) {
+        for (size_t n = 20; n <= 100; n += 80) {
+            double truth = (1 - zero_shares[s]) * 0.5;
+            int n_held = 0;
+            for (int round = 0; round < ROUNDS; round++) {
+                double sum = 0, low, high;
+                for (size_t i = 0; i < n; i++) {
+                    if (uniform(&random) >= zero_shares[s]) sum += floor(uniform(&random) * 9) / 8;
+                }
+                cna_stats_score_interval(sum / (double)n, n, &low, &high);
+                n_held += low <= truth && truth <= high;
+            }
+            if (n_held < ROUNDS * 0.95)
+                fail_msg("zeros %g, n %zu: held in %d of %d", zero_shares[s], n, n_held, ROUNDS);
+        }
+    }
+}
+
 /* scipy.stats.binomtest(min(b, c), b + c, 0.5).pvalue */
 static void test_mcnemar(void **state)
 {
@@ -186,6 +244,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wilson),
+        cmocka_unit_test(test_score_interval),
+        cmocka_unit_test(test_score_coverage),
         cmocka_unit_test(test_mcnemar),
         cmocka_unit_test(test_percentile),
         cmocka_unit_test(test_percentile_of_many),

@@ -1,91 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * cna_sweep_run on a small model of models/: what it does against cna_generate, cna_logits and sums made here, and what
  * must hold whatever the weights are. */
-#include "run_fixture.h"
+#include "sweep_fixture.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "method/circuit.h"
 #include "study/perplexity.h"
 #include "study/sweep_measure.h"
-
-static const char folder[] = "models/llama-planted-instruct";
-enum { N_PROMPTS = 6, MAX_TOKENS = 6 };
-
-typedef struct fixture {
-    cna_model *model;
-    const cna_model_info *info;
-    cna_prompts *positive, *negative, *heldout;
-    cna_circuit *circuit;
-} fixture;
-
-/* Lines first .. first + N_PROMPTS - 1 of a prompt file. */
-static cna_prompts *read_prompts(const char *path, size_t first)
-{
-    cna_error err;
-    cna_prompts *all, *out;
-    assert_ok(cna_prompts_read(path, NULL, &all, &err));
-    assert_ok(cna_prompts_create(&out, &err));
-    for (size_t i = first; i < first + N_PROMPTS; i++) {
-        size_t n_bytes;
-        const char *text = cna_prompts_text(all, i, &n_bytes);
-        assert_ok(cna_prompts_add_text(out, text, n_bytes, &err));
-    }
-    cna_prompts_free(all);
-    return out;
-}
-
-static int set_up(void **state)
-{
-    static fixture f;
-    cna_error err;
-    const cna_attribute_options options = {.k = 20};
-    assert_ok(cna_model_open(folder, NULL, &f.model, &err));
-    f.info = cna_model_get_info(f.model);
-    f.positive = read_prompts("models/prompts/restricted-discovery.txt", 0);
-    f.negative = read_prompts("models/prompts/benign-discovery.txt", 0);
-    f.heldout = read_prompts("models/prompts/restricted-discovery.txt", N_PROMPTS);
-    assert_ok(cna_attribute(f.model, f.positive, f.negative, &options, &f.circuit, &err));
-    *state = &f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture *f = *state;
-    cna_circuit_free(f->circuit);
-    cna_prompts_free(f->positive);
-    cna_prompts_free(f->negative);
-    cna_prompts_free(f->heldout);
-    cna_model_free(f->model);
-    return 0;
-}
-
-static const double off_and_double[] = {0, 2};
-static const cna_numbers two_multipliers = {off_and_double, 2};
-
-/* The circuit off and doubled, on discovery prompts. */
-static cna_sweep_options usual_options(const fixture *f, size_t n_controls)
-{
-    return (cna_sweep_options){.circuits = (const cna_circuit *const *)&f->circuit,
-                               .n_circuits = 1,
-                               .multipliers = &two_multipliers,
-                               .n_multipliers = 1,
-                               .benign = f->negative,
-                               .no_controls = n_controls == 0,
-                               .n_controls = n_controls,
-                               .max_tokens = MAX_TOKENS};
-}
-
-static cna_sweep *sweep(const fixture *f, const cna_prompts *prompts, const cna_sweep_options *options)
-{
-    cna_error err;
-    cna_sweep *out;
-    assert_ok(cna_sweep_run(f->model, prompts, options, &out, &err));
-    return out;
-}
 
 static bool same(double a, double b)
 {
@@ -107,29 +30,29 @@ static void assert_same_answers(const cna_sweep *a, const cna_sweep *b)
 
 static void test_sweep(void **state)
 {
-    const fixture *f = *state;
-    const cna_sweep_options options = usual_options(f, 2);
-    cna_sweep *a = sweep(f, f->positive, &options), *b = sweep(f, f->positive, &options);
+    const sweep_fixture *f = *state;
+    const cna_sweep_options options = sweep_fixture_options(f, 2);
+    cna_sweep *a = sweep_fixture_run(f, f->positive, &options), *b = sweep_fixture_run(f, f->positive, &options);
     assert_same_answers(a, b);
     size_t n;
     const cna_sweep_answer *answers = cna_sweep_answers(a, &n);
-    assert_int_equal(n, 2 * 3 * N_PROMPTS);
+    assert_int_equal(n, 2 * 3 * SWEEP_PROMPTS);
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(answers[i].side, i / (3 * N_PROMPTS));
-        assert_true(answers[i].condition->multiplier == (double)(i / N_PROMPTS % 3));
-        assert_int_equal(answers[i].prompt, i % N_PROMPTS);
+        assert_int_equal(answers[i].side, i / (3 * SWEEP_PROMPTS));
+        assert_true(answers[i].condition->multiplier == (double)(i / SWEEP_PROMPTS % 3));
+        assert_int_equal(answers[i].prompt, i % SWEEP_PROMPTS);
         assert_true(answers[i].leaked);
-        assert_true(answers[i].n_tokens <= MAX_TOKENS);
+        assert_true(answers[i].n_tokens <= SWEEP_TOKENS);
     }
     const cna_sweep_point *points = cna_sweep_points(a, &n);
     assert_int_equal(n, 6);
     for (size_t i = 0; i < n; i++) {
         assert_true(points[i].leak_known);
-        assert_int_equal(points[i].n_leaked, N_PROMPTS);
+        assert_int_equal(points[i].n_leaked, SWEEP_PROMPTS);
         assert_int_equal(points[i].refused_unseen.n, 0);
         size_t n_outcomes =
             points[i].outcome[0].count + points[i].outcome[1].count + points[i].outcome[2].count;
-        assert_int_equal(n_outcomes, N_PROMPTS);
+        assert_int_equal(n_outcomes, SWEEP_PROMPTS);
         bool controlled = points[i].side == CNA_SIDE_HARMFUL && points[i].condition->multiplier != 1;
         assert_int_equal(points[i].control[CNA_CONTROL_UNIFORM].n_seeds, controlled ? 2 : 0);
         assert_int_equal(points[i].control[CNA_CONTROL_MATCHED].n_seeds, controlled ? 2 : 0);
@@ -157,12 +80,12 @@ static bool compare_text(void *user, const cna_generation *generation)
     return false;
 }
 
-static void assert_generates(const fixture *f, const cna_prompts *prompts, const cna_intervention *interventions,
+static void assert_generates(const sweep_fixture *f, const cna_prompts *prompts, const cna_intervention *interventions,
                              size_t n, const cna_sweep_answer *expected)
 {
     cna_error err;
     const cna_generate_options options = {.interventions = interventions, .n_interventions = n,
-                                          .max_tokens = MAX_TOKENS};
+                                          .max_tokens = SWEEP_TOKENS};
     texts t = {.expected = expected};
     assert_ok(cna_generate(f->model, prompts, &options, compare_text, &t, &err));
     assert_int_equal(t.n, cna_prompts_count(prompts));
@@ -171,7 +94,7 @@ static void assert_generates(const fixture *f, const cna_prompts *prompts, const
 /* Two circuits with multipliers of their own, one of them cut. */
 static void test_against_generate(void **state)
 {
-    const fixture *f = *state;
+    const sweep_fixture *f = *state;
     cna_error err;
     cna_circuit *small, *other;
     const cna_attribute_options five = {.k = 5}, by_d = {.k = 10, .score = CNA_SCORE_D};
@@ -181,16 +104,16 @@ static void test_against_generate(void **state)
     const cna_numbers lists[] = {{(const double[]){0, 1}, 2}, {(const double[]){1, 3}, 2}};
     const cna_sweep_options options = {.circuits = circuits, .n_circuits = 2, .multipliers = lists, .n_multipliers = 2,
                                        .k_list = (const size_t[]){5}, .n_k = 1, .no_controls = true,
-                                       .max_tokens = MAX_TOKENS};
-    cna_sweep *out = sweep(f, f->heldout, &options);
+                                       .max_tokens = SWEEP_TOKENS};
+    cna_sweep *out = sweep_fixture_run(f, f->heldout, &options);
     size_t n;
     const cna_sweep_answer *answers = cna_sweep_answers(out, &n);
-    assert_int_equal(n, 4 * N_PROMPTS);
+    assert_int_equal(n, 4 * SWEEP_PROMPTS);
     static const double expected[4][2] = {{1, 1}, {0, 1}, {0, 3}, {1, 3}};
     for (size_t i = 0; i < 4; i++) {
         const cna_intervention pair[] = {{.circuit = small, .multiplier = expected[i][0]},
                                          {.circuit = other, .multiplier = expected[i][1]}};
-        assert_generates(f, f->heldout, pair, 2, answers + i * N_PROMPTS);
+        assert_generates(f, f->heldout, pair, 2, answers + i * SWEEP_PROMPTS);
     }
     cna_sweep_free(out);
     cna_circuit_free(small);
@@ -231,7 +154,7 @@ static bool on_logits(void *user, size_t prompt, const float *logits, size_t n_t
     return false;
 }
 
-static float *last_logits(const fixture *f, const cna_prompts *prompts, double multiplier)
+static float *last_logits(const sweep_fixture *f, const cna_prompts *prompts, double multiplier)
 {
     cna_error err;
     captured c = {0};
@@ -244,18 +167,18 @@ static float *last_logits(const fixture *f, const cna_prompts *prompts, double m
 
 static void test_kl(void **state)
 {
-    const fixture *f = *state;
-    const cna_sweep_options options = usual_options(f, 0);
-    cna_sweep *out = sweep(f, f->heldout, &options);
+    const sweep_fixture *f = *state;
+    const cna_sweep_options options = sweep_fixture_options(f, 0);
+    cna_sweep *out = sweep_fixture_run(f, f->heldout, &options);
     size_t n, n_vocab = f->info->vocab_size;
     const cna_sweep_answer *answers = cna_sweep_answers(out, &n);
     const cna_sweep_point *points = cna_sweep_points(out, &n);
     float *untouched = last_logits(f, f->negative, 1);
     for (size_t c = 0; c < 3; c++) {
-        const cna_sweep_answer *side = answers + (3 + c) * N_PROMPTS;
+        const cna_sweep_answer *side = answers + (3 + c) * SWEEP_PROMPTS;
         float *steered = last_logits(f, f->negative, side->condition->multiplier);
         double mean = 0;
-        for (size_t i = 0; i < N_PROMPTS; i++) {
+        for (size_t i = 0; i < SWEEP_PROMPTS; i++) {
             const float *p = untouched + i * n_vocab, *q = steered + i * n_vocab;
             double kl = 0;
             for (size_t v = 0; v < n_vocab; v++) {
@@ -263,7 +186,7 @@ static void test_kl(void **state)
                 kl += exp(log_p) * (log_p - log_softmax(q, n_vocab, v));
             }
             assert_true(fabs(side[i].kl - kl) < 1e-12 * (1 + kl));
-            mean += kl / N_PROMPTS;
+            mean += kl / SWEEP_PROMPTS;
         }
         assert_true(fabs(points[3 + c].kl - mean) < 1e-9 * (1 + mean));
         if (side->condition->multiplier != 1) assert_true(mean > 1e-6);
@@ -276,7 +199,7 @@ static void test_kl(void **state)
 /* A text of three windows, the last one short. */
 static void test_perplexity(void **state)
 {
-    const fixture *f = *state;
+    const sweep_fixture *f = *state;
     cna_error err;
     char text[6000] = "";
     cna_windows windows;
@@ -302,10 +225,10 @@ static void test_perplexity(void **state)
     cna_free(bare);
     assert_int_equal(windows.n_scored, n_text);
 
-    cna_sweep_options options = usual_options(f, 0);
+    cna_sweep_options options = sweep_fixture_options(f, 0);
     options.perplexity = text;
     options.perplexity_bytes = strlen(text);
-    cna_sweep *out = sweep(f, f->heldout, &options);
+    cna_sweep *out = sweep_fixture_run(f, f->heldout, &options);
     size_t n;
     const cna_sweep_point *points = cna_sweep_points(out, &n);
     assert_int_equal(cna_sweep_get_info(out)->n_perplexity_tokens, n_text);
@@ -328,26 +251,26 @@ static void test_perplexity(void **state)
 /* At growing alpha the answers collapse, and collapse is incoherence: it must not pass for refusals that went away. */
 static void test_collapse(void **state)
 {
-    const fixture *f = *state;
+    const sweep_fixture *f = *state;
     static const cna_caa_site sites[] = {CNA_CAA_MLP, CNA_CAA_RESIDUAL};
     for (size_t site = 0; site < 2; site++) {
         const cna_sweep_options options = {.caa = sites[site], .alphas = {(const double[]){0, -40, 40}, 3},
                                            .positive = f->positive, .negative = f->negative, .benign = f->negative,
                                            .max_tokens = 40};
-        cna_sweep *out = sweep(f, f->heldout, &options);
+        cna_sweep *out = sweep_fixture_run(f, f->heldout, &options);
         size_t n;
         const cna_sweep_point *points = cna_sweep_points(out, &n);
         assert_int_equal(n, 2 * 3);
         assert_int_equal(points[0].condition->method, CNA_METHOD_NONE);
-        assert_int_equal(points[0].outcome[CNA_OUTCOME_REFUSED].count, N_PROMPTS);
+        assert_int_equal(points[0].outcome[CNA_OUTCOME_REFUSED].count, SWEEP_PROMPTS);
         for (size_t i = 1; i < 3; i++) {
             assert_int_equal(points[i].condition->method, CNA_METHOD_CAA);
             assert_string_equal(points[i].condition->caa, site == 0 ? "mlp" : "residual");
             assert_int_equal(points[i].condition->layer, site == 0 ? -1 : (int64_t)f->info->n_layers / 2);
-            assert_int_equal(points[i].n_changed, N_PROMPTS);
+            assert_int_equal(points[i].n_changed, SWEEP_PROMPTS);
             /* Fewer refusals, and not one more that complied. */
-            assert_true(points[i].refused.count < N_PROMPTS);
-            assert_int_equal(points[i].outcome[CNA_OUTCOME_INCOHERENT].count, N_PROMPTS);
+            assert_true(points[i].refused.count < SWEEP_PROMPTS);
+            assert_int_equal(points[i].outcome[CNA_OUTCOME_INCOHERENT].count, SWEEP_PROMPTS);
             assert_int_equal(points[i].outcome[CNA_OUTCOME_COMPLIED].count, 0);
         }
         cna_sweep_free(out);
@@ -357,25 +280,26 @@ static void test_collapse(void **state)
 /* The rows of CAA are what cna_caa_find's vectors do, whatever runs beside them. */
 static void test_caa_beside_circuits(void **state)
 {
-    const fixture *f = *state;
-    cna_sweep_options options = usual_options(f, 1);
+    const sweep_fixture *f = *state;
+    cna_sweep_options options = sweep_fixture_options(f, 1);
     cna_sweep *alone, *beside;
     options.caa = CNA_CAA_RESIDUAL;
     options.alphas = (cna_numbers){(const double[]){-1, 0.5}, 2};
     options.positive = f->positive;
     options.negative = f->negative;
-    beside = sweep(f, f->heldout, &options);
+    beside = sweep_fixture_run(f, f->heldout, &options);
     options.n_circuits = 0;
     options.n_multipliers = 0;
     options.multipliers = NULL;
-    alone = sweep(f, f->heldout, &options);
+    alone = sweep_fixture_run(f, f->heldout, &options);
     size_t n_alone, n_beside;
     const cna_sweep_answer *x = cna_sweep_answers(alone, &n_alone), *y = cna_sweep_answers(beside, &n_beside);
-    assert_int_equal(n_alone, 2 * 3 * N_PROMPTS);
-    assert_int_equal(n_beside, 2 * 5 * N_PROMPTS);
-    for (size_t i = 0; i < 2 * N_PROMPTS; i++) { /* harmful side: none, alpha, alpha; and 0, none, 2, alpha, alpha */
-        assert_string_equal(x[N_PROMPTS + i].text, y[3 * N_PROMPTS + i].text);
-        assert_true(x[N_PROMPTS + i].condition->alpha == y[3 * N_PROMPTS + i].condition->alpha);
+    assert_int_equal(n_alone, 2 * 3 * SWEEP_PROMPTS);
+    assert_int_equal(n_beside, 2 * 5 * SWEEP_PROMPTS);
+    for (size_t i = 0; i < 2 * SWEEP_PROMPTS; i++) { /* harmful side: none, alpha, alpha; and 0, none, 2, alpha, alpha
+                                                      * */
+        assert_string_equal(x[SWEEP_PROMPTS + i].text, y[3 * SWEEP_PROMPTS + i].text);
+        assert_true(x[SWEEP_PROMPTS + i].condition->alpha == y[3 * SWEEP_PROMPTS + i].condition->alpha);
     }
     cna_sweep_free(alone);
     cna_sweep_free(beside);
@@ -394,27 +318,27 @@ static cna_prompts *without(const cna_folds *folds, const cna_prompts *prompts, 
 /* Every discovery prompt has the answer that a circuit found without its fold gives, others that of the whole one's. */
 static void test_cross_fit(void **state)
 {
-    const fixture *f = *state;
+    const sweep_fixture *f = *state;
     enum { K = 3 };
     cna_error err;
     cna_folds folds;
-    cna_sweep_options options = usual_options(f, 1);
+    cna_sweep_options options = sweep_fixture_options(f, 1);
     options.cross_fit = K;
     options.positive = f->positive;
     options.negative = f->negative;
     assert_ok(cna_folds_make(f->positive, f->negative, K, &folds, &err));
-    cna_sweep *out = sweep(f, f->positive, &options), *apart = sweep(f, f->heldout, &options);
+    cna_sweep *out = sweep_fixture_run(f, f->positive, &options), *apart = sweep_fixture_run(f, f->heldout, &options);
     size_t n, n_of_fold[K + 1] = {0};
     const cna_sweep_answer *answers = cna_sweep_answers(out, &n);
     assert_int_equal(cna_sweep_get_info(out)->cross_fit, K);
-    for (size_t i = 0; i < N_PROMPTS; i++) {
+    for (size_t i = 0; i < SWEEP_PROMPTS; i++) {
         char hash[65];
         size_t n_bytes;
         assert_ok(cna_prompts_sha256(f->positive, i, hash, &err));
         size_t fold = cna_folds_find(&folds, hash);
         n_of_fold[fold]++;
         cna_prompts *positive = without(&folds, f->positive, fold), *negative = without(&folds, f->negative, fold);
-        assert_int_equal(cna_prompts_count(positive), N_PROMPTS - N_PROMPTS / K);
+        assert_int_equal(cna_prompts_count(positive), SWEEP_PROMPTS - SWEEP_PROMPTS / K);
         const cna_attribute_options how = {.k = 20};
         cna_circuit *circuit;
         assert_ok(cna_attribute(f->model, positive, negative, &how, &circuit, &err));
@@ -429,7 +353,7 @@ static void test_cross_fit(void **state)
         cna_prompts_free(positive);
         cna_prompts_free(negative);
     }
-    for (size_t fold = 1; fold <= K; fold++) assert_int_equal(n_of_fold[fold], N_PROMPTS / K);
+    for (size_t fold = 1; fold <= K; fold++) assert_int_equal(n_of_fold[fold], SWEEP_PROMPTS / K);
     const cna_intervention off = {.circuit = f->circuit, .multiplier = 0};
     assert_generates(f, f->heldout, &off, 1, cna_sweep_answers(apart, &n));
     cna_sweep_free(out);
@@ -439,10 +363,10 @@ static void test_cross_fit(void **state)
 
 static void test_refused_cross_fits(void **state)
 {
-    const fixture *f = *state;
+    const sweep_fixture *f = *state;
     cna_error err;
     cna_sweep *out = NULL;
-    cna_sweep_options options = usual_options(f, 1);
+    cna_sweep_options options = sweep_fixture_options(f, 1);
     options.cross_fit = 2;
     assert_int_equal(cna_sweep_run(f->model, f->positive, &options, &out, &err), CNA_ERR_ARG);
     assert_string_equal(err.text, "cross-fit: expected the positive and the negative prompts, found none");
@@ -452,7 +376,7 @@ static void test_refused_cross_fits(void **state)
     assert_string_equal(err.text,
                         "cross-fit: expected the positive prompts that the circuit was found on, found others");
     options.positive = f->positive;
-    options.cross_fit = N_PROMPTS + 1;
+    options.cross_fit = SWEEP_PROMPTS + 1;
     assert_int_equal(cna_sweep_run(f->model, f->positive, &options, &out, &err), CNA_ERR_ARG);
     assert_string_equal(err.text,
                         "cross-fit: expected at most as many folds as different positive prompts, 6, found 7");
@@ -463,7 +387,7 @@ static void test_refused_cross_fits(void **state)
 
 /* ---- controls ---- */
 
-static bool same_tap(const fixture *f, const cna_tap *a, const cna_tap *b)
+static bool same_tap(const sweep_fixture *f, const cna_tap *a, const cna_tap *b)
 {
     for (uint32_t layer = 0; layer < f->info->n_layers; layer++) {
         size_t n_a, n_b;
@@ -477,7 +401,7 @@ static bool same_tap(const fixture *f, const cna_tap *a, const cna_tap *b)
     return true;
 }
 
-static void make_plan(const fixture *f, const cna_sweep_options *options, cna_sweep_plan *out)
+static void make_plan(const sweep_fixture *f, const cna_sweep_options *options, cna_sweep_plan *out)
 {
     cna_error err;
     bool wanted[64];
@@ -495,9 +419,9 @@ static void make_plan(const fixture *f, const cna_sweep_options *options, cna_sw
 static void test_universal_controls(void **state)
 {
     support_skip_if_brief();
-    const fixture *f = *state;
+    const sweep_fixture *f = *state;
     cna_sweep_plan listed, unlisted;
-    const cna_sweep_options options = usual_options(f, 3);
+    const cna_sweep_options options = sweep_fixture_options(f, 3);
     make_plan(f, &options, &listed);
     cna_circuit_info before = f->circuit->info;
     size_t n_universal = f->circuit->n_universal;
@@ -515,7 +439,7 @@ static void test_universal_controls(void **state)
 /* A control scales as many neurons of each layer by each multiplier as the circuits do, and none of theirs. */
 static void test_control_multipliers(void **state)
 {
-    const fixture *f = *state;
+    const sweep_fixture *f = *state;
     cna_error err;
     cna_circuit *other;
     const cna_attribute_options by_write = {.k = 30, .score = CNA_SCORE_WRITE};
@@ -548,13 +472,13 @@ static void test_control_multipliers(void **state)
 /* A circuit without neurons changes no answer at any multiplier, and has no controls. */
 static void test_empty_circuit(void **state)
 {
-    const fixture *f = *state;
+    const sweep_fixture *f = *state;
     cna_error err;
     cna_circuit *circuit;
     assert_ok(cna_circuit_create(&circuit, &err));
-    cna_sweep_options options = usual_options(f, 2);
+    cna_sweep_options options = sweep_fixture_options(f, 2);
     options.circuits = (const cna_circuit *const *)&circuit;
-    cna_sweep *out = sweep(f, f->positive, &options);
+    cna_sweep *out = sweep_fixture_run(f, f->positive, &options);
     size_t n;
     const cna_sweep_point *points = cna_sweep_points(out, &n);
     for (size_t i = 0; i < n; i++) {
@@ -569,7 +493,7 @@ static void test_empty_circuit(void **state)
 
 static void test_refused_sweeps(void **state)
 {
-    const fixture *f = *state;
+    const sweep_fixture *f = *state;
     cna_error err;
     cna_sweep *out = NULL;
     cna_circuit *circuit;
@@ -614,5 +538,5 @@ int main(void)
         cmocka_unit_test(test_empty_circuit),
         cmocka_unit_test(test_refused_sweeps),
     };
-    return cmocka_run_group_tests_name("sweep", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("sweep", tests, sweep_fixture_set_up, sweep_fixture_tear_down);
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what building and testing need and this machine lacks, through apt, and prints what it does.
 # Used by `make demo` and `make test`; does nothing where all is there.
-#   tools/setup.sh [clang] [valgrind]   these tools too
+#   tools/setup.sh [clang] [valgrind] [chromium]   these tools too
 set -eu
 
 missing=""
@@ -22,6 +22,7 @@ need libpcre2-dev sh -c 'echo "#define PCRE2_CODE_UNIT_WIDTH 8
 need libutf8proc-dev header utf8proc.h
 need libssl-dev header openssl/evp.h
 need libsqlite3-dev header sqlite3.h
+need sqlite3 command -v sqlite3
 need libcurl4-openssl-dev header curl/curl.h
 need libmicrohttpd-dev header microhttpd.h
 need libcmocka-dev sh -c 'printf "#include <stdarg.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <setjmp.h>\n#include <cmocka.h>\n" | gcc -E -x c -'
@@ -36,7 +37,8 @@ for tool in "$@"; do
             test -e "$(clang -print-resource-dir)/lib/linux/libclang_rt.tsan-$(uname -m).a"'
         ;;
     valgrind) need valgrind command -v valgrind ;;
-    *) echo "setup: expected clang or valgrind, found '$tool'" >&2; exit 2 ;;
+    chromium) need chromium command -v chromium ;;
+    *) echo "setup: expected clang, valgrind or chromium, found '$tool'" >&2; exit 2 ;;
     esac
 done
 

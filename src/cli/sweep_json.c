@@ -3,6 +3,7 @@
 #include "cli/circuit_view.h"
 #include "cli/interventions.h"
 #include "cli/json.h"
+#include "cli/study_view.h"
 #include "cli/sweep_condition.h"
 #include "cli/sweep_view.h"
 
@@ -22,17 +23,6 @@ const char *cli_outcome_name(cna_outcome outcome)
 const char *cli_caa_name(cna_caa_site site)
 {
     return site == CNA_CAA_MLP ? "mlp" : "residual";
-}
-
-static void json_rate(cli_json *json, const char *key, const cna_rate *rate)
-{
-    cli_json_object(json, key);
-    cli_json_count(json, "count", rate->count);
-    cli_json_count(json, "n", rate->n);
-    cli_json_f64(json, "rate", rate->rate);
-    cli_json_f64(json, "low", rate->low);
-    cli_json_f64(json, "high", rate->high);
-    cli_json_object_end(json);
 }
 
 static void json_control(cli_json *json, const char *key, const cna_control_summary *control)
@@ -56,7 +46,7 @@ static void json_control(cli_json *json, const char *key, const cna_control_summ
 static void json_outcome(cli_json *json, const cna_rate outcome[3])
 {
     cli_json_object(json, "outcome");
-    for (int i = 0; i < 3; i++) json_rate(json, cli_outcome_name((cna_outcome)i), &outcome[i]);
+    for (int i = 0; i < 3; i++) cli_json_rate(json, cli_outcome_name((cna_outcome)i), &outcome[i]);
     cli_json_object_end(json);
 }
 
@@ -67,7 +57,7 @@ static void json_categories(cli_json *json, const cna_sweep_point *p)
         const cna_category_rate *category = &p->categories[i];
         cli_json_object(json, NULL);
         cli_json_text(json, "category", category->category[0] == '\0' ? NULL : category->category);
-        json_rate(json, "refused", &category->refused);
+        cli_json_rate(json, "refused", &category->refused);
         json_outcome(json, category->outcome);
         cli_json_object_end(json);
     }
@@ -79,9 +69,9 @@ static void json_point(cli_json *json, const cna_sweep_point *p)
     cli_json_object(json, NULL);
     cli_json_text(json, "side", cli_side_name(p->side));
     cli_condition_json(p->condition, json);
-    json_rate(json, "refused", &p->refused);
+    cli_json_rate(json, "refused", &p->refused);
     if (p->leak_known) {
-        json_rate(json, "refused_unseen", &p->refused_unseen);
+        cli_json_rate(json, "refused_unseen", &p->refused_unseen);
         cli_json_count(json, "n_leaked", p->n_leaked);
     } else {
         cli_json_null(json, "refused_unseen");
@@ -107,43 +97,6 @@ static void json_point(cli_json *json, const cna_sweep_point *p)
     cli_json_object_end(json);
 }
 
-/* Which definition a circuit was found by; null where its file does not say. */
-static void json_circuit(cli_json *json, const char *path, const cna_circuit *circuit)
-{
-    const cna_circuit_info *info = cna_circuit_get_info(circuit);
-    bool foreign = cli_is_foreign(info);
-    size_t n_neurons;
-    (void)cna_circuit_neurons(circuit, &n_neurons);
-    cli_json_object(json, NULL);
-    cli_json_text(json, "path", path);
-    cli_json_count(json, "n_neurons", n_neurons);
-    cli_json_text(json, "preset", foreign ? NULL : cli_preset_name(info->preset));
-    cli_json_text(json, "score", foreign ? NULL : cli_score_name(info->score));
-    cli_json_count(json, "k", n_neurons);
-    cli_json_f64(json, "fraction", info->fraction != 0 ? info->fraction : NAN);
-    if (foreign) {
-        cli_json_null(json, "layers");
-    } else {
-        cli_json_array(json, "layers");
-        cli_json_count(json, NULL, info->first_layer);
-        cli_json_count(json, NULL, info->last_layer);
-        cli_json_array_end(json);
-    }
-    cli_json_stated(json, "universal", info->universal_source);
-    cli_json_stated(json, "fingerprint", info->fingerprint);
-    cli_json_object_end(json);
-}
-
-static void json_model(cli_json *json, const cna_model_info *model)
-{
-    cli_json_object(json, "model");
-    cli_json_text(json, "name", model->name);
-    cli_json_text(json, "architecture", model->architecture);
-    cli_json_text(json, "dtype", model->compute_dtype);
-    cli_json_text(json, "fingerprint", model->fingerprint);
-    cli_json_object_end(json);
-}
-
 static void json_thresholds(cli_json *json, const cna_sweep_info *info)
 {
     cli_json_object(json, "thresholds");
@@ -157,12 +110,8 @@ static void json_settings(cli_json *json, const cli_sweep_view *view)
 {
     const cna_sweep_info *info = cna_sweep_get_info(view->sweep);
     const cna_sweep_options *options = view->options;
-    json_model(json, view->model);
-    cli_json_array(json, "circuits");
-    for (size_t i = 0; i < options->n_circuits; i++) {
-        json_circuit(json, options->circuit_names[i], options->circuits[i]);
-    }
-    cli_json_array_end(json);
+    cli_json_used_model(json, view->model);
+    cli_json_used_circuits(json, options->circuit_names, options->circuits, options->n_circuits);
     cli_json_text(json, "format", view->format_name);
     cli_json_text(json, "system", options->format.system);
     cli_json_stated(json, "date", info->date);
@@ -210,7 +159,7 @@ static void json_labels(cli_json *json, const cli_sweep_view *view)
     cli_json_count(json, "false_positives", labels->n_false_positive);
     cli_json_count(json, "false_negatives", labels->n_false_negative);
     cli_json_array(json, "refused");
-    for (size_t i = 0; i < labels->n_points; i++) json_rate(json, NULL, &labels->refused[i]);
+    for (size_t i = 0; i < labels->n_points; i++) cli_json_rate(json, NULL, &labels->refused[i]);
     cli_json_array_end(json);
     cli_json_object_end(json);
 }

@@ -78,6 +78,13 @@ static int read_k_list(void *user, const char *value)
     return code;
 }
 
+static int read_min_logprob(void *user, const char *value)
+{
+    cli_sweep_arguments *a = user;
+    int code = cli_read_real("--min-logprob", value, -1e9, 1e9, false, &a->min_logprob);
+    return code != CLI_DONE || a->min_logprob < 0 ? code : cli_usage("--min-logprob: expected a number below 0");
+}
+
 #define FIELD(member) offsetof(cli_sweep_arguments, member)
 
 const cli_option cli_sweep_options[] = {
@@ -102,8 +109,7 @@ const cli_option cli_sweep_options[] = {
      .value = "LIST",
      .call = add_multipliers,
      .repeatable = true,
-     .help = "comma separated; 1 is always run (0,0.25,0.5,0.75,1,1.5,2). Once: for all circuits together; once a "
-             "circuit: each has its own, every combination is run"},
+     .help = "comma separated, with 1 (0,0.25,0.5,0.75,1,1.5,2); once a circuit: all combinations"},
     {.name = "k-list",
      .kind = CLI_CALL,
      .value = "LIST",
@@ -121,7 +127,7 @@ const cli_option cli_sweep_options[] = {
      .offset = FIELD(cross_fit),
      .min = 2,
      .max = 1000,
-     .help = "run prompts of --positive and --negative with a circuit found without their fold"},
+     .help = "run discovery prompts with a circuit found without their fold"},
     {.name = "caa",
      .kind = CLI_CHOICE,
      .value = "WHERE",
@@ -192,6 +198,11 @@ const cli_option cli_sweep_options[] = {
      .max = 100,
      .above_min = true,
      .help = "so are those less likely than this percentile of the untouched answers (1)"},
+    {.name = "min-logprob",
+     .kind = CLI_CALL,
+     .value = "L",
+     .call = read_min_logprob,
+     .help = "so are those below L nats a token, instead of by percentile"},
     {.name = "no-logprob-limit",
      .kind = CLI_SWITCH,
      .offset = FIELD(no_logprob_limit),
@@ -268,6 +279,9 @@ int cli_sweep_check(const cli_sweep_arguments *a)
     if (code == CLI_DONE) code = check_caa(a);
     if (code == CLI_DONE && a->no_logprob_limit && a->logprob_percentile != 0) {
         code = cli_usage("--logprob-percentile and --no-logprob-limit exclude each other");
+    }
+    if (code == CLI_DONE && a->min_logprob != 0 && (a->no_logprob_limit || a->logprob_percentile != 0)) {
+        code = cli_usage("--min-logprob excludes --logprob-percentile and --no-logprob-limit");
     }
     if (code == CLI_DONE && a->append && a->run == NULL) code = cli_usage("--append needs --run");
     return code;

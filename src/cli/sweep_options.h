@@ -23,7 +23,7 @@ typedef struct cli_sweep_arguments {
     int positions, sign, caa;   /* cna_positions, cna_sign; cna_caa_site or CLI_NO_CAA */
     size_t max_tokens, controls, batch, cross_fit;
     size_t caa_layer;           /* SIZE_MAX: not given */
-    double min_quality, logprob_percentile; /* 0: the library's default */
+    double min_quality, logprob_percentile, min_logprob; /* 0: the library's default */
     bool no_logprob_limit, append;
 } cli_sweep_arguments;
 

@@ -5,6 +5,7 @@
 
 #include "cli/circuit_view.h"
 #include "cli/interventions.h"
+#include "cli/study_view.h"
 #include "cli/sweep_condition.h"
 #include "cli/text.h"
 
@@ -62,9 +63,16 @@ static void begin_table(cli_table *table, const side_points *s, const char *befo
     cli_table_begin(table, align);
 }
 
+/* With more columns than a multiplier's two, a table has no room for everything: what is left over follows. */
+static bool is_wide(const side_points *s)
+{
+    char condition[CLI_CONDITION_COLUMNS + 1];
+    return cli_condition_align(&s->columns, condition) > 2;
+}
+
 static void show_measures(const side_points *s)
 {
-    bool leaks = has_leaks(s);
+    bool leaks = has_leaks(s) && !is_wide(s);
     cli_table table;
     char align[32];
     begin_table(&table, s, "", leaks ? "rrrrrrrr" : "rrrrrrr", align);
@@ -102,27 +110,50 @@ static void put_control(cli_table *table, const cna_control_summary *control)
 
 static void show_comparisons(const side_points *s)
 {
-    bool controls = has_controls(s), kl = s->side == CNA_SIDE_BENIGN;
+    bool controls = has_controls(s) && !is_wide(s), leaks = has_leaks(s) && is_wide(s), kl = s->side == CNA_SIDE_BENIGN;
     cli_table table;
-    char align[32];
-    begin_table(&table, s, "", controls ? "rrrrrrrrr" : kl ? "rrrr" : "rrr", align);
+    char align[32], behind[16];
+    snprintf(behind, sizeof behind, "rrr%s%s%s", controls ? "rrrrrr" : "", leaks ? "r" : "", kl ? "r" : "");
+    begin_table(&table, s, "", behind, align);
     cli_condition_heading(&s->columns, &table);
     cli_table_row(&table, "lost b|gained c|McNemar p");
     if (controls) cli_table_row(&table, "uniform|(min..max)|p|matched|(min..max)|p");
+    if (leaks) cli_table_row(&table, "not leaked [95 %]");
     if (kl) cli_table_cell(&table, "first-token KL");
     size_t at = 0;
     for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
-        char mcnemar[16];
+        char mcnemar[16], unseen[40];
         cli_condition_cells(&s->columns, p->condition, &table);
         cli_table_cell(&table, "%zu", p->mcnemar_b);
         cli_table_cell(&table, "%zu", p->mcnemar_c);
         cli_table_cell(&table, "%s", cli_probability(mcnemar, p->mcnemar_p));
         if (controls) put_control(&table, &p->control[CNA_CONTROL_UNIFORM]);
         if (controls) put_control(&table, &p->control[CNA_CONTROL_MATCHED]);
+        if (leaks) cli_table_cell(&table, "%s", cli_rate(unseen, &p->refused_unseen));
         if (kl) cli_table_cell(&table, p->kl != 0 && p->kl < 0.001 ? "%.2e" : "%.4f", p->kl);
     }
     printf("  refusals lost and gained against the untouched model%s%s\n",
            controls ? ", and under random circuits" : "", kl ? ", and divergence from it in nats" : "");
+    cli_table_print(&table, stdout, 2);
+}
+
+/* Where the table before has no room for them. */
+static void show_controls(const side_points *s)
+{
+    cli_table table;
+    char align[32];
+    if (!has_controls(s) || !is_wide(s)) return;
+    begin_table(&table, s, "", "rrrrrr", align);
+    cli_condition_heading(&s->columns, &table);
+    cli_table_row(&table, "uniform|(min..max)|p|matched|(min..max)|p");
+    size_t at = 0;
+    for (const cna_sweep_point *p; (p = next_point(s, &at)) != NULL;) {
+        if (p->control[CNA_CONTROL_UNIFORM].n_seeds == 0) continue;
+        cli_condition_cells(&s->columns, p->condition, &table);
+        put_control(&table, &p->control[CNA_CONTROL_UNIFORM]);
+        put_control(&table, &p->control[CNA_CONTROL_MATCHED]);
+    }
+    printf("  refusals under random circuits\n");
     cli_table_print(&table, stdout, 2);
 }
 
@@ -175,6 +206,7 @@ static void show_side(const cli_sweep_view *view, cna_side side)
     printf("\n");
     show_measures(&s);
     show_comparisons(&s);
+    show_controls(&s);
     show_categories(&s);
 }
 
@@ -239,21 +271,6 @@ static void put_line(const char *name, const char *text)
     putchar('\n');
 }
 
-static void show_circuit(const char *path, const cna_circuit *circuit)
-{
-    const cna_circuit_info *info = cna_circuit_get_info(circuit);
-    size_t n_neurons;
-    (void)cna_circuit_neurons(circuit, &n_neurons);
-    printf("circuit  ");
-    cli_put_safe(stdout, path, strlen(path), CLI_ONE_LINE);
-    if (cli_is_foreign(info)) {
-        printf(" (%zu neurons; definition not stated by the file)\n", n_neurons);
-    } else {
-        printf(" (%zu neurons; preset %s, score %s)\n", n_neurons, cli_preset_name(info->preset),
-               cli_score_name(info->score));
-    }
-}
-
 /* Where a residual vector is added stands in its condition. */
 static void show_caa(const cli_sweep_view *view)
 {
@@ -282,7 +299,7 @@ static void show_settings(const cli_sweep_view *view)
     printf(" (%s prompts%s%s, at most %zu tokens an answer)\n", view->format_name,
            sweep->date[0] != '\0' ? ", date " : "", sweep->date, options->max_tokens);
     if (options->format.system != NULL) put_line("system", options->format.system);
-    for (size_t i = 0; i < options->n_circuits; i++) show_circuit(options->circuit_names[i], options->circuits[i]);
+    cli_show_used_circuits(options->circuit_names, options->circuits, options->n_circuits);
     show_caa(view);
     if (options->positions != CNA_POSITIONS_ALL || options->sign != CNA_SIGN_BOTH) {
         printf("scaled   positions %s, sign %s\n", cli_positions_name(options->positions),

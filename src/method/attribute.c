@@ -11,6 +11,7 @@
 #include "method/resample.h"
 #include "method/select.h"
 #include "method/universal.h"
+#include "tensor/dtype.h"
 
 /* What is to be done, every default filled in. */
 typedef struct plan {

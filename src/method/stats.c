@@ -5,22 +5,22 @@
 #include <math.h>
 #include <stdlib.h>
 
-cna_rate cna_stats_wilson(size_t count, size_t n)
+void cna_stats_score_interval(double mean, size_t n, double *low, double *high)
 {
-    if (n == 0) return (cna_rate){.rate = NAN, .low = NAN, .high = NAN};
     const double z = 1.959964;
     double total = (double)n;
-    double p = (double)count / total;
-    double middle = p + z * z / (2 * total);
-    double half = z * sqrt(p * (1 - p) / total + z * z / (4 * total * total));
+    double middle = mean + z * z / (2 * total);
+    double half = z * sqrt(mean * (1 - mean) / total + z * z / (4 * total * total));
     double scale = 1 + z * z / total;
-    return (cna_rate){
-        .count = count,
-        .n = n,
-        .rate = p,
-        .low = count == 0 ? 0 : fmax(0, (middle - half) / scale),
-        .high = count == n ? 1 : fmin(1, (middle + half) / scale),
-    };
+    *low = n == 0 ? NAN : mean <= 0 ? 0 : fmax(0, (middle - half) / scale);
+    *high = n == 0 ? NAN : mean >= 1 ? 1 : fmin(1, (middle + half) / scale);
+}
+
+cna_rate cna_stats_wilson(size_t count, size_t n)
+{
+    cna_rate rate = {.count = count, .n = n, .rate = n == 0 ? NAN : (double)count / (double)n};
+    cna_stats_score_interval(rate.rate, n, &rate.low, &rate.high);
+    return rate;
 }
 
 double cna_stats_mcnemar(size_t b, size_t c)

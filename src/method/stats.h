@@ -14,6 +14,11 @@
  * Source: Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927). */
 cna_rate cna_stats_wilson(size_t count, size_t n);
 
+/* The same interval around the mean of n scores between 0 and 1, p = mean. Scores of mean m vary by at most m (1 - m),
+ * which is what 0 and 1 alone would do (Bhatia and Davis, A better bound on the variance, 2000); so for any others the
+ * interval is wider than it need be, and it is never empty. NaN where n is 0. */
+void cna_stats_score_interval(double mean, size_t n, double *low, double *high);
+
 /* McNemar's exact test: the two-sided binomial probability, at 1/2, of b and c discordant pairs,
  *
  *   min(1, 2 * sum over i = 0..min(b,c) of C(b+c, i) / 2^(b+c))

@@ -40,6 +40,7 @@ cna_status cna_windows_make(const cna_model *model, const char *text, size_t n_b
     int32_t *ids = NULL, *bare = NULL;
     size_t n_ids = 0, n_bare = 0;
     cna_status status;
+    *out = (cna_windows){0};
     CNA_TRY_CLEANUP(cna_tokenizer_encode(tokenizer, text, n_bytes, true, &ids, &n_ids, err));
     CNA_TRY_CLEANUP(cna_tokenizer_encode(tokenizer, text, n_bytes, false, &bare, &n_bare, err));
     size_t n_before = n_ids - n_bare;

@@ -42,7 +42,8 @@ size_t cna_plot_ticks(double low, double high, size_t n_max, double *out)
     return 2;
 }
 
-/* Lines of 1, 2 and 5 in every decade between the edges of an axis; all nine over little, the first over many decades. */
+/* Lines of 1, 2 and 5 in every decade between the edges of an axis; all nine over little, the first over many
+ * decades. */
 static size_t log_ticks(double low, double high, double ticks[CNA_PLOT_TICKS_MAX])
 {
     enum { MOST_DECADES = 7 };

@@ -126,7 +126,7 @@ const cna_report_curve *cna_report_shown_curve(const cna_report_data *data, cons
         const cna_report_part *other = &data->parts[i];
         if (strcmp(other->info->fingerprint, part->info->fingerprint) != 0) continue;
         const cna_report_curve *whole = cna_report_main_curve(other, method);
-        if (strcmp(other->info->role, part->info->role) == 0 && whole != NULL && !whole->is_cut) return NULL;
+        if (whole != NULL && !whole->is_cut) return NULL;
     }
     return curve;
 }

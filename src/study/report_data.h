@@ -105,7 +105,7 @@ const cna_sweep_point *cna_report_at(const cna_report_curve *curve, cna_side sid
 const cna_sweep_point *cna_report_extreme(const cna_report_curve *curve, cna_side side, bool greatest);
 /* The curve that stands for a part: of the whole circuit, else of its largest cut; NULL where there is none. */
 const cna_report_curve *cna_report_main_curve(const cna_report_part *part, cna_method method);
-/* The same, but no cut where another part of the same model and role has a whole circuit: a k-sweep beside a sweep. */
+/* The same, but no cut where another part of the same model has a whole circuit: a k-sweep beside a sweep. */
 const cna_report_curve *cna_report_shown_curve(const cna_report_data *data, const cna_report_part *part,
                                                cna_method method);
 /* Whether any point has random controls. */

@@ -251,7 +251,7 @@ static void plot_effect(cna_report *report, const cna_report_part *part, const c
     for (size_t i = 0; i < curve->n[side]; i++) {
         const cna_sweep_point *point = curve->points[side][i];
         double y = is_kl ? point->kl : point->perplexity;
-        n_known += isfinite(y);
+        n_known += isfinite(y) ? 1 : 0;
         if (y < least) least = y;
         if (y > most) most = y;
         add_value(&v, cna_report_x(curve, point), y, NAN, NAN);

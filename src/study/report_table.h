@@ -59,8 +59,8 @@ void cna_table_none(cna_table *table, size_t n);
 
 /* The table in a box of its own that scrolls where it is wider than the page. */
 void cna_table_html(const cna_table *table, cna_markup *out);
-/* RFC 4180: CRLF, quotes where they are needed, a header line; an empty field for an empty cell; numbers with the digits
- * that read back to the same value. */
+/* RFC 4180: CRLF, quotes where they are needed, a header line; an empty field for an empty cell; numbers with the
+ * digits that read back to the same value. */
 void cna_table_csv(const cna_table *table, cna_markup *out);
 
 /* How the page shows a probability and a share, for text as well. */

@@ -36,7 +36,7 @@ CNA_MUST_CHECK cna_status cna_run_end(cna_run *run, cna_status status, cna_error
 /* One command's work on one model. */
 typedef struct cna_run_part_spec {
     const char *command;         /* "attribute", "sweep", "mmlu" */
-    const char *role;            /* ? NULL: "". In a study: "instruct", "base", "transfer" */
+    const char *role;            /* ? NULL: "". In a study: "instruct", "k-sweep", "base", "transfer" */
     const cna_model_info *model;
     const char *model_path;
     const json_t *config;        /* object: all that decides the results, defaults resolved, files as their SHA-256 (not

@@ -20,7 +20,7 @@ const char *const cna_run_schema[] = {
     "CREATE TABLE part ("
     " id INTEGER PRIMARY KEY,"
     " command TEXT NOT NULL,"       /* attribute, sweep, mmlu */
-    " role TEXT NOT NULL,"          /* '', or in a study: instruct, base, transfer */
+    " role TEXT NOT NULL,"          /* '', or in a study: instruct, k-sweep, base, transfer */
     " model INTEGER NOT NULL REFERENCES model (id),"
     " config TEXT NOT NULL,"        /* JSON, keys sorted: all that decides the results */
     " config_sha256 TEXT NOT NULL," /* of config */

@@ -397,6 +397,12 @@ static cna_status check_options(const cna_sweep_options *options, cna_error *err
         return cna_fail(err, CNA_ERR_ARG, "log-probability percentile: expected 0 to 100, found %g",
                         options->logprob_percentile);
     }
+    bool limits = options->no_logprob_limit || options->logprob_percentile != 0;
+    if (!isfinite(options->min_logprob) || options->min_logprob > 0 || (options->min_logprob != 0 && limits)) {
+        return cna_fail(err, CNA_ERR_ARG,
+                        "least log-probability: expected a number below 0, and no other limit beside it, "
+                        "found %g", options->min_logprob);
+    }
     return CNA_OK;
 }
 

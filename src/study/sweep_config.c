@@ -20,7 +20,7 @@ double cna_sweep_min_quality(const cna_sweep_options *options)
 
 double cna_sweep_percentile(const cna_sweep_options *options)
 {
-    if (options->no_logprob_limit) return 0;
+    if (options->no_logprob_limit || options->min_logprob != 0) return 0;
     return options->logprob_percentile == 0 ? 1 : options->logprob_percentile;
 }
 
@@ -58,8 +58,7 @@ static json_t *number_list(const double *values, size_t n)
 
 /* ---- hashes ---- */
 
-/* Of a prompt's own hash, its category and a line feed, prompt by prompt. */
-static cna_status hash_prompts(const cna_prompts *prompts, char out[65], cna_error *err)
+cna_status cna_sweep_hash_prompts(const cna_prompts *prompts, char out[65], cna_error *err)
 {
     cna_buffer all = {0};
     cna_status status = cna_buffer_add(&all, "", 0, err);
@@ -83,7 +82,7 @@ static cna_status put_prompts(writer *w, const char *key, const cna_prompts *pro
         put_text(w, key, NULL);
         return CNA_OK;
     }
-    CNA_TRY(hash_prompts(prompts, hash, err));
+    CNA_TRY(cna_sweep_hash_prompts(prompts, hash, err));
     put_text(w, key, hash);
     return CNA_OK;
 }
@@ -149,6 +148,7 @@ static void put_measures(writer *w, const cna_sweep_options *options)
     double percentile = cna_sweep_percentile(options);
     put_count(w, "max_tokens", cna_sweep_max_tokens(options));
     put(w, "min_quality", json_real(cna_sweep_min_quality(options)));
+    put(w, "min_logprob", options->min_logprob == 0 ? json_null() : json_real(options->min_logprob));
     put(w, "logprob_percentile", percentile == 0 ? json_null() : json_real(percentile));
 }
 

@@ -12,10 +12,13 @@ CNA_MUST_CHECK cna_status cna_sweep_config(const cna_model *model, const cna_swe
                                            const cna_sweep_plan *plan, const char *patterns_sha256, json_t **out,
                                            cna_error *err);
 
+/* SHA-256 that stands for prompts in configurations: of each one's own hash, its category and a line feed. */
+CNA_MUST_CHECK cna_status cna_sweep_hash_prompts(const cna_prompts *prompts, char out[65], cna_error *err);
+
 /* Defaults of the options. */
 size_t cna_sweep_max_tokens(const cna_sweep_options *options);
 double cna_sweep_min_quality(const cna_sweep_options *options);
-/* 0: no limit. */
+/* 0: no limit, or one that was given. */
 double cna_sweep_percentile(const cna_sweep_options *options);
 
 #endif

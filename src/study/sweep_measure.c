@@ -273,7 +273,7 @@ static cna_status judge(const cna_sweep_measure *m, cna_error *err)
     cna_sweep_rows *rows = m->rows;
     double percentile = cna_sweep_percentile(m->options);
     rows->min_quality = cna_sweep_min_quality(m->options);
-    rows->min_logprob = -INFINITY;
+    rows->min_logprob = m->options->min_logprob == 0 ? -INFINITY : m->options->min_logprob;
     if (percentile != 0) CNA_TRY(cna_sweep_min_logprob(rows, percentile, &rows->min_logprob, err));
     const cna_quality_limits limits = {rows->min_quality, rows->min_logprob};
     for (size_t i = 0; i < rows->n_answers; i++) {

@@ -61,11 +61,11 @@ static cna_status read_jsonl(reader *r)
 
 /* --------------------------------------------------------------------------------------------------- csv */
 
-enum { NO_COLUMN = SIZE_MAX };
+static const size_t no_column = SIZE_MAX;
 
 /* Which fields of a record are read. */
 typedef struct columns {
-    size_t n_fields, prompt, category; /* NO_COLUMN: not there */
+    size_t n_fields, prompt, category; /* no_column: not there */
 } columns;
 
 /* Where a name of a header stands in a list of wanted ones, if before `best`, the best so far. */
@@ -90,7 +90,7 @@ static cna_status find_columns(reader *r, columns *out)
     size_t best_category = sizeof categories / sizeof *categories;
     cna_buffer field = {0};
     cna_status status = CNA_OK;
-    *out = (columns){0, NO_COLUMN, NO_COLUMN};
+    *out = (columns){0, no_column, no_column};
     for (bool last = false; !last && status == CNA_OK; out->n_fields++) {
         status = cna_csv_field(&r->in, &field, &last, r->err);
         if (status != CNA_OK) break;
@@ -98,7 +98,7 @@ static cna_status find_columns(reader *r, columns *out)
         if (is_better(&field, categories, &best_category)) out->category = out->n_fields;
     }
     cna_buffer_free(&field);
-    if (status != CNA_OK || out->prompt != NO_COLUMN) return status;
+    if (status != CNA_OK || out->prompt != no_column) return status;
     return cna_fail(r->err, CNA_ERR_FORMAT,
                     "%s: line 1, byte 1: expected a header with %s%s, found none of that name; name the "
                     "column with --column",
@@ -137,7 +137,7 @@ static cna_status read_record(reader *r, const columns *c, record *out)
                         line, c->n_fields, n_fields);
     }
     CNA_TRY(cna_prompts_add_text(r->out, out->prompt.data, out->prompt.size, r->err));
-    return c->category == NO_COLUMN ? CNA_OK : set_category(r, out->category.data, out->category.size);
+    return c->category == no_column ? CNA_OK : set_category(r, out->category.data, out->category.size);
 }
 
 static cna_status read_csv(reader *r)

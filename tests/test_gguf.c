@@ -295,16 +295,23 @@ static void test_frequencies(void **state)
 
 static cna_status open_model(void *user, cna_error *err)
 {
-    (void)user;
     cna_model_info info;
-    return cna_model_inspect(path, &info, err);
+    return cna_model_inspect(user, &info, err);
 }
 
 static void test_memory_failures(void **state)
 {
     (void)state;
     gguf_fixture_write("kv string tokenizer.chat_template {{messages[0]['content']}}\n", path);
-    support_fail_allocations(open_model, NULL);
+    support_fail_allocations(open_model, path);
+    remove(path);
+    char *paths[2];
+    write_parts(paths, PART(0, 2), PART(1, 2));
+    support_fail_allocations(open_model, folder);
+    for (size_t i = 0; i < 2; i++) {
+        remove(paths[i]);
+        cna_free(paths[i]);
+    }
 }
 
 static void test_tokens(void **state)

@@ -223,6 +223,10 @@ for command in 'attribute --positive x --negative x' 'generate --prompt x' 'swee
     fails "$name: model by name" 1 'Some-Org/some-model: no such folder' $command -m Some-Org/some-model
     fails "$name: model that is a file" 1 'expected a model folder or a .gguf file, found another file' $command -m "$some"
 done
+printf 'GGUF\001\000\000\000' > "$work/old.gguf"
+for command in 'inspect' 'tokenize x -m' 'generate --prompt x -m'; do
+    fails "${command%% *}: GGUF version 1" 1 'old.gguf: expected GGUF version 2 or 3, found 1' $command "$work/old.gguf"
+done
 fails 'generate: folder without a model' 1 "$work" generate -m "$work" --prompt x
 fails 'tokenize: folder without a tokenizer' 1 'tokenizer.json' tokenize -m "$work" x
 

@@ -227,6 +227,7 @@ printf 'GGUF\001\000\000\000' > "$work/old.gguf"
 for command in 'inspect' 'tokenize x -m' 'generate --prompt x -m'; do
     fails "${command%% *}: GGUF version 1" 1 'old.gguf: expected GGUF version 2 or 3, found 1' $command "$work/old.gguf"
 done
+rm "$work/old.gguf"
 fails 'generate: folder without a model' 1 "$work" generate -m "$work" --prompt x
 fails 'tokenize: folder without a tokenizer' 1 'tokenizer.json' tokenize -m "$work" x
 

@@ -25,7 +25,7 @@ else
 $(error PRODUCTS: expected onednn or reference, found '$(PRODUCTS)')
 endif
 
-LIB_SRC  := $(sort $(filter-out $(OTHER_PRODUCTS),$(wildcard src/base/*.c src/tensor/*.c src/checkpoint/*.c \
+LIB_SRC  := $(sort $(filter-out $(OTHER_PRODUCTS),$(wildcard src/base/*.c src/hub/*.c src/tensor/*.c src/checkpoint/*.c \
                      src/text/*.c src/engine/*.c src/method/*.c src/study/*.c)))
 CLI_SRC  := $(sort $(wildcard src/cli/*.c))
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
@@ -90,7 +90,7 @@ browser: all ## reports in a headless chromium, if there is one
 	@CNA_BIN=$(BUILD)/cna tests/browser.sh
 
 oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
-	@$(MAKE) --no-print-directory $(JOBS) all $(BUILD)/tests/oracle/caa
+	@$(MAKE) --no-print-directory $(JOBS) all $(BUILD)/tests/oracle/caa $(BUILD)/tests/oracle/spm
 	@CNA_BIN=$(BUILD)/cna tests/oracle/run.sh
 
 asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer

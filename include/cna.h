@@ -126,7 +126,8 @@ typedef struct cna_model_options {
 
 /* Everything about a checkpoint that is known without reading its weights. Strings live in the struct. */
 typedef struct cna_model_info {
-    char name[256];         /* last component of the path */
+    char name[256];         /* last component of the path; of a snapshot in a Hugging Face cache ORG/NAME */
+    char revision[41];      /* the snapshot's commit; "" elsewhere */
     char architecture[64];  /* "llama" or "qwen2" */
     char storage_dtype[16]; /* "bf16", "f16", "f32": what most parameters are stored as; "q8_0", "q4_k", ...: what most
                              * of the quantised ones are, where there are any */
@@ -138,7 +139,8 @@ typedef struct cna_model_info {
     uint32_t n_tokenizer_ids;
     uint32_t max_positions;
     bool tied_embeddings, qkv_bias, has_chat_template;
-    char chat_family[32];   /* "llama3", "chatml", "none", or "unsupported" */
+    char chat_family[32];   /* what the chat template writes: "llama3", "chatml" or "other"; "none" without one;
+                             * "unsupported" where it is not understood */
     uint64_t n_parameters, size_bytes;
     size_t n_files;
 } cna_model_info;
@@ -164,6 +166,62 @@ CNA_API void cna_model_free(cna_model *model);
 /* Read all that cna_model_info holds without loading weights; the same checks and errors as cna_model_open. */
 CNA_API CNA_MUST_CHECK cna_status cna_model_inspect(const char *path, cna_model_info *out, cna_error *err);
 
+/* What cna_survey plans for. */
+enum {
+    CNA_SURVEY_PROMPTS = 200,       /* of an attribution, 100 against 100 */
+    CNA_SURVEY_PROMPT_TOKENS = 45,  /* of each prompt, none shared */
+    CNA_SURVEY_BATCH = 32,          /* prompts that are generated from at once */
+    CNA_SURVEY_ANSWER_TOKENS = 150,
+};
+
+/* Bytes that the process would hold with weights kept one way. */
+typedef struct cna_memory_plan {
+    uint64_t weights_bytes;   /* copies of weights; a staged layer's copy is part of the work */
+    uint64_t attribute_bytes; /* these, and an attribution's work */
+    uint64_t generate_bytes;  /* these, and a generation's */
+} cna_memory_plan;
+
+typedef struct cna_dtype_share {
+    char dtype[12]; /* as stored: "BF16" */
+    uint64_t n_tensors, n_parameters, n_bytes;
+} cna_dtype_share;
+
+typedef struct cna_token_text {
+    int32_t id;
+    char text[60]; /* the tokenizer's piece, cut where it is longer; "" where it has none */
+} cna_token_text;
+
+typedef enum cna_use {
+    CNA_USE_ATTRIBUTE,
+    CNA_USE_GENERATE,
+    CNA_USE_SWEEP,
+    CNA_USE_MMLU,
+    CNA_USE_CHAT, /* conversations through the model's template */
+    CNA_N_USES
+} cna_use;
+
+/* What a model folder holds, what it would take to use it, and for what it can be used. Strings live in the struct. */
+typedef struct cna_survey {
+    cna_model_info info;
+    bool has_weights;   /* false: all that concerns them is what config.json calls for, stored as its torch_dtype; the
+                         * fingerprint is "" and size_bytes 0 */
+    bool has_tokenizer;
+    cna_dtype_share dtypes[16]; /* [n_dtypes] by bytes, largest first */
+    size_t n_dtypes;
+    cna_memory_plan packed, in_place, streamed; /* the three ways of docs/ARCHITECTURE.md, "Memory" */
+    uint64_t memory_bytes;     /* the bound that they are to stay in: options, or 80 % of what is available */
+    cna_token_text stop[16], begin[4]; /* [n_stop] ids that end an answer; [n_begin] what a raw text begins with */
+    size_t n_stop, n_begin;
+    bool works[CNA_N_USES];
+    char reason[CNA_N_USES][512]; /* why not, and what to do; "" where it works */
+} cna_survey;
+
+/* Survey a model folder without reading its weights; config.json alone is enough.
+ *   options  ? dtype, memory_bytes and n_threads are read
+ * Errors: as cna_model_inspect, but for weights and tokenizer.json that are absent. */
+CNA_API CNA_MUST_CHECK cna_status cna_model_survey(const char *path, const cna_model_options *options, cna_survey *out,
+                                                   cna_error *err);
+
 CNA_API const cna_model_info *cna_model_get_info(const cna_model *model);
 
 /* Lines that describe how the model runs (product implementations chosen, memory), for -v. Never NULL. */
@@ -171,6 +229,63 @@ CNA_API const char *cna_model_plan(const cna_model *model);
 /* A line that the user should see without -v as well: that weights do not fit in memory and are read layer by layer.
  * NULL where there is nothing to say. */
 CNA_API const char *cna_model_notice(const cna_model *model);
+
+/* ---------------------------------------------------------------------------------------- models by name */
+
+/* Whether a text has the form ORG/NAME or ORG/NAME@REVISION. A path may have it, too. */
+CNA_API bool cna_hub_is_name(const char *text);
+
+/* Where the Hugging Face cache has a model. The network is never asked.
+ *
+ * The cache is $HF_HUB_CACHE, else $HF_HOME/hub, else $XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub.
+ * REVISION is a branch, a tag or a commit (7 digits of it or more, where one alone begins so); "main" where none is
+ * given.
+ *
+ *   weights   whether the weights must be there, and all of them
+ *   out_path  new: the snapshot's folder, for cna_model_open; of a snapshot with .gguf files and no config.json its one
+ *             .gguf file. Freed by cna_free
+ *
+ * Errors: ERR_ARG for another form; ERR_IO where the cache lacks the model, the revision or files of it, with where was
+ *         looked and the command that fetches it; ERR_MISMATCH where several fit. */
+CNA_API CNA_MUST_CHECK cna_status cna_hub_find(const char *name, bool weights, char **out_path, cna_error *err);
+
+typedef struct cna_pull_options {
+    const char *const *include; /* ? [n_include] patterns of the files to fetch, a '*' also over '/'; none: those that
+                                 * a model is opened from, and safetensors weights */
+    size_t n_include;
+    const char *endpoint;  /* ? NULL: $HF_ENDPOINT, else https://huggingface.co */
+    const char *token;     /* ? NULL: $HF_TOKEN, else the file $HF_TOKEN_PATH, else $HF_HOME/token; "": none. Shown to
+                            * the endpoint alone */
+    const char *cache;     /* ? NULL: as cna_hub_find */
+    size_t n_connections;  /* requests at once; 0: 8 */
+    size_t range_bytes;    /* of one request; 0: 8 MiB */
+    size_t n_tries;        /* in a row without a byte, before the call fails; 0: 5 */
+    double retry_seconds;  /* before the second try, doubling from there up to 30; 0: 1. Retry-After goes first */
+    double stall_seconds;  /* without a byte until a try has failed; 0: 30 */
+    cna_progress progress;
+} cna_pull_options;
+
+typedef struct cna_pull_info {
+    char revision[41];     /* the commit */
+    size_t n_files, n_fetched;
+    uint64_t size_bytes, fetched_bytes; /* of both; what an earlier call had begun counts as fetched */
+} cna_pull_info;
+
+/* Fetch a model of a Hugging Face hub into the cache, in the layout that Python's huggingface_hub reads and writes.
+ * What is there already is not fetched again, and half a file is gone on with. Each file's size and checksum (SHA-256,
+ * or git's SHA-1 of small files) are those that the hub states, or the call fails; a file, and at the end the
+ * revision's name, appear when they are complete. A lock on each file keeps two fetches apart.
+ *
+ *   name      ORG/NAME or ORG/NAME@REVISION
+ *   out_path  new: the snapshot's folder; freed by cna_free
+ *   info      ? receives what was done
+ *
+ * Errors: ERR_ARG for another form, an unusable endpoint or token, and where HF_HUB_OFFLINE is set and no endpoint
+ *         given; ERR_IO for what the hub refuses (which says what to do), answers that fail again and again, wrong
+ *         checksums, a full disk, a file that another process is fetching; ERR_FORMAT for an answer that is no list
+ *         of files; ERR_CANCELLED. */
+CNA_API CNA_MUST_CHECK cna_status cna_hub_pull(const char *name, const cna_pull_options *options, char **out_path,
+                                               cna_pull_info *info, cna_error *err);
 
 /* ---------------------------------------------------------------------------------------------- prompts */
 
@@ -217,6 +332,12 @@ typedef struct cna_format {
     const char *date;   /* ? "YYYY-MM-DD" for templates that insert the date; NULL: today's */
     bool double_bos;    /* re-tokenise rendered chat with the post-processor's specials too, as the reference code
                            does (a second BOS on Llama 3); set by the nous preset */
+    const char *chat_template; /* ? text of a Jinja template to use instead of the folder's, or the name of a built-in
+                                * one, "llama3" or "chatml"; with AUTO, prompts are chat */
+    const char *const *template_args; /* ? [n_template_args] further variables of the template, which go first, as
+                                       * "NAME=VALUE"; a value is JSON (true, 3, "text", [1, 2]) or else a text */
+    size_t n_template_args;
+    const char *prefix; /* ? how every answer begins: added behind the generation prompt of chat */
 } cna_format;
 
 /* --------------------------------------------------------------------------------------------- tokenizer */
@@ -246,22 +367,26 @@ CNA_API size_t cna_tokenizer_n_ids(const cna_tokenizer *tokenizer);
 CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_encode(const cna_tokenizer *tokenizer, const char *text,
                                                        size_t n_bytes, bool specials, int32_t **out_ids,
                                                        size_t *out_n, cna_error *err);
-/* Token ids to text, special tokens written out unless skip_specials. Bytes that are not UTF-8 become U+FFFD, one
- * for each maximal ill-formed part, as Python's and Rust's lossy decoders do. *out_text is new, NUL-terminated, to be
- * freed by cna_free. An id that the tokenizer does not know gives no text: models can have more embedding rows. */
+/* Token ids to text, special tokens written out unless skip_specials. Bytes that are not UTF-8 become U+FFFD: of
+ * byte-level pieces one for each maximal ill-formed part, as Python's and Rust's lossy decoders do; of a run of tokens
+ * <0xNN> that is not UTF-8 as a whole one for each byte, as the `tokenizers` package does. *out_text is new,
+ * NUL-terminated, to be freed by cna_free. An id that the tokenizer does not know gives no text: models can have more
+ * embedding rows. */
 CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_decode(const cna_tokenizer *tokenizer, const int32_t *ids,
                                                        size_t n_ids, bool skip_specials, char **out_text,
                                                        size_t *out_n_bytes, cna_error *err);
-/* The vocabulary's string for one id (byte-level alphabet; specials as written), or NULL if there is none. */
+/* The vocabulary's string for one id (in the byte-level alphabet, or with U+2581 for spaces and <0xNN> for bytes;
+ * specials as written), or NULL if there is none. */
 CNA_API const char *cna_tokenizer_piece(const cna_tokenizer *tokenizer, int32_t id);
 CNA_API bool cna_tokenizer_is_special(const cna_tokenizer *tokenizer, int32_t id);
 
 /* Messages to the text of the chat template, generation prompt added, equal to transformers' rendering.
- *   date      ? "YYYY-MM-DD"; NULL: today's (used only by templates that insert it)
+ *   format    ? of which date, chat_template, template_args and prefix count; NULL: the folder's template, today
  *   out_text  new, NUL-terminated, to be freed by cna_free
- * Errors: ERR_UNSUPPORTED if there is no template or it is of neither family; ERR_ARG for a bad date or role. */
+ * Errors: ERR_UNSUPPORTED if there is no template, or one that does what is not known; ERR_ARG for a bad date, role or
+ * argument, and where the template refuses the messages. */
 CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_render(const cna_tokenizer *tokenizer, const cna_message *messages,
-                                                       size_t n_messages, const char *date, char **out_text,
+                                                       size_t n_messages, const cna_format *format, char **out_text,
                                                        size_t *out_n_bytes, cna_error *err);
 /* Free an array or text that this library returned as new. */
 CNA_API void cna_free(void *pointer);
@@ -316,6 +441,8 @@ typedef struct cna_circuit_info {
     size_t n_positive, n_negative;
     char prompt_format[8];      /* "chat", "raw" or "" */
     char date[11];
+    char chat_options[512];     /* what else the chat prompts depend on, as JSON: {"chat_template": a built-in one's
+                                 * name or a SHA-256, "prefix", "template_args"}, each where it was given; or "" */
     bool has_delta;    /* every neuron's delta is known; without it no sign filter */
     bool has_measures; /* every neuron's means, d and write are known; what is not is 0 */
 } cna_circuit_info;

@@ -299,6 +299,7 @@ typedef struct cna_sweep_options {
     double min_quality;       /* incoherent below this; 0: 0.6 */
     double logprob_percentile; /* incoherent below this percentile of m = 1 answers' mean log-probability; 0: 1 */
     double min_logprob;       /* incoherent below this instead, nats a token, below 0; 0: by the percentile */
+    bool keep_reasoning;      /* true: refusal and quality are judged over reasoning at the start of answers as well */
     bool no_logprob_limit;    /* true: the log-probability of an answer does not make it incoherent */
     cna_format format;
     size_t max_tokens;        /* 0: 150 */
@@ -505,7 +506,8 @@ typedef struct cna_report_options {
  *   path     the page; "-" is standard output
  *   options  ? NULL for none
  * Every file appears whole or not at all, the page last, so that where there is a page there are its files.
- * Errors: as cna_run_open; ERR_FORMAT for rows that do not fit together; ERR_IO. */
+ * Errors: as cna_run_open; ERR_FORMAT for rows that do not fit together; ERR_ARG where path is one of the
+ *         runs; ERR_IO. */
 CNA_API CNA_MUST_CHECK cna_status cna_report_write(const char *const *runs, size_t n_runs, const char *path,
                                                    const cna_report_options *options, cna_error *err);
 

@@ -8,11 +8,13 @@
 set -u
 # Many short runs, perhaps beside other work: a thread that waits should not spin.
 export OMP_WAIT_POLICY=passive
+unset HF_ENDPOINT HF_HUB_OFFLINE HF_TOKEN HF_TOKEN_PATH HF_HUB_CACHE XDG_CACHE_HOME TRANSFORMERS_OFFLINE
 cna=${CNA_BIN:-build/cna}
 model=${CNA_MODELS:-models}/llama-planted-instruct
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 out=$work/stdout err=$work/stderr
+export HF_HOME="$work/hf" # models by name
 passed=0 failed=0 skipped=0
 
 ok() { passed=$((passed + 1)); echo "ok $1"; }
@@ -71,7 +73,7 @@ check() {
 fails 'no command' 2 'expected a command'
 fails 'unknown command' 2 "unknown command 'atribute'; did you mean 'attribute'?" atribute
 fails 'unknown command, nothing near' 2 "unknown command 'xyzzy'" xyzzy
-fails 'planned command' 2 'not available yet' pull
+fails 'planned command' 2 'not available yet' serve
 fails 'flag before the command' 2 "found the flag '--json'" --json
 fails 'control characters in a command' 2 '\x1b[31m' "$(printf '\033[31m')"
 works 'version' 'cna 0.' --version
@@ -87,8 +89,8 @@ for command in attribute generate sweep compare inspect tokenize bench judge; do
     fails "$command: unknown flag" 2 "did you mean '--threads'?" $command --thread 1
     fails "$command: unknown flag, nothing near" 2 "unknown flag '--xyzzy'" $command --xyzzy=1
     fails "$command: unknown short flag" 2 "unknown flag '-z'" $command -z
-    fails "$command: missing value" 2 '--model: expected a value (DIR), found nothing' $command -m
-    fails "$command: flag for a value" 2 '--model: expected a value (DIR), found the flag --json' $command -m --json
+    fails "$command: missing value" 2 '--model: expected a value (MODEL), found nothing' $command -m
+    fails "$command: flag for a value" 2 '--model: expected a value (MODEL), found the flag --json' $command -m --json
     fails "$command: flag given twice" 2 '--threads: given twice' $command --threads 1 --threads=2
     fails "$command: switch with a value" 2 '--json: takes no value' $command --json=yes
     fails "$command: zero threads" 2 '--threads: expected a whole number from 1' $command --threads 0
@@ -127,7 +129,7 @@ fails 'judge: no key' 1 'NO_SUCH_KEY: expected a key in this environment variabl
 fails 'judge: no run file' 1 'some.db' $judge
 check 'judge: leaves other files alone' cmp -s "$some" "$work/some.db"
 rm "$work/some.db"
-fails 'attribute: no model' 2 '-m DIR is required' attribute $pair
+fails 'attribute: no model' 2 '-m MODEL is required' attribute $pair
 fails 'attribute: no positive' 2 '--positive FILE is required' attribute -m x --negative "$some"
 fails 'attribute: no negative' 2 '--negative FILE is required' attribute -m x --positive "$some"
 fails 'attribute: fraction and top-k' 2 'exclude each other' attribute -m x $pair --fraction 0.1 --top-k 3
@@ -155,7 +157,7 @@ fails 'attribute: chance in a file without place' 2 'leave --format nous out' \
 fails 'attribute: scores as json' 2 'give -o FILE' attribute -m x $pair --scores --json
 fails 'attribute: word' 2 "unexpected argument 'x'" attribute x
 
-fails 'generate: no model' 2 '-m DIR is required' generate --prompt x
+fails 'generate: no model' 2 '-m MODEL is required' generate --prompt x
 fails 'generate: no prompt' 2 'found none' generate -m x
 fails 'generate: two kinds of prompt' 2 'found several' generate -m x --prompt a --prompt-ids 1
 fails 'generate: empty prompt' 2 '--prompt: expected a text' generate -m x --prompt ''
@@ -202,8 +204,8 @@ fails 'compare: 27 files' 2 "unexpected argument '27'" compare $(seq 27)
 fails 'compare: missing file' 1 "$work/none.json" compare "$work/none.json" "$work/none.json"
 fails 'inspect: nothing' 2 'expected a model folder, a circuit file or a run file' inspect
 fails 'inspect: two models' 2 'expected one model to inspect' inspect . -m b
-fails 'inspect: a circuit without a model for its neurons' 2 'need a circuit file and -m DIR' inspect a.json --top 3
-fails 'inspect: prompts without a model' 2 'need a circuit file and -m DIR' inspect a.json --neuron 7:1 --prompts p.txt
+fails 'inspect: a circuit without a model for its neurons' 2 'need a circuit file and -m MODEL' inspect a.json --top 3
+fails 'inspect: prompts without a model' 2 'need a circuit file and -m MODEL' inspect a.json --neuron 7:1 --prompts p.txt
 fails 'inspect: three sets of prompts' 2 'found both' inspect a.json -m b --prompts p --positive q
 fails 'inspect: no tokens' 2 '--top: expected a whole number from 1' inspect a.json -m b --top 0
 fails 'inspect: missing circuit' 1 "$work/none.json" inspect "$work/none.json"
@@ -220,7 +222,7 @@ for command in 'attribute --positive x --negative x' 'generate --prompt x' 'swee
     'tokenize x' 'inspect' 'bench'; do
     name=${command%% *}
     fails "$name: missing model" 1 "$work/nowhere: cannot be opened" $command -m "$work/nowhere"
-    fails "$name: model by name" 1 'Some-Org/some-model: no such folder' $command -m Some-Org/some-model
+    fails "$name: model by name" 1 "'cna pull Some-Org/some-model' fetches it" $command -m Some-Org/some-model
     fails "$name: model that is a file" 1 'expected a model folder or a .gguf file, found another file' $command -m "$some"
 done
 printf 'GGUF\001\000\000\000' > "$work/old.gguf"
@@ -228,6 +230,32 @@ for command in 'inspect' 'tokenize x -m' 'generate --prompt x -m'; do
     fails "${command%% *}: GGUF version 1" 1 'old.gguf: expected GGUF version 2 or 3, found 1' $command "$work/old.gguf"
 done
 rm "$work/old.gguf"
+# ---------------------------------------------------------------------------------------------- models by name
+commit=0123456789abcdef0123456789abcdef01234567
+cached=$work/hf/hub/models--org--model
+mkdir -p "$cached/refs" "$cached/snapshots/$commit"
+printf %s $commit > "$cached/refs/main"
+fails 'pull: nothing' 2 'expected one ORG/NAME' pull
+fails 'pull: two' 2 'unexpected argument' pull a/b c/d
+fails 'pull: no name' 1 "expected ORG/NAME or ORG/NAME@REVISION, found 'model'" pull model
+fails 'pull: bad revision' 1 "expected a branch, a tag or a commit behind '@', found '../x'" pull org/model@../x
+fails 'pull: empty pattern' 2 '--include: expected a pattern' pull org/model --include ''
+fails 'pull: no connections' 2 '--connections: expected a whole number from 1' pull org/model --connections 0
+export HF_HUB_OFFLINE=1
+fails 'pull: offline' 1 'found HF_HUB_OFFLINE set' pull org/model
+unset HF_HUB_OFFLINE
+export HF_ENDPOINT=file:///etc
+fails 'pull: endpoint that is none' 1 'HF_ENDPOINT: expected an address' pull org/model
+export HF_ENDPOINT=http://user:secret@127.0.0.1:1
+fails 'pull: endpoint with a password' 1 'HF_ENDPOINT: expected an address' pull org/model
+unset HF_ENDPOINT
+fails 'by name: no weights' 1 "found none; 'cna pull org/model@$commit' fetches them" generate -m org/model --prompt x
+fails 'by name: no such revision' 1 "'cna pull org/model@v1' fetches it" tokenize -m org/model@v1 x
+fails 'by name: nothing to inspect' 1 'config.json' inspect org/model
+echo '{"weight_map":{"a":"model-1.safetensors"}}' > "$cached/snapshots/$commit/model.safetensors.index.json"
+fails 'by name: missing weights' 1 'found 1 missing, the first model-1.safetensors' mmlu -m org/model --data "$work"
+rm "$cached/snapshots/$commit/model.safetensors.index.json"
+
 fails 'generate: folder without a model' 1 "$work" generate -m "$work" --prompt x
 fails 'tokenize: folder without a tokenizer' 1 'tokenizer.json' tokenize -m "$work" x
 
@@ -395,6 +423,15 @@ rows=$("$cna" inspect "$model" --json | sed 's/.*"vocab_size":\([0-9]*\).*/\1/')
 check 'generate: size of the logits' test "$(wc -c < "$work/logits.f32")" -eq $((3 * rows * 4))
 
 works 'inspect: model' 'in all; 0.1 % is' inspect "$model"
+check 'inspect: a model fits 120 columns' awk 'length > 120 { exit 1 }' "$out"
+for file in "$model"/*; do ln -s "$(realpath "$file")" "$cached/snapshots/$commit/"; done
+works 'inspect: by name' '"name":"org/model","revision":"0123' inspect org/model --json
+works 'tokenize: by name and revision' '' tokenize -m org/model@0123456 x
+works 'generate: by name' '' generate -m org/model@main --prompt x --max-tokens 1
+mkdir "$work/config-only"
+cp "$model/config.json" "$work/config-only"
+works 'inspect: config.json alone' 'the weights are not here' inspect "$work/config-only"
+works 'inspect: config.json alone as json' '"has_weights":false' inspect "$work/config-only" --json
 works 'inspect: model as json' '"type":"model"' inspect "$model" --json
 works 'inspect: circuit as json' '"type":"circuit"' inspect "$work/circuit.json" --json
 fails 'inspect: neuron of a model' 2 '--neuron needs a circuit file' inspect "$model" --neuron 0:0

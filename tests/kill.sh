@@ -74,3 +74,17 @@ fi
 sed 's/"run":"[^"]*"//' "$work/whole.json" >"$work/a"
 sed 's/"run":"[^"]*"//' "$work/killed.json" >"$work/b"
 cmp -s "$work/a" "$work/b" && echo "ok kill: same figures" || { echo "not ok kill: figures"; exit 1; }
+
+# The limit on file sizes stands for a full disk: a message, no signal, and the same command continues.
+(ulimit -f 700 && with=exec && sweep --run "$work/full.db" >"$work/out" 2>"$work/err")
+status=$?
+left="$(cd "$work" && echo full.db*) with $(sqlite3 "$work/full.db" "SELECT count(*) FROM generation") answers"
+if [ $status -eq 1 ] && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q 'no room to write .*repeat the command' "$work/err"; then
+    echo "ok kill: no room, leaves $left"
+else
+    echo "not ok kill: no room: exit code $status, $(cat "$work/err")"
+    exit 1
+fi
+sweep --run "$work/full.db" >"$work/out" 2>"$work/err"
+rows "$work/full.db" | cmp -s - "$work/whole.rows" && echo "ok kill: continued where there is room" ||
+    { echo "not ok kill: continued where there is room: $(cat "$work/err")"; exit 1; }

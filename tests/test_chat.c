@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "text/template.h"
+#include "text/prompts.h"
 #include "text/tokenizer.h"
 #include "tokenizer_fixture.h"
 
@@ -37,7 +37,8 @@ static cna_status render_one(const cna_tokenizer *tokenizer, const char *role, c
                              const char *date, char **text, cna_error *err)
 {
     cna_message message = {.role = role, .content = content, .n_bytes = strlen(content)};
-    return cna_tokenizer_render(tokenizer, &message, 1, date, text, NULL, err);
+    const cna_format format = {.date = date};
+    return cna_tokenizer_render(tokenizer, &message, 1, &format, text, NULL, err);
 }
 
 static void expect_user(const cna_tokenizer *tokenizer, const char *expected)
@@ -68,7 +69,7 @@ static void check_conversation(const cna_tokenizer *tokenizer, const json_t *con
     cna_error err;
     char *text;
     size_t n_bytes;
-    cna_status status = cna_tokenizer_render(tokenizer, list, n, date, &text, &n_bytes, &err);
+    cna_status status = cna_tokenizer_render(tokenizer, list, n, &(cna_format){.date = date}, &text, &n_bytes, &err);
     if (json_is_null(expected)) {
         assert_int_equal(status, CNA_ERR_ARG);
         return;
@@ -173,7 +174,7 @@ static void without_a_template_there_is_no_chat(void **state)
         assert_string_equal(cna_tokenizer_chat_family(tokenizer), "none");
         assert_false(cna_tokenizer_has_chat(tokenizer));
         assert_int_equal(render_one(tokenizer, "user", "Hi", NULL, &text, &err), CNA_ERR_UNSUPPORTED);
-        assert_non_null(strstr(err.text, "found none; use --raw"));
+        assert_non_null(strstr(err.text, "found none; use --raw, or give one with --chat-template"));
         cna_tokenizer_free(tokenizer);
     }
 }
@@ -196,18 +197,38 @@ static void a_bad_config_is_an_error(void **state)
     }
 }
 
+static void any_template_is_used(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *jinja, *family, *text;
+    } cases[] = {
+        {"{% for m in messages %}[ASK] {{ m.content }} [/ASK]{% endfor %}", "other", "[ASK] Hi [/ASK]"},
+        {"{% for m in messages %}<|im_start|>{{ m.role }} {{ m.content }}<|im_end|>{% endfor %}", "other",
+         "<|im_start|>user Hi<|im_end|>"},
+        /* The trial that tells families apart is refused; this message is not. */
+        {"{% if messages[0].content == 'trial' %}{{ raise_exception('no') }}{% endif %}yes", "other", "yes"},
+        {"", "other", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cna_tokenizer *tokenizer = open_with(NULL, cases[i].jinja);
+        assert_string_equal(cna_tokenizer_chat_family(tokenizer), cases[i].family);
+        expect_user(tokenizer, cases[i].text);
+        cna_tokenizer_free(tokenizer);
+    }
+}
+
 /* The model opens, raw text works, and chat says what is the matter. */
-static void other_templates_are_refused_at_use(void **state)
+static void templates_not_understood_are_refused_at_use(void **state)
 {
     (void)state;
     static const struct {
         const char *jinja, *reason;
     } cases[] = {
-        {"{% for m in messages %}[INST] {{ m.content }} [/INST]{% endfor %}", "as neither does; use --raw"},
-        {"{% for m in messages %}<|im_start|>{{ m.role }} {{ m.content }}<|im_end|>{% endfor %}",
-         "as neither does"},
-        {"{% macro f() %}{% endmacro %}", "line 1: expected a Llama 3 or ChatML"},
-        {"\n{{ messages | tojson }}", "line 2: expected a Llama 3 or ChatML"},
+        {"{% include 'x' %}", "line 1: expected a chat template in the part of Jinja that is known, found the name"},
+        {"\n{{ messages | urlize }}", "line 2: expected a chat template in the part of Jinja that is known, found the "
+                                      "filter 'urlize'; give another with --chat-template FILE|NAME, or do without by "
+                                      "--raw"},
         {"\xFF", "byte 0 of the chat template: expected UTF-8, found byte 0xff"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -276,27 +297,92 @@ static void content_may_hold_nul(void **state)
     cna_tokenizer_free(tokenizer);
 }
 
-/* Parse a template and render a conversation by it. */
-static cna_status parse_and_render(const char *path, cna_error *err)
+/* ------------------------------------------------------------------------------------- what formats ask for */
+
+static void expect_format(const cna_tokenizer *tokenizer, const cna_format *format, const char *expected)
 {
-    static const cna_message messages[] = {{"system", "S", 1}, {"user", "U", 1}};
-    cna_template_input input = {.messages = messages, .n_messages = 2, .date = {2026, 2, 3}};
-    cna_template *parsed = NULL;
-    cna_buffer out = {0};
-    size_t n;
-    char *text = support_read(path, &n);
-    cna_status status = cna_template_parse(text, n, path, &parsed, err);
-    if (status == CNA_OK) status = cna_template_render(parsed, &input, &out, err);
-    cna_template_free(parsed);
-    cna_buffer_free(&out);
+    const cna_message message = {.role = "user", .content = "Hi", .n_bytes = 2};
+    cna_error err;
+    char *text;
+    cna_status status = cna_tokenizer_render(tokenizer, &message, 1, format, &text, NULL, &err);
+    if (status != CNA_OK) fail_msg("%s", err.text);
+    assert_string_equal(text, expected);
     cna_free(text);
-    return status;
 }
 
-static void malformed_templates_are_refused(void **state)
+static void a_format_brings_template_arguments_and_prefix(void **state)
 {
     (void)state;
-    support_replay_malformed("template", "input.jinja", parse_and_render);
+    static const char *const given[] = {"a=true", "b=2.5", "c=no JSON", "d=[1, \"x\"]", "bos_token=B", "e="};
+    cna_tokenizer *tokenizer = open_with("{\"bos_token\": \"<b>\"}", NULL);
+    cna_format format = {.chat_template = "{{ [a, b, c, d, e, f is defined] }}{{ bos_token }}",
+                         .template_args = given,
+                         .n_template_args = 6,
+                         .prefix = "Sure"};
+    expect_format(tokenizer, &format, "[True, 2.5, 'no JSON', [1, 'x'], '', False]BSure");
+    format = (cna_format){.chat_template = "chatml", .prefix = "{"};
+    expect_format(tokenizer, &format, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n{");
+    format = (cna_format){.chat_template = "llama3"};
+    expect_format(tokenizer, &format,
+                  "<b><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+                  "<|start_header_id|>assistant<|end_header_id|>\n\n");
+    assert_true(cna_format_is_chat(tokenizer, &format));
+    assert_false(cna_format_is_chat(tokenizer, NULL));
+    cna_tokenizer_free(tokenizer);
+}
+
+static void bad_formats_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *args[2];
+        const char *chat_template, *prefix, *reason;
+    } cases[] = {
+        {{"a", NULL}, NULL, NULL, "template argument: expected NAME=VALUE"},
+        {{"1a=2", NULL}, NULL, NULL, "found '1a=2'"},
+        {{"messages=[]", NULL}, NULL, NULL, "and not messages"},
+        {{"a=1", "a=2"}, NULL, NULL, "template argument a: expected once, found again"},
+        {{"a=\xFF", NULL}, NULL, NULL, "template argument a: expected UTF-8"},
+        {{NULL, NULL}, NULL, "\xFF", "prefix: expected UTF-8"},
+        {{NULL, NULL}, "\xFF", NULL, "chat template, byte 0: expected UTF-8"},
+        {{NULL, NULL}, "{{", NULL, "chat template, line 1: expected a chat template in the part of Jinja"},
+    };
+    cna_tokenizer *tokenizer = open_with("{\"chat_template\": \"" CHATML("") "\"}", NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const cna_message message = {.role = "user", .content = "Hi", .n_bytes = 2};
+        cna_format format = {.template_args = cases[i].args,
+                             .n_template_args = (size_t)((cases[i].args[0] != NULL) + (cases[i].args[1] != NULL)),
+                             .chat_template = cases[i].chat_template,
+                             .prefix = cases[i].prefix};
+        cna_error err;
+        char *text;
+        assert_int_not_equal(cna_tokenizer_render(tokenizer, &message, 1, &format, &text, NULL, &err), CNA_OK);
+        if (strstr(err.text, cases[i].reason) == NULL) fail_msg("%s\n  lacks %s", err.text, cases[i].reason);
+    }
+    cna_tokenizer_free(tokenizer);
+}
+
+static void what_a_format_asks_is_recorded(void **state)
+{
+    (void)state;
+    static const char *const args[] = {"b=false", "a=x"};
+    /* printf '%s' x | sha256sum */
+    static const char x[] = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+    cna_error err;
+    char *text, expected[256];
+    assert_ok(cna_format_describe(NULL, &text, &err));
+    assert_null(text);
+    assert_ok(cna_format_describe(&(cna_format){.system = "s", .date = "2026-01-01"}, &text, &err));
+    assert_null(text);
+    cna_format format = {.chat_template = "chatml", .template_args = args, .n_template_args = 2, .prefix = "\"p"};
+    assert_ok(cna_format_describe(&format, &text, &err));
+    assert_string_equal(
+        text, "{\"chat_template\":\"chatml\",\"prefix\":\"\\\"p\",\"template_args\":{\"a\":\"x\",\"b\":false}}");
+    cna_free(text);
+    assert_ok(cna_format_describe(&(cna_format){.chat_template = "x"}, &text, &err));
+    snprintf(expected, sizeof expected, "{\"chat_template\":\"%s\"}", x);
+    assert_string_equal(text, expected);
+    cna_free(text);
 }
 
 int main(void)
@@ -308,10 +394,13 @@ int main(void)
             cmocka_unit_test(the_template_is_found_as_transformers_finds_it),
         cmocka_unit_test(without_a_template_there_is_no_chat),
         cmocka_unit_test(a_bad_config_is_an_error),
-        cmocka_unit_test(other_templates_are_refused_at_use),
+        cmocka_unit_test(any_template_is_used),
+        cmocka_unit_test(templates_not_understood_are_refused_at_use),
         cmocka_unit_test(bad_messages_and_dates_are_refused),
         cmocka_unit_test(content_may_hold_nul),
-        cmocka_unit_test(malformed_templates_are_refused),
+        cmocka_unit_test(a_format_brings_template_arguments_and_prefix),
+        cmocka_unit_test(bad_formats_are_refused),
+        cmocka_unit_test(what_a_format_asks_is_recorded),
     };
     return cmocka_run_group_tests_name("chat", tests, NULL, NULL);
 }

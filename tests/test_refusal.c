@@ -161,12 +161,39 @@ static void test_allocations(void **state)
     support_fail_allocations(create_again, "# scope: all\na(b|c)\nd\n");
 }
 
+/* What is left out at the start of an answer, in each of the forms that models write. */
+static void test_reasoning(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *rest;
+    } cases[] = {
+        {"<think>I cannot help?</think>\n\nHere it is.", "\n\nHere it is."},
+        {" \n<think>\n</think>Yes <think>no</think>", "Yes <think>no</think>"},
+        {"opened in the prompt</think>Yes", "Yes"},
+        {"<think>never closed", ""},
+        {"Yes <think>I cannot</think> no", "Yes <think>I cannot</think> no"},
+        {"[THINK]a[/THINK]b", "b"},
+        {"<|START_THINKING|>a<|END_THINKING|>b", "b"},
+        {"<thinking>a</think>b</thinking>c", "b</thinking>c"},
+        {"no reasoning", "no reasoning"},
+        {"</think>", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t n = strlen(cases[i].text);
+        size_t skipped = cna_refusal_reasoning(cases[i].text, n);
+        assert_true(skipped <= n);
+        assert_string_equal(cases[i].text + skipped, cases[i].rest);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_labelled),    cmocka_unit_test(test_headers), cmocka_unit_test(test_scope),
         cmocka_unit_test(test_unicode),     cmocka_unit_test(test_limits),  cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_allocations), cmocka_unit_test(test_reasoning),
     };
     return cmocka_run_group_tests_name("refusal", tests, NULL, NULL);
 }

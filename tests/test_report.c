@@ -296,10 +296,10 @@ static void test_other_tables(void **user)
                 " printf('%.2f', avg(j.specific)), NULL FROM judgement AS j JOIN generation AS g ON g.id = j.generation"
                 " JOIN condition AS c ON c.id = g.condition GROUP BY c.id ORDER BY c.position");
     check_table(s, page, "labels",
-                "SELECT labeller, sum(label.refused AND g.refused), sum(NOT label.refused AND NOT g.refused),"
-                " sum(NOT label.refused AND g.refused), sum(label.refused AND NOT g.refused),"
-                " rate(sum(label.refused = g.refused), count(*)) FROM label JOIN generation AS g ON g.id ="
-                " label.generation GROUP BY labeller");
+                "SELECT labeller, sum(l AND p), sum(NOT l AND NOT p), sum(NOT l AND p), sum(l AND NOT p),"
+                " rate(sum(l = p), count(*)) FROM (SELECT labeller, max(label.refused) AS l, max(g.refused) AS p"
+                " FROM label JOIN generation AS g ON g.id = label.generation GROUP BY labeller, g.prompt, g.text)"
+                " GROUP BY labeller");
     check_table(s, page, "overlap",
                 "SELECT 'tiny-instruct: refusal.json', 'tiny-base: base.json', 8, 8, sum(common), '37.5%', '37.5%',"
                 " printf('%.4f', sum(common) / (16.0 - sum(common))) FROM (SELECT"
@@ -438,6 +438,19 @@ static void test_hostile(void **user)
     cna_free(page);
 }
 
+/* Only another program writes such a file; there is room for what it says. */
+static void test_repeated(void **user)
+{
+    const state *s = *user;
+    make_run(s, "study.sql", "repeated.sql");
+    char *page = write_report(s);
+    report_check_markup(page, true);
+    report_grid controls = report_page_table(page, "controls");
+    assert_true(controls.n_cells >= 6 * controls.n_columns); /* three points, two kinds */
+    report_grid_clear(&controls);
+    cna_free(page);
+}
+
 static void test_minimal(void **user)
 {
     const state *s = *user;
@@ -543,7 +556,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_sweep_tables), TEST(test_summary_and_controls),
         TEST(test_other_tables), TEST(test_files),
-        TEST(test_csv_values),   TEST(test_hostile),
+        TEST(test_csv_values),   TEST(test_hostile), TEST(test_repeated),
         TEST(test_minimal),      TEST(test_empty),
         TEST(test_several_runs), TEST(test_refusals),
         TEST(test_no_memory),

@@ -219,6 +219,43 @@ static void test_not_begun(void **state)
     clear(&s);
 }
 
+/* What the file says is not believed: figures that are no counts, and what prompts became when the part was begun. */
+static void test_changed_figures(void **state)
+{
+    const sweep_fixture *f = *state;
+    static const struct {
+        const char *sql, *message;
+        cna_status status;
+    } cases[] = {
+        {"UPDATE figure SET value = -1 WHERE name = 'cross_fit'", "figure 'cross_fit': expected a count, found -1",
+         CNA_ERR_FORMAT},
+        {"UPDATE figure SET value = NULL WHERE name = 'cross_fit'", "expected a count, found nan", CNA_ERR_FORMAT},
+        {"UPDATE figure SET value = 1e300 WHERE name = 'perplexity' AND condition IS NULL", "expected a count",
+         CNA_ERR_FORMAT},
+        {"INSERT INTO condition (part, position, method, multiplier) VALUES (1, 3, 'none', 1)",
+         "expected 3 conditions", CNA_ERR_FORMAT},
+        {"UPDATE part SET ended = NULL; INSERT INTO condition (part, position, method, multiplier)"
+         " VALUES (1, 3, 'none', 1)", "expected 3 conditions", CNA_ERR_FORMAT},
+        {"UPDATE part SET ended = NULL; INSERT INTO prompt (part, side, position, text, sha256) SELECT part, side,"
+         " count(*), text, sha256 FROM prompt GROUP BY part, side", "prompts in this part", CNA_ERR_FORMAT},
+        {"UPDATE figure SET detail = '\"00\"' WHERE name = 'inputs'",
+         "the tokenizer, chat template or config.json in the model's folder has changed", CNA_ERR_MISMATCH},
+    };
+    cna_sweep_options options = sweep_fixture_options(f, 0);
+    options.perplexity = text;
+    options.perplexity_bytes = strlen(text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cna_error err;
+        scratch s = make_scratch("run.db");
+        ticks c = {0};
+        assert_ok(run_into(f, s.path, options, &c, NULL, &err));
+        run_fixture_execute(s.path, cases[i].sql);
+        assert_int_equal(run_into(f, s.path, options, &c, NULL, &err), cases[i].status);
+        if (strstr(err.text, cases[i].message) == NULL) fail_msg("found '%s'", err.text);
+        clear(&s);
+    }
+}
+
 /* ---- labels ---- */
 
 /* Fill in the verdicts of a .tsv of labels: refused where the answer says "sorry" or "Sorry", but for every third
@@ -325,6 +362,8 @@ static void test_bad_labels(void **state)
     cna_sweep *sweep = sweep_fixture_run(f, f->positive, &options);
     static const char *const bad[][3] = {
         {"l.tsv", "number\trefused\n", "line 1: expected a header with the columns id and refused, found another"},
+        {"l.tsv", "\nnumber\trefused\n", "line 2: expected a header with the columns id and refused, found another"},
+        {"l.tsv", "\nid\trefused\n0123456789abcdef\t1\n", "line 3: expected an answer of this sweep"},
         {"l.tsv", "id\trefused\n0123456789abcdef\t1\n",
          "line 2: expected an answer of this sweep, found the id '0123456789abcdef' of none"},
         {"l.tsv", "refused\tid\nmaybe\t0123\n",
@@ -352,7 +391,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_continue),  cmocka_unit_test(test_again), cmocka_unit_test(test_other_configurations),
-        cmocka_unit_test(test_not_begun), cmocka_unit_test(test_labels), cmocka_unit_test(test_bad_labels),
+        cmocka_unit_test(test_not_begun), cmocka_unit_test(test_changed_figures), cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_bad_labels),
     };
     return cmocka_run_group_tests_name("sweep runs", tests, sweep_fixture_set_up, sweep_fixture_tear_down);
 }

@@ -137,6 +137,11 @@ void cna_map_release(const cna_map *map, size_t offset, size_t n_bytes, bool fro
     if (from_cache) (void)posix_fadvise(map->fd, (off_t)offset, (off_t)n_bytes, POSIX_FADV_DONTNEED);
 }
 
+void cna_map_scatter(const cna_map *map, bool scattered)
+{
+    if (map->data != NULL) (void)advise(map, 0, map->size, scattered ? MADV_RANDOM : MADV_NORMAL);
+}
+
 cna_status cna_file_read(const char *path, size_t max_bytes, cna_buffer *out, cna_error *err)
 {
     int fd = -1;
@@ -265,6 +270,12 @@ cna_status cna_file_require_regular(const char *path, bool may_be_absent, cna_er
 void cna_file_remove(const char *path)
 {
     unlink(path);
+}
+
+bool cna_file_is_same(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
 cna_status cna_folder_create(const char *path, cna_error *err)

@@ -32,6 +32,9 @@ CNA_MUST_CHECK cna_status cna_map_populate(const cna_map *map, size_t offset, si
  *   from_cache  let the system's page cache forget them as well, unless another process has them mapped */
 void cna_map_release(const cna_map *map, size_t offset, size_t n_bytes, bool from_cache);
 
+/* Whether the mapping is about to be read here and there, a page at a time: the system then reads nothing ahead. */
+void cna_map_scatter(const cna_map *map, bool scattered);
+
 /* Read a whole regular file, appending to out; ERR_IO if it is missing, a folder, or over max_bytes. */
 CNA_MUST_CHECK cna_status cna_file_read(const char *path, size_t max_bytes, cna_buffer *out, cna_error *err);
 
@@ -46,6 +49,8 @@ CNA_MUST_CHECK cna_status cna_file_write(const char *path, const char *data, siz
 
 bool cna_file_exists(const char *path);
 bool cna_file_is_regular(const char *path);
+/* Whether both paths lead to one file that is there, through links as well. */
+bool cna_file_is_same(const char *a, const char *b);
 
 /* ERR_IO unless path is a regular file or, where may_be_absent, nothing at all. Does not open it: to close a file again
  * would drop the process's POSIX locks on it. */

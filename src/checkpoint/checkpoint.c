@@ -9,6 +9,7 @@
 #include "checkpoint/gguf_config.h"
 #include "checkpoint/gguf_path.h"
 #include "checkpoint/safetensors.h"
+#include "hub/cache.h"
 
 enum { INDEX_BYTES_MAX = 64 << 20, FILES_MAX = 4096, EDGE_BYTES = 4096 };
 
@@ -68,7 +69,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-static cna_status sort_tensors(cna_checkpoint *checkpoint, cna_error *err)
+cna_status cna_checkpoint_sort(cna_checkpoint *checkpoint, cna_error *err)
 {
     size_t n = 0;
     for (size_t i = 0; i < checkpoint->n_files; i++) n += checkpoint->files[i].n_tensors;
@@ -104,12 +105,28 @@ static cna_status open_indexed(cna_checkpoint *checkpoint, const char *index_pat
     json_object_foreach(names, name, unused) {
         CNA_TRY_CLEANUP(open_file(checkpoint, name, err));
     }
-    CNA_TRY_CLEANUP(sort_tensors(checkpoint, err));
+    CNA_TRY_CLEANUP(cna_checkpoint_sort(checkpoint, err));
     CNA_TRY_CLEANUP(check_index(checkpoint, weight_map, index_path, err));
 cleanup:
     json_decref(names);
     json_decref(root);
     return status;
+}
+
+cna_status cna_checkpoint_has_weights(const char *path, bool *out, cna_error *err)
+{
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json"};
+    char *gguf;
+    CNA_TRY(cna_gguf_locate(path, &gguf, err));
+    *out = gguf != NULL;
+    cna_free(gguf);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *file;
+        CNA_TRY(cna_path_join(path, names[i], &file, err));
+        *out = *out || cna_file_exists(file);
+        cna_free(file);
+    }
+    return CNA_OK;
 }
 
 static cna_status open_weights(cna_checkpoint *checkpoint, cna_error *err)
@@ -121,7 +138,7 @@ static cna_status open_weights(cna_checkpoint *checkpoint, cna_error *err)
     if (cna_file_exists(single)) {
         CNA_TRY_CLEANUP(cna_alloc(&checkpoint->files, 1, sizeof *checkpoint->files, "file table", err));
         CNA_TRY_CLEANUP(open_file(checkpoint, "model.safetensors", err));
-        CNA_TRY_CLEANUP(sort_tensors(checkpoint, err));
+        CNA_TRY_CLEANUP(cna_checkpoint_sort(checkpoint, err));
     } else if (cna_file_exists(index)) {
         CNA_TRY_CLEANUP(open_indexed(checkpoint, index, err));
     } else {
@@ -169,7 +186,7 @@ static cna_status open_parts(cna_checkpoint *checkpoint, const char *path, size_
         cna_gguf_close(&part);
     }
     CNA_TRY(status);
-    CNA_TRY(sort_tensors(checkpoint, err));
+    CNA_TRY(cna_checkpoint_sort(checkpoint, err));
     if (n_tensors < 0 || (size_t)n_tensors == checkpoint->n_tensors) return CNA_OK;
     return cna_fail(err, CNA_ERR_MISMATCH,
                     "%s: key 'split.tensors.count': expected the number of tensors in all files (%zu), "
@@ -206,7 +223,7 @@ static cna_status open_gguf(cna_checkpoint *checkpoint, const char *path, cna_er
     if (n_files == 1) {
         CNA_TRY_CLEANUP(cna_gguf_read_config(&gguf, &checkpoint->config, err));
         take_file(checkpoint, &gguf);
-        CNA_TRY_CLEANUP(sort_tensors(checkpoint, err));
+        CNA_TRY_CLEANUP(cna_checkpoint_sort(checkpoint, err));
     } else {
         CNA_TRY_CLEANUP(open_parts(checkpoint, path, n_files, err));
     }
@@ -216,16 +233,30 @@ cleanup:
     return status;
 }
 
-cna_status cna_checkpoint_open(const char *path, cna_checkpoint *out, cna_error *err)
+/* What a checkpoint has before anything is opened. */
+static cna_status begin(const char *path, cna_checkpoint *out, cna_error *err)
 {
     *out = (cna_checkpoint){0};
     if (!cna_file_exists(path)) {
         return cna_fail(err, CNA_ERR_IO, "%s: expected a model folder, found nothing", path);
     }
+    if (!cna_hub_describe_path(path, out->name, out->revision)) name_of(path, out->name, sizeof out->name);
+    return cna_copy_bytes(&out->path, path, strlen(path), "path", err);
+}
+
+cna_status cna_checkpoint_open_config(const char *folder, cna_checkpoint *out, cna_error *err)
+{
+    CNA_TRY(begin(folder, out, err));
+    cna_status status = cna_config_read(folder, &out->config, err);
+    if (status != CNA_OK) cna_checkpoint_close(out);
+    return status;
+}
+
+cna_status cna_checkpoint_open(const char *path, cna_checkpoint *out, cna_error *err)
+{
     char *gguf = NULL;
     cna_status status;
-    CNA_TRY_CLEANUP(cna_copy_bytes(&out->path, path, strlen(path), "path", err));
-    name_of(path, out->name, sizeof out->name);
+    CNA_TRY(begin(path, out, err));
     CNA_TRY_CLEANUP(cna_gguf_locate(path, &gguf, err));
     if (gguf != NULL) {
         CNA_TRY_CLEANUP(open_gguf(out, gguf, err));
@@ -261,6 +292,11 @@ const cna_tensor *cna_checkpoint_find(const cna_checkpoint *checkpoint, const ch
     return NULL;
 }
 
+static void scatter(const cna_checkpoint *checkpoint, bool scattered)
+{
+    for (size_t i = 0; i < checkpoint->n_files; i++) cna_map_scatter(&checkpoint->files[i].map, scattered);
+}
+
 static cna_status add_tensor(cna_buffer *text, const cna_tensor *tensor, cna_error *err)
 {
     CNA_TRY(cna_buffer_printf(text, err, "%s %s", tensor->name, tensor->dtype));
@@ -281,11 +317,13 @@ cna_status cna_checkpoint_fingerprint(const cna_checkpoint *checkpoint, char out
     CNA_TRY_CLEANUP(cna_buffer_printf(&text, err, "%s %u %u %u %u %u %u %u\n", cna_architecture_name(c->architecture),
                                       c->n_layers, c->hidden_dim, c->mlp_dim, c->n_heads, c->n_kv_heads, c->head_dim,
                                       c->vocab_size));
+    scatter(checkpoint, true);
     for (size_t i = 0; i < checkpoint->n_tensors; i++) {
         CNA_TRY_CLEANUP(add_tensor(&text, checkpoint->tensors[i], err));
     }
     status = cna_sha256_hex(text.data, text.size, out, err);
 cleanup:
+    scatter(checkpoint, false);
     cna_buffer_free(&text);
     return status;
 }

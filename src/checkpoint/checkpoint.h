@@ -9,7 +9,8 @@
 
 typedef struct cna_checkpoint {
     char *path;              /* of the folder or file, as given; for messages */
-    char name[256];          /* last component of the path */
+    char name[256];          /* last component of the path; of a snapshot in the Hugging Face cache ORG/NAME */
+    char revision[41];       /* the snapshot's commit; "" elsewhere */
     bool is_gguf;            /* tensors have llama.cpp's names, and q and k of a Llama its order of rows */
     cna_config config;
     cna_tensor_file *files;  /* [n_files] */
@@ -23,6 +24,13 @@ typedef struct cna_checkpoint {
  * Errors: ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED; ERR_MISMATCH where the index names a tensor its file lacks, a tensor is
  *         in two files, or files of a split model do not belong together. */
 CNA_MUST_CHECK cna_status cna_checkpoint_open(const char *path, cna_checkpoint *out, cna_error *err);
+/* A folder's configuration without any weights. */
+CNA_MUST_CHECK cna_status cna_checkpoint_open_config(const char *folder, cna_checkpoint *out, cna_error *err);
+/* Fill `tensors` from `files`, sorted, as cna_checkpoint_open does; for a checkpoint that is put together otherwise.
+ * Errors: ERR_MISMATCH for a name that is there twice; ERR_MEMORY. */
+CNA_MUST_CHECK cna_status cna_checkpoint_sort(cna_checkpoint *checkpoint, cna_error *err);
+/* Whether a path has weights of a form that cna_checkpoint_open reads. Errors: as cna_gguf_locate. */
+CNA_MUST_CHECK cna_status cna_checkpoint_has_weights(const char *path, bool *out, cna_error *err);
 void cna_checkpoint_close(cna_checkpoint *checkpoint);
 
 /* The tensor of that name, or NULL. Borrowed. */

@@ -145,7 +145,7 @@ static const cli_option options[] = {
 
 static int check(const arguments *a)
 {
-    int code = cli_require(a->common.model, "-m DIR");
+    int code = cli_require(a->common.model, "-m MODEL");
     if (code == CLI_DONE) code = cli_require(a->positive, "--positive FILE");
     if (code == CLI_DONE) code = cli_require(a->negative, "--negative FILE");
     if (code != CLI_DONE) return code;
@@ -250,7 +250,7 @@ static int run(const cli_command *self, int argc, char **argv)
         a.universal != NULL && strcmp(a.universal, "none") != 0 && strcmp(a.universal, "builtin") != 0;
     code = check(&a);
     /* Small files first: a mistake in them shows before gigabytes of weights are read. */
-    if (code == CLI_DONE) code = cli_require_folder(a.common.model);
+    if (code == CLI_DONE) code = cli_locate_model(&a.common.model, true);
     if (code == CLI_DONE) code = cli_read_prompts(&a.common, a.positive, &positive);
     if (code == CLI_DONE) code = cli_read_prompts(&a.common, a.negative, &negative);
     if (code == CLI_DONE && own_universal) code = cli_read_prompts(&a.common, a.universal, &universal);
@@ -268,7 +268,7 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_command_attribute = {
     .name = "attribute",
     .summary = "find the neurons that tell two sets of prompts apart",
-    .usage = "-m DIR --positive FILE --negative FILE [FLAGS]",
+    .usage = "-m MODEL --positive FILE --negative FILE [FLAGS]",
     .example = "  cna attribute -m models/llama-planted-instruct --positive restricted.txt --negative "
                "benign.txt \\\n"
                "                --fraction 0.01 -o refusal.json\n",

@@ -202,10 +202,10 @@ static int run(const cli_command *self, int argc, char **argv)
     int code;
     if (!cli_parse(self, argc, argv, &a, &code)) return code;
     if (a.common.model == NULL) {
-        return cli_usage("-m DIR is required: what is measured depends on a model's shapes; bench/make_checkpoint.py "
+        return cli_usage("-m MODEL is required: what is measured depends on a model's shapes; bench/make_checkpoint.py "
                          "makes a model of a given shape without its weights");
     }
-    code = cli_require_folder(a.common.model);
+    code = cli_locate_model(&a.common.model, true);
     if (code != CLI_DONE) return code;
     cna_error err;
     cna_bench b;
@@ -228,7 +228,7 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_command_bench = {
     .name = "bench",
     .summary = "this machine's ceilings and how close the engine gets",
-    .usage = "-m DIR [FLAGS]",
+    .usage = "-m MODEL [FLAGS]",
     .example = "  cna bench -m models/llama-planted-instruct\n  cna bench -m Llama-3.2-1B --threads 1 --json\n",
     .options = options,
     .run = run,

@@ -199,7 +199,7 @@ static int read_prompts(const arguments *a, cna_prompts **out)
 static int check(const arguments *a)
 {
     int n_sources = (a->prompt != NULL) + (a->prompts != NULL) + (a->prompt_ids != NULL);
-    int code = cli_require(a->common.model, "-m DIR");
+    int code = cli_require(a->common.model, "-m MODEL");
     if (code != CLI_DONE) return code;
     if (n_sources != 1) {
         return cli_usage("expected one of --prompt TEXT, --prompts FILE and --prompt-ids LIST, found %s",
@@ -267,7 +267,7 @@ static int run(const cli_command *self, int argc, char **argv)
     int code;
     if (cli_parse(self, argc, argv, &a, &code)) {
         code = check(&a);
-        if (code == CLI_DONE) code = cli_require_folder(a.common.model);
+        if (code == CLI_DONE) code = cli_locate_model(&a.common.model, true);
         if (code == CLI_DONE) code = read_prompts(&a, &prompts);
         if (code == CLI_DONE) code = cli_open_model(&a.common, false, &model);
         if (code == CLI_DONE) code = generate(&a, model, prompts);
@@ -281,7 +281,7 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_command_generate = {
     .name = "generate",
     .summary = "continue prompts, with circuits scaled",
-    .usage = "-m DIR (--prompt TEXT | --prompts FILE | --prompt-ids LIST)\n"
+    .usage = "-m MODEL (--prompt TEXT | --prompts FILE | --prompt-ids LIST)\n"
              "                    [--circuit FILE --multiplier M]... [FLAGS]",
     .example =
         "  cna generate -m models/llama-planted-instruct --prompt 'How do clouds form?' --max-tokens 40 \\\n"

@@ -7,13 +7,25 @@
 
 #define FIELD(member) offsetof(cli_common, member)
 
+static int add_template_arg(void *arguments, const char *value)
+{
+    cli_common *common = arguments;
+    const char *equals = strchr(value, '=');
+    if (equals == NULL || equals == value)
+        return cli_usage("--template-arg: expected NAME=VALUE, found '%s'", value);
+    if (common->n_template_args == CLI_MAX_TEMPLATE_ARGS)
+        return cli_usage("--template-arg: expected at most %d, found more", CLI_MAX_TEMPLATE_ARGS);
+    common->template_args[common->n_template_args++] = value;
+    return CLI_DONE;
+}
+
 const cli_option cli_common_options[] = {
     {.name = "model",
      .letter = 'm',
      .kind = CLI_TEXT,
-     .value = "DIR",
+     .value = "MODEL",
      .offset = FIELD(model),
-     .help = "model: a folder (config.json, tokenizer.json, *.safetensors) or a .gguf file"},
+     .help = "model: a folder or .gguf file, or ORG/NAME[@REVISION] in the Hugging Face cache ('cna pull')"},
     {.name = "threads",
      .kind = CLI_COUNT,
      .value = "N",
@@ -51,6 +63,22 @@ const cli_option cli_common_options[] = {
      .value = "TEXT",
      .offset = FIELD(system),
      .help = "system prompt of the chat (the template's own)"},
+    {.name = "chat-template",
+     .kind = CLI_TEXT,
+     .value = "FILE|NAME",
+     .offset = FIELD(chat_template),
+     .help = "Jinja template, or llama3 or chatml; means --chat (the model folder's)"},
+    {.name = "template-arg",
+     .kind = CLI_CALL,
+     .value = "NAME=VALUE",
+     .call = add_template_arg,
+     .repeatable = true,
+     .help = "variable of the chat template, JSON or text, such as enable_thinking=false"},
+    {.name = "prefix",
+     .kind = CLI_TEXT,
+     .value = "TEXT",
+     .offset = FIELD(prefix),
+     .help = "how every answer of a chat begins (nothing)"},
     {.name = "date",
      .kind = CLI_TEXT,
      .value = "YYYY-MM-DD",

@@ -4,9 +4,9 @@
 #include "cli/commands.h"
 #include "cli/inspect_neuron.h"
 #include "cli/inspect_run.h"
+#include "cli/model_view.h"
 #include "cli/output.h"
 #include "cli/setup.h"
-#include "cli/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,85 +72,15 @@ static const cli_option options[] = {
     {0},
 };
 
-/* k of the paper's definition: METHOD section 3. */
-static uint64_t neurons_at_paper_fraction(uint64_t n_neurons)
-{
-    uint64_t k = (uint64_t)(0.001 * (double)n_neurons + 1e-9);
-    return k == 0 ? 1 : k;
-}
-
-static void put_text(const char *name, const char *text)
-{
-    printf("%-14s", name);
-    cli_put_safe(stdout, text, strlen(text), CLI_ONE_LINE);
-    putchar('\n');
-}
-
-static void show_model(const cna_model_info *info)
-{
-    uint64_t n_neurons = (uint64_t)info->n_layers * info->mlp_dim;
-    put_text("model", info->name);
-    put_text("architecture", info->architecture);
-    printf("%-14s%.3f million in %zu file%s, %.1f MB, stored as %s, computed in %s\n", "parameters",
-           1e-6 * (double)info->n_parameters, info->n_files, info->n_files == 1 ? "" : "s",
-           1e-6 * (double)info->size_bytes, info->storage_dtype, info->compute_dtype);
-    printf("%-14s%u, hidden %u, MLP %u\n", "layers", info->n_layers, info->hidden_dim, info->mlp_dim);
-    printf("%-14s%u heads of %u, %u for keys and values%s\n", "attention", info->n_heads, info->head_dim,
-           info->n_kv_heads, info->qkv_bias ? ", with q/k/v bias" : "");
-    printf("%-14s%u rows%s, %u ids in the tokenizer\n", "embedding", info->vocab_size,
-           info->tied_embeddings ? " (tied)" : "", info->n_tokenizer_ids);
-    printf("%-14s%u\n", "positions", info->max_positions);
-    put_text("chat", info->has_chat_template ? info->chat_family : "no template: prompts are raw text");
-    printf("%-14s%u a layer, %llu in all; 0.1 %% is %llu\n", "neurons", info->mlp_dim,
-           (unsigned long long)n_neurons, (unsigned long long)neurons_at_paper_fraction(n_neurons));
-    put_text("fingerprint", info->fingerprint);
-}
-
-static void json_model(const cna_model_info *info, const char *path)
-{
-    uint64_t n_neurons = (uint64_t)info->n_layers * info->mlp_dim;
-    cli_json json = {.stream = stdout};
-    cli_json_object(&json, NULL);
-    cli_json_text(&json, "type", "model");
-    cli_json_text(&json, "path", path);
-    cli_json_text(&json, "name", info->name);
-    cli_json_text(&json, "architecture", info->architecture);
-    cli_json_text(&json, "storage_dtype", info->storage_dtype);
-    cli_json_text(&json, "compute_dtype", info->compute_dtype);
-    cli_json_text(&json, "fingerprint", info->fingerprint);
-    cli_json_count(&json, "n_layers", info->n_layers);
-    cli_json_count(&json, "hidden_dim", info->hidden_dim);
-    cli_json_count(&json, "mlp_dim", info->mlp_dim);
-    cli_json_count(&json, "n_heads", info->n_heads);
-    cli_json_count(&json, "n_kv_heads", info->n_kv_heads);
-    cli_json_count(&json, "head_dim", info->head_dim);
-    cli_json_count(&json, "vocab_size", info->vocab_size);
-    cli_json_count(&json, "n_tokenizer_ids", info->n_tokenizer_ids);
-    cli_json_count(&json, "max_positions", info->max_positions);
-    cli_json_bool(&json, "tied_embeddings", info->tied_embeddings);
-    cli_json_bool(&json, "qkv_bias", info->qkv_bias);
-    cli_json_bool(&json, "has_chat_template", info->has_chat_template);
-    cli_json_text(&json, "chat_family", info->chat_family);
-    cli_json_count(&json, "n_parameters", info->n_parameters);
-    cli_json_count(&json, "size_bytes", info->size_bytes);
-    cli_json_count(&json, "n_files", info->n_files);
-    cli_json_count(&json, "n_neurons", n_neurons);
-    cli_json_count(&json, "k_at_0.001", neurons_at_paper_fraction(n_neurons));
-    cli_json_object_end(&json);
-    cli_json_line(&json);
-}
-
 static int inspect_model(const arguments *a, const char *path)
 {
     if (a->choose_neuron) return cli_usage("--neuron needs a circuit file, and %s is a model folder", path);
     cna_error err;
-    cna_model_info info;
-    if (cna_model_inspect(path, &info, &err) != CNA_OK) return cli_fail_error(&err);
-    if (a->common.json) {
-        json_model(&info, path);
-    } else {
-        show_model(&info);
-    }
+    cna_survey survey;
+    const cna_model_options settings = cli_model_options(&a->common, false);
+    if (cna_model_survey(path, &settings, &survey, &err) != CNA_OK) return cli_fail_error(&err);
+    if (a->common.json) cli_model_json(&survey, path);
+    else cli_show_model(&survey);
     return CLI_DONE;
 }
 
@@ -208,11 +138,13 @@ static int inspect_circuit(const arguments *a, const char *path)
 }
 
 /* A circuit, and the model whose neurons it names. */
-static int inspect_on_model(const arguments *a)
+static int inspect_on_model(arguments *a)
 {
     if (a->prompts != NULL && (a->positive != NULL || a->negative != NULL)) {
         return cli_usage("expected --prompts or --positive and --negative, found both");
     }
+    int code = cli_locate_model(&a->common.model, true);
+    if (code != CLI_DONE) return code;
     const cli_neuron_request request = {
         .common = &a->common,
         .choose_neuron = a->choose_neuron,
@@ -236,7 +168,7 @@ static int inspect_path(const arguments *a)
     size_t n = strlen(path);
     bool names_circuit = a->common.model == NULL && n > 5 && strcmp(path + n - 5, ".json") == 0;
     if (a->common.model != NULL || cli_is_model(path) || (!names_circuit && !cli_is_file(path))) {
-        int code = cli_require_folder(path);
+        int code = cli_locate_model(&path, false);
         if (code != CLI_DONE) return code;
     }
     return cli_is_model(path) ? inspect_model(a, path) : inspect_circuit(a, path);
@@ -256,7 +188,7 @@ static int run(const cli_command *self, int argc, char **argv)
                          a.common.words[0], a.common.model);
     }
     if (a.top != 0 || a.positive != NULL || a.negative != NULL || a.prompts != NULL) {
-        return cli_usage("--top, --positive, --negative and --prompts need a circuit file and -m DIR");
+        return cli_usage("--top, --positive, --negative and --prompts need a circuit file and -m MODEL");
     }
     return inspect_path(&a);
 }

@@ -37,8 +37,8 @@ static int open_all(work *w)
     const cli_neuron_request *r = w->request;
     const cli_common *common = r->common;
     cna_error err;
-    int code = cli_require_folder(common->model);
-    if (code == CLI_DONE && cna_circuit_read(common->words[0], &w->circuit, &err) != CNA_OK) {
+    int code = CLI_DONE;
+    if (cna_circuit_read(common->words[0], &w->circuit, &err) != CNA_OK) {
         code = cli_fail_error(&err);
     }
     if (code == CLI_DONE) code = add_set(w, "positive", r->positive);

@@ -14,7 +14,7 @@
 static const cli_command *const commands[] = {
     &cli_command_attribute, &cli_command_generate, &cli_command_sweep,    &cli_command_mmlu,
     &cli_command_judge,     &cli_command_study,    &cli_command_report,   &cli_command_compare,
-    &cli_command_inspect,   &cli_command_tokenize, &cli_command_bench,
+    &cli_command_inspect,   &cli_command_tokenize, &cli_command_bench,    &cli_command_pull,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -43,7 +43,7 @@ static const cli_command *find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-    static const char *const planned[] = {"pull", "chat", "serve", NULL};
+    static const char *const planned[] = {"chat", "serve", NULL};
     for (size_t i = 0; planned[i] != NULL; i++) {
         if (strcmp(planned[i], name) == 0)
             return cli_usage("command '%s' is not available yet in this version", name);

@@ -160,32 +160,30 @@ typedef struct inputs {
 
 static int check(const arguments *a)
 {
-    int code = cli_require(a->common.model, "-m DIR");
+    int code = cli_require(a->common.model, "-m MODEL");
     if (code == CLI_DONE) code = cli_require(a->data, "--data DIR");
     if (code == CLI_DONE && a->n_multipliers != 0 && a->n_circuits == 0) {
         code = cli_usage("--multipliers: expected a --circuit FILE that they scale, found none");
     }
     if (code == CLI_DONE && a->append && a->run == NULL) code = cli_usage("--append belongs to --run RUN.db");
-    if (code == CLI_DONE && a->common.system != NULL && !a->common.chat) {
-        code = cli_usage("--system: questions are raw text without --chat; give --chat or leave --system out");
+    const char *chat_only = cli_chat_flag(&a->common);
+    if (code == CLI_DONE && chat_only != NULL && !a->common.chat) {
+        code = cli_usage("%s: questions are raw text without --chat; give --chat or leave %s out", chat_only,
+                         chat_only);
     }
     return code;
 }
 
-static int open_inputs(const arguments *a, int argc, char **argv, inputs *in)
+static int open_inputs(arguments *a, int argc, char **argv, inputs *in)
 {
-    int code = cli_require_folder(a->common.model);
+    int code = cli_locate_model(&a->common.model, true);
     if (code == CLI_DONE && !cli_is_folder(a->data)) code = cli_fail("%s: expected a folder of MMLU's files", a->data);
     if (code == CLI_DONE) code = cli_open_model(&a->common, false, &in->model);
     in->circuits = cli_alloc(a->n_circuits, sizeof *in->circuits);
     for (size_t i = 0; i < a->n_circuits && code == CLI_DONE; i++) {
         code = cli_read_circuit(a->circuit_paths[i], in->model, &in->circuits[i]);
     }
-    if (code != CLI_DONE || a->run == NULL) return code;
-    const cna_run_open_options run = {.append = a->append, .arguments = (const char *const *)argv,
-                                      .n_arguments = (size_t)argc};
-    cna_error err;
-    return cna_run_open(a->run, &run, &in->run, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
+    return code == CLI_DONE ? cli_open_run(a->run, a->append, argc, argv, &in->run) : code;
 }
 
 static void inputs_free(inputs *in, size_t n_circuits)
@@ -286,7 +284,7 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_command_mmlu = {
     .name = "mmlu",
     .summary = "MMLU accuracy, untouched and at several multipliers",
-    .usage = "-m DIR --data DIR [--circuit FILE --multipliers LIST] [FLAGS]",
+    .usage = "-m MODEL --data DIR [--circuit FILE --multipliers LIST] [FLAGS]",
     .example = "  cna mmlu -m Llama-3.2-1B-Instruct --data mmlu --circuit refusal.json --multipliers 0,2 \\\n"
                "           --limit 20 --run mmlu.db\n",
     .options = options,

@@ -2,6 +2,7 @@
  * Command lines. */
 #include "cli/options.h"
 
+#include "cli/output.h"
 #include "cli/text.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OPTIONS = 64 };
+enum { MAX_OPTIONS = 96 };
 
 /* One run of the parser. */
 typedef struct parser {
@@ -235,19 +236,47 @@ static bool is_date(const char *text)
     return month >= 1 && month <= 12 && day >= 1 && day <= 31;
 }
 
-static int check_common(const cli_common *common)
+/* Bring in what --chat-template names; its text is needed until the program ends. */
+static int load_template(cli_common *common)
+{
+    static char *text;
+    size_t n;
+    if (common->chat_template == NULL) return CLI_DONE;
+    common->chat = true;
+    if (strcmp(common->chat_template, "llama3") == 0 || strcmp(common->chat_template, "chatml") == 0) return CLI_DONE;
+    int code = cli_read_file(common->chat_template, &text, &n);
+    if (code != CLI_DONE) return code;
+    if (memchr(text, '\0', n) != NULL)
+        return cli_fail("%s: expected a chat template, found a NUL byte", common->chat_template);
+    common->chat_template = text;
+    return CLI_DONE;
+}
+
+static int check_chat(cli_common *common)
+{
+    const struct {
+        const char *flag, *text;
+    } flags[] = {{"--system", common->system},
+                 {"--prefix", common->prefix},
+                 {"--chat-template", common->chat_template},
+                 {"--template-arg", common->n_template_args == 0 ? NULL : common->template_args[0]}};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        if (flags[i].text == NULL) continue;
+        if (common->raw) return cli_usage("%s needs the chat format and --raw turns it off", flags[i].flag);
+        if (!cli_utf8_valid(flags[i].text, strlen(flags[i].text)))
+            return cli_usage("%s: expected UTF-8, found '%s'", flags[i].flag, flags[i].text);
+    }
+    return load_template(common);
+}
+
+static int check_common(cli_common *common)
 {
     if (common->raw && common->chat) return cli_usage("--raw and --chat exclude each other");
     if (common->quiet && common->verbose) return cli_usage("--quiet and --verbose exclude each other");
-    if (common->raw && common->system != NULL)
-        return cli_usage("--system needs the chat format and --raw turns it off");
-    if (common->system != NULL && !cli_utf8_valid(common->system, strlen(common->system))) {
-        return cli_usage("--system: expected UTF-8, found '%s'", common->system);
-    }
     if (common->date != NULL && !is_date(common->date)) {
         return cli_usage("--date: expected YYYY-MM-DD, found '%s'", common->date);
     }
-    return CLI_DONE;
+    return check_chat(common);
 }
 
 static void add_options(parser *p, const cli_option *options)
@@ -285,7 +314,7 @@ bool cli_parse(const cli_command *command, int argc, char **argv, void *argument
             *code = parse_word(&p, argv[i]);
         }
     }
-    const cli_common *common = arguments;
+    cli_common *common = arguments;
     if (*code == CLI_DONE) *code = check_common(common);
     if (*code != CLI_DONE) return false;
     cli_set_verbosity(common->quiet ? CLI_QUIET : common->verbose ? CLI_VERBOSE : CLI_NORMAL);

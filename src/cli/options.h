@@ -33,7 +33,7 @@ typedef struct cli_option {
     bool repeatable;
 } cli_option;
 
-enum { CLI_MAX_WORDS = 64 };
+enum { CLI_MAX_WORDS = 64, CLI_MAX_TEMPLATE_ARGS = 32 };
 
 /* The flags that every command has; first member of every command's struct of arguments. */
 typedef struct cli_common {
@@ -44,6 +44,10 @@ typedef struct cli_common {
     int stream;      /* cna_stream_mode */
     bool raw, chat;
     const char *system, *date, *column;
+    const char *chat_template; /* a file's path or a built-in name; once parsed, the file's text or the name */
+    const char *prefix;
+    const char *template_args[CLI_MAX_TEMPLATE_ARGS]; /* "NAME=VALUE" */
+    size_t n_template_args;
     uint64_t seed;
     bool json, quiet, verbose;
     const char *words[CLI_MAX_WORDS]; /* what stands without a flag */

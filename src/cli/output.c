@@ -155,6 +155,19 @@ int cli_file_try(const char *path)
     return code;
 }
 
+int cli_folder_try(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISDIR(status.st_mode)) {
+        return cli_fail("%s: expected a folder, found a file", path);
+    }
+    bool is_new = mkdir(path, 0777) == 0;
+    if (!is_new && errno != EEXIST) return cli_fail_errno(path, "created");
+    int code = access(path, W_OK | X_OK) == 0 ? CLI_DONE : cli_fail_errno(path, "written to");
+    if (is_new) rmdir(path);
+    return code;
+}
+
 void cli_file_abandon(cli_file *file)
 {
     if (file->stream != NULL) fclose(file->stream);

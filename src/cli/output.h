@@ -33,6 +33,8 @@ int cli_file_open(cli_file *file, const char *path);
 int cli_file_commit(cli_file *file);
 /* Whether a file could be written at path, tried before long work. */
 int cli_file_try(const char *path);
+/* Whether files could be written into a folder at path, made if need be; none is left behind that was not there. */
+int cli_folder_try(const char *path);
 /* Leave the target as it was. Does nothing to a file that was never opened or is already committed. */
 void cli_file_abandon(cli_file *file);
 /* Remove the temporary files still open; safe in a signal handler. */

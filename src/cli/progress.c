@@ -45,6 +45,7 @@ void cli_catch_signals(void)
     }
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL); /* a write beyond the limit on file sizes fails instead, and says so */
 }
 
 int cli_signal(void)

@@ -35,28 +35,36 @@ bool cli_is_model(const char *path)
     return cli_is_folder(path) || (n > 5 && strcmp(path + n - 5, ".gguf") == 0 && cli_is_file(path));
 }
 
-/* "ORG/NAME" and nothing else that a path may look like. */
-static bool is_hub_name(const char *text)
+/* Paths that were found by name: commands point to them until the end. */
+static char **located;
+static size_t n_located, located_capacity;
+
+static int find_by_name(const char **path, bool weights)
 {
-    const char *slash = strchr(text, '/');
-    return text[0] != '.' && text[0] != '/' && text[0] != '~' && slash != NULL && slash[1] != '\0' &&
-           strchr(slash + 1, '/') == NULL;
+    cna_error err;
+    cli_grow(&located, &located_capacity, n_located + 1, sizeof *located);
+    if (cna_hub_find(*path, weights, &located[n_located], &err) != CNA_OK) return cli_fail_error(&err);
+    *path = located[n_located++];
+    return CLI_DONE;
 }
 
-int cli_require_folder(const char *path)
+/* Whether path names a folder that is there; otherwise say why not. */
+static int require_folder(const char *path)
 {
     struct stat status;
-    if (stat(path, &status) != 0) {
-        if (errno == ENOENT && is_hub_name(path)) {
-            return cli_fail(
-                "%s: no such folder, and models are not yet looked up by name; give the path of a model "
-                "folder (config.json, tokenizer.json, *.safetensors)",
-                path);
-        }
-        return cli_fail_errno(path, "opened");
-    }
+    if (stat(path, &status) != 0) return cli_fail_errno(path, "opened");
     if (cli_is_model(path)) return CLI_DONE;
     return cli_fail("%s: expected a model folder or a .gguf file, found another file", path);
+}
+
+int cli_locate_model(const char **path, bool weights)
+{
+    struct stat status;
+    if (stat(*path, &status) != 0 && errno == ENOENT && cna_hub_is_name(*path)) {
+        int code = find_by_name(path, weights);
+        if (code != CLI_DONE) return code;
+    }
+    return require_folder(*path);
 }
 
 /* Show a text of several lines as notes. */
@@ -78,12 +86,13 @@ cna_model_options cli_model_options(const cli_common *common, bool in_place)
 
 int cli_open_model(const cli_common *common, bool in_place, cna_model **out)
 {
-    int code = cli_require(common->model, "-m DIR");
-    if (code == CLI_DONE) code = cli_require_folder(common->model);
+    const char *path = common->model;
+    int code = cli_require(path, "-m MODEL");
+    if (code == CLI_DONE) code = cli_locate_model(&path, true);
     if (code != CLI_DONE) return code;
     cna_error err;
     const cna_model_options options = cli_model_options(common, in_place);
-    if (cna_model_open(common->model, &options, out, &err) != CNA_OK) return cli_fail_error(&err);
+    if (cna_model_open(path, &options, out, &err) != CNA_OK) return cli_fail_error(&err);
     if (cli_get_verbosity() == CLI_VERBOSE) note_lines(cna_model_plan(*out));
     if (cna_model_notice(*out) != NULL) cli_note("%s", cna_model_notice(*out));
     return CLI_DONE;
@@ -97,16 +106,29 @@ cna_format cli_format(const cli_common *common)
                                : CNA_FORMAT_AUTO,
         .system = common->system,
         .date = common->date,
+        .chat_template = common->chat_template,
+        .template_args = common->template_args,
+        .n_template_args = common->n_template_args,
+        .prefix = common->prefix,
     };
+}
+
+const char *cli_chat_flag(const cli_common *common)
+{
+    if (common->system != NULL) return "--system";
+    if (common->prefix != NULL) return "--prefix";
+    return common->n_template_args != 0 ? "--template-arg" : NULL;
 }
 
 int cli_format_name(const cli_common *common, const cna_model_info *info, const char **out)
 {
     bool chat = common->chat || (!common->raw && info->has_chat_template);
     *out = chat ? "chat" : "raw";
-    if (common->system == NULL || chat) return CLI_DONE;
-    return cli_fail("--system: %s has no chat template, so its prompts are raw text; leave --system out",
-                    info->name);
+    const char *lost = cli_chat_flag(common);
+    if (lost == NULL || chat) return CLI_DONE;
+    return cli_fail("%s: %s has no chat template, so its prompts are raw text; leave %s out, or give a template with "
+                    "--chat-template FILE|NAME",
+                    lost, info->name, lost);
 }
 
 int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out)
@@ -128,6 +150,19 @@ int cli_read_circuit(const char *path, const cna_model *model, cna_circuit **out
     if (warning[0] != '\0') cli_note("warning: %s: %s", path, warning);
     *out = circuit;
     return CLI_DONE;
+}
+
+int cli_open_run(const char *path, bool append, int argc, char **argv, cna_run **out)
+{
+    if (path == NULL) return CLI_DONE;
+    const char **words = cli_alloc((size_t)argc + 1, sizeof *words);
+    words[0] = "cna";
+    for (int i = 0; i < argc; i++) words[i + 1] = argv[i];
+    const cna_run_open_options options = {.append = append, .arguments = words, .n_arguments = (size_t)argc + 1};
+    cna_error err;
+    int code = cna_run_open(path, &options, out, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
+    free(words);
+    return code;
 }
 
 /* One list of ids in text, which is changed: separators become ends of strings. *bad is the item that is no

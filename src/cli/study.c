@@ -6,6 +6,7 @@
 #include "cli/setup.h"
 #include "cli/study_view.h"
 #include "cli/sweep_inputs.h"
+#include "cli/sweep_view.h"
 #include "cli/table.h"
 
 #include <math.h>
@@ -103,28 +104,26 @@ static void fill_options(void)
     }
 }
 
-static int check(const arguments *a)
+static int check(arguments *a)
 {
-    const cli_sweep_arguments *s = &a->sweep;
-    int code = cli_require(s->common.model, "-m DIR");
+    cli_sweep_arguments *s = &a->sweep;
+    int code = cli_require(s->common.model, "-m MODEL");
     if (code == CLI_DONE) code = cli_require(s->positive, "--positive FILE");
     if (code == CLI_DONE) code = cli_require(s->negative, "--negative FILE");
     if (code == CLI_DONE) code = cli_require(s->prompts, "--prompts FILE");
     if (code == CLI_DONE) code = cli_require(s->run, "--run FILE");
     if (code == CLI_DONE) code = cli_require(a->output, "-o FILE");
     if (code != CLI_DONE) return code;
+    if (strcmp(s->run, a->output) == 0) return cli_usage("--run and -o: expected two files, found one name");
     if (s->n_multipliers > 1) return cli_usage("--multipliers: expected once, found %zu times", s->n_multipliers);
     if (a->fraction != 0 && a->top_k != 0) return cli_usage("--fraction and --top-k exclude each other");
     if (a->no_caa && (s->caa != CLI_NO_CAA || s->n_alphas != 0)) {
         return cli_usage("--no-caa excludes --caa and --alphas");
     }
     if (a->mmlu_limit != 0 && a->mmlu == NULL) return cli_usage("--mmlu-limit needs --mmlu");
-    if (s->caa_layer != SIZE_MAX && s->caa != CNA_CAA_RESIDUAL) return cli_usage("--caa-layer needs --caa residual");
-    if (s->no_logprob_limit && s->logprob_percentile != 0) {
-        return cli_usage("--logprob-percentile and --no-logprob-limit exclude each other");
-    }
-    code = cli_require_folder(s->common.model);
-    return code == CLI_DONE && a->base != NULL ? cli_require_folder(a->base) : code;
+    code = cli_sweep_check_shared(s);
+    if (code == CLI_DONE) code = cli_locate_model(&s->common.model, true);
+    return code == CLI_DONE && a->base != NULL ? cli_locate_model(&a->base, true) : code;
 }
 
 /* ---- what is said while it runs ---- */
@@ -132,14 +131,16 @@ static int check(const arguments *a)
 /* One line a sweep for the table at the end. */
 typedef struct summary {
     char role[32], model[256];
-    cna_rate base, ablated;
-    double multiplier, quality; /* of the least multiplier */
+    cna_rate base, ablated, incoherent;
+    double multiplier, quality; /* of the least multiplier, of the largest circuit where there are several */
+    size_t k;
     bool steered;
 } summary;
 
 typedef struct summaries {
     summary items[8]; /* [n] a study has four sweeps at most */
     size_t n;
+    size_t n_answers, n_unlikely; /* of all sweeps */
 } summaries;
 
 static bool on_stage(void *user, const char *what)
@@ -153,11 +154,14 @@ static bool on_stage(void *user, const char *what)
 static bool on_sweep(void *user, const char *role, const cna_model_info *model, const cna_sweep *sweep)
 {
     summaries *all = user;
-    size_t n_points;
+    size_t n_points, n_answers;
     const cna_sweep_point *points = cna_sweep_points(sweep, &n_points);
+    all->n_unlikely += cli_sweep_count_unlikely(sweep, &n_answers);
+    all->n_answers += n_answers;
     if (all->n == sizeof all->items / sizeof *all->items) return cli_should_stop();
     summary *line = &all->items[all->n++];
     *line = (summary){.multiplier = INFINITY, .ablated = {.rate = NAN, .low = NAN, .high = NAN}};
+    line->incoherent = line->ablated;
     snprintf(line->role, sizeof line->role, "%s", role);
     snprintf(line->model, sizeof line->model, "%s", model->name);
     for (size_t i = 0; i < n_points; i++) {
@@ -167,7 +171,9 @@ static bool on_sweep(void *user, const char *role, const cna_model_info *model, 
         if (point->condition->method != CNA_METHOD_CNA || point->condition->multiplier > line->multiplier) continue;
         line->steered = true;
         line->multiplier = point->condition->multiplier;
+        line->k = point->condition->k;
         line->ablated = point->refused;
+        line->incoherent = point->outcome[CNA_OUTCOME_INCOHERENT];
         line->quality = point->quality;
     }
     return cli_should_stop();
@@ -177,19 +183,23 @@ static void show(const summaries *all, const char *report)
 {
     cli_table table;
     char rate[40];
-    cli_table_begin(&table, "llrrrr");
-    cli_table_row(&table, "sweep|model|untouched [95 %]|multiplier|refused [95 %]|quality");
+    cli_table_begin(&table, "llrrrrrr");
+    cli_table_row(&table, "sweep|model|untouched [95 %]|k|multiplier|refused [95 %]|incoherent|quality");
     for (size_t i = 0; i < all->n; i++) {
         const summary *line = &all->items[i];
         cli_table_cell(&table, "%s", line->role);
         cli_table_cell(&table, "%s", line->model);
         cli_table_cell(&table, "%s", cli_rate(rate, &line->base));
+        cli_table_cell(&table, line->steered ? "%zu" : "-", line->k);
         cli_table_cell(&table, line->steered ? "%.2f" : "-", line->multiplier);
         cli_table_cell(&table, "%s", line->steered ? cli_rate(rate, &line->ablated) : "-");
+        cli_table_cell(&table, line->steered ? "%.1f%%" : "-", 100 * line->incoherent.rate);
         cli_table_cell(&table, line->steered ? "%.3f" : "-", line->quality);
     }
     cli_table_print(&table, stdout, 0);
-    printf("\nreport: %s\n", report);
+    printf("\n");
+    cli_sweep_show_unlikely(all->n_unlikely, all->n_answers);
+    printf("report: %s\n", report);
 }
 
 static void print_json(const summaries *all, const arguments *a)
@@ -205,8 +215,10 @@ static void print_json(const summaries *all, const arguments *a)
         cli_json_text(&json, "role", line->role);
         cli_json_text(&json, "model", line->model);
         cli_json_rate(&json, "untouched", &line->base);
+        cli_json_count(&json, "k", line->k);
         cli_json_f64(&json, "multiplier", line->steered ? line->multiplier : NAN);
         cli_json_rate(&json, "refused", &line->ablated);
+        cli_json_rate(&json, "incoherent", &line->incoherent);
         cli_json_f64(&json, "quality", line->steered ? line->quality : NAN);
         cli_json_object_end(&json);
     }
@@ -279,7 +291,9 @@ static int run(const cli_command *self, int argc, char **argv)
         code = check(&a);
         if (code == CLI_DONE) code = cli_sweep_read_files(&a.sweep, &in);
         if (code == CLI_DONE) code = cli_file_try(a.output);
-        if (code == CLI_DONE) code = cli_sweep_open_run(&a.sweep, argc, argv, &in.run);
+        if (code == CLI_DONE && a.figures != NULL) code = cli_folder_try(a.figures);
+        if (code == CLI_DONE && a.csv != NULL) code = cli_folder_try(a.csv);
+        if (code == CLI_DONE) code = cli_open_run(a.sweep.run, a.sweep.append, argc, argv, &in.run);
         if (code == CLI_DONE) code = study(&a, &in);
         cli_sweep_inputs_free(&in, 0);
     }

@@ -80,7 +80,7 @@ static int run(const cli_command *self, int argc, char **argv)
         code = cli_sweep_check(&a);
         if (code == CLI_DONE) code = cli_sweep_read_files(&a, &in);
         if (code == CLI_DONE) code = cli_sweep_open_model(&a, &in);
-        if (code == CLI_DONE) code = cli_sweep_open_run(&a, argc, argv, &in.run);
+        if (code == CLI_DONE) code = cli_open_run(a.run, a.append, argc, argv, &in.run);
         if (code == CLI_DONE) code = sweep(&a, &in);
         cli_sweep_inputs_free(&in, a.n_circuits);
     }
@@ -91,7 +91,7 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_command_sweep = {
     .name = "sweep",
     .summary = "refusal and quality at several multipliers, with controls",
-    .usage = "-m DIR --circuit FILE... --prompts FILE [--benign FILE] [FLAGS]",
+    .usage = "-m MODEL --circuit FILE... --prompts FILE [--benign FILE] [FLAGS]",
     .example =
         "  cna sweep -m models/llama-planted-instruct --circuit refusal.json --prompts held-out.txt \\\n"
         "            --benign benign.txt --multipliers 0,0.5,1,2 --max-tokens 40 --run study.db\n",

@@ -47,7 +47,7 @@ void cli_condition_heading(const cli_condition_columns *columns, cli_table *tabl
 /* Two decimals where they say it all, so that the points line up. */
 static int format_number(char *out, size_t capacity, double value)
 {
-    bool is_short = fabs(100 * value - round(100 * value)) < 1e-9;
+    bool is_short = fabs(value) < 1e6 && fabs(100 * value - round(100 * value)) < 1e-9;
     int n = is_short ? snprintf(out, capacity, "%.2f", value) : snprintf(out, capacity, "%g", value);
     return n < 0 ? 0 : n;
 }

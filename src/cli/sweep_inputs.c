@@ -40,9 +40,9 @@ static void list_files(const cli_sweep_arguments *a, cli_sweep_inputs *in)
     }
 }
 
-int cli_sweep_read_files(const cli_sweep_arguments *a, cli_sweep_inputs *in)
+int cli_sweep_read_files(cli_sweep_arguments *a, cli_sweep_inputs *in)
 {
-    int code = cli_require_folder(a->common.model);
+    int code = cli_locate_model(&a->common.model, true);
     if (code == CLI_DONE) code = read_prompts(a, a->prompts, &in->prompts);
     if (code == CLI_DONE) code = read_prompts(a, a->benign, &in->benign);
     if (code == CLI_DONE) code = read_prompts(a, a->positive, &in->positive);
@@ -60,19 +60,6 @@ int cli_sweep_open_model(const cli_sweep_arguments *a, cli_sweep_inputs *in)
     for (size_t i = 0; i < a->n_circuits && code == CLI_DONE; i++) {
         code = cli_read_circuit(a->circuit_paths[i], in->model, &in->circuits[i]);
     }
-    return code;
-}
-
-int cli_sweep_open_run(const cli_sweep_arguments *a, int argc, char **argv, cna_run **out)
-{
-    if (a->run == NULL) return CLI_DONE;
-    const char **words = cli_alloc((size_t)argc + 1, sizeof *words);
-    words[0] = "cna";
-    for (int i = 0; i < argc; i++) words[i + 1] = argv[i];
-    const cna_run_open_options options = {.append = a->append, .arguments = words, .n_arguments = (size_t)argc + 1};
-    cna_error err;
-    int code = cna_run_open(a->run, &options, out, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
-    free(words);
     return code;
 }
 
@@ -121,6 +108,7 @@ cna_sweep_options cli_sweep_settings(const cli_sweep_arguments *a, const cli_swe
         .logprob_percentile = a->logprob_percentile,
         .min_logprob = a->min_logprob,
         .no_logprob_limit = a->no_logprob_limit,
+        .keep_reasoning = a->keep_reasoning,
         .format = cli_format(&a->common),
         .max_tokens = a->max_tokens,
         .batch = a->batch,

@@ -19,11 +19,9 @@ typedef struct cli_sweep_inputs {
 } cli_sweep_inputs;
 
 /* Prompts, patterns, texts. */
-int cli_sweep_read_files(const cli_sweep_arguments *a, cli_sweep_inputs *in);
+int cli_sweep_read_files(cli_sweep_arguments *a, cli_sweep_inputs *in);
 /* The model, and the circuits to be checked against it. */
 int cli_sweep_open_model(const cli_sweep_arguments *a, cli_sweep_inputs *in);
-/* The run of --run, in which the command line is recorded as it was typed; nothing without the flag. */
-int cli_sweep_open_run(const cli_sweep_arguments *a, int argc, char **argv, cna_run **out);
 void cli_sweep_inputs_free(cli_sweep_inputs *in, size_t n_circuits);
 
 /* Borrows from both. */

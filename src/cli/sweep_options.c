@@ -202,11 +202,15 @@ const cli_option cli_sweep_options[] = {
      .kind = CLI_CALL,
      .value = "L",
      .call = read_min_logprob,
-     .help = "so are those below L nats a token, instead of by percentile"},
+     .help = "so are those below L nats a token instead; for a model certain of its words, such as -3"},
     {.name = "no-logprob-limit",
      .kind = CLI_SWITCH,
      .offset = FIELD(no_logprob_limit),
      .help = "judge coherence by quality alone"},
+    {.name = "keep-reasoning",
+     .kind = CLI_SWITCH,
+     .offset = FIELD(keep_reasoning),
+     .help = "judge reasoning at the start of answers too (<think>...</think> is left out)"},
     {.name = "batch",
      .kind = CLI_COUNT,
      .value = "N",
@@ -246,7 +250,6 @@ static int check_caa(const cli_sweep_arguments *a)
     bool caa = a->caa != CLI_NO_CAA;
     if (caa && a->n_alphas == 0) return cli_usage("--caa needs --alphas");
     if (!caa && a->n_alphas != 0) return cli_usage("--alphas needs --caa mlp or --caa residual");
-    if (a->caa_layer != SIZE_MAX && a->caa != CNA_CAA_RESIDUAL) return cli_usage("--caa-layer needs --caa residual");
     bool needed = caa || a->cross_fit != 0;
     if (needed && (a->positive == NULL || a->negative == NULL)) {
         return cli_usage("%s needs --positive and --negative", caa ? "--caa" : "--cross-fit");
@@ -271,18 +274,25 @@ static int check_circuits(const cli_sweep_arguments *a)
     return CLI_DONE;
 }
 
+int cli_sweep_check_shared(const cli_sweep_arguments *a)
+{
+    if (a->caa_layer != SIZE_MAX && a->caa != CNA_CAA_RESIDUAL) return cli_usage("--caa-layer needs --caa residual");
+    if (a->no_logprob_limit && a->logprob_percentile != 0) {
+        return cli_usage("--logprob-percentile and --no-logprob-limit exclude each other");
+    }
+    if (a->min_logprob != 0 && (a->no_logprob_limit || a->logprob_percentile != 0)) {
+        return cli_usage("--min-logprob excludes --logprob-percentile and --no-logprob-limit");
+    }
+    return CLI_DONE;
+}
+
 int cli_sweep_check(const cli_sweep_arguments *a)
 {
-    int code = cli_require(a->common.model, "-m DIR");
+    int code = cli_require(a->common.model, "-m MODEL");
     if (code == CLI_DONE) code = check_circuits(a);
     if (code == CLI_DONE) code = cli_require(a->prompts, "--prompts FILE");
+    if (code == CLI_DONE) code = cli_sweep_check_shared(a);
     if (code == CLI_DONE) code = check_caa(a);
-    if (code == CLI_DONE && a->no_logprob_limit && a->logprob_percentile != 0) {
-        code = cli_usage("--logprob-percentile and --no-logprob-limit exclude each other");
-    }
-    if (code == CLI_DONE && a->min_logprob != 0 && (a->no_logprob_limit || a->logprob_percentile != 0)) {
-        code = cli_usage("--min-logprob excludes --logprob-percentile and --no-logprob-limit");
-    }
     if (code == CLI_DONE && a->append && a->run == NULL) code = cli_usage("--append needs --run");
     return code;
 }

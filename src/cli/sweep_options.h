@@ -24,7 +24,7 @@ typedef struct cli_sweep_arguments {
     size_t max_tokens, controls, batch, cross_fit;
     size_t caa_layer;           /* SIZE_MAX: not given */
     double min_quality, logprob_percentile, min_logprob; /* 0: the library's default */
-    bool no_logprob_limit, append;
+    bool no_logprob_limit, keep_reasoning, append;
 } cli_sweep_arguments;
 
 extern const cli_option cli_sweep_options[];
@@ -33,6 +33,8 @@ extern const cli_option cli_sweep_options[];
 cli_sweep_arguments cli_sweep_defaults(void);
 /* What flags ask of each other; an exit code. */
 int cli_sweep_check(const cli_sweep_arguments *a);
+/* The part of it that holds for cna study as well. */
+int cli_sweep_check_shared(const cli_sweep_arguments *a);
 void cli_sweep_arguments_clear(cli_sweep_arguments *a);
 
 #endif

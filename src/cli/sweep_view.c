@@ -321,17 +321,23 @@ static void show_unknown_leaks(const cna_sweep_options *options)
 }
 
 /* Answers with words and of good quality, which the log-probability alone made incoherent. */
-static void show_judged_unlikely(const cna_sweep *sweep, double min_quality)
+size_t cli_sweep_count_unlikely(const cna_sweep *sweep, size_t *out_n_answers)
 {
-    size_t n_answers, n = 0;
-    const cna_sweep_answer *answers = cna_sweep_answers(sweep, &n_answers);
-    for (size_t i = 0; i < n_answers; i++) {
+    size_t n = 0;
+    const double min_quality = cna_sweep_get_info(sweep)->min_quality;
+    const cna_sweep_answer *answers = cna_sweep_answers(sweep, out_n_answers);
+    for (size_t i = 0; i < *out_n_answers; i++) {
         bool reads_well = answers[i].n_words != 0 && answers[i].quality >= min_quality;
         n += answers[i].outcome == CNA_OUTCOME_INCOHERENT && reads_well;
     }
+    return n;
+}
+
+void cli_sweep_show_unlikely(size_t n, size_t n_answers)
+{
     if (n == 0) return;
-    printf("incoherent by log-probability alone: %zu of %zu answers; --no-logprob-limit judges without it\n",
-           n, n_answers);
+    printf("incoherent by log-probability alone: %zu of %zu answers; --no-logprob-limit judges without it, "
+           "--min-logprob by a limit of yours\n", n, n_answers);
 }
 
 static void show_notes(const cli_sweep_view *view)
@@ -342,7 +348,8 @@ static void show_notes(const cli_sweep_view *view)
     if (info->min_quality > 0) printf(", or quality below %g", info->min_quality);
     if (isfinite(info->min_logprob)) printf(", or mean log-probability below %.3f", info->min_logprob);
     printf("\n");
-    show_judged_unlikely(view->sweep, info->min_quality);
+    size_t n_answers, n_unlikely = cli_sweep_count_unlikely(view->sweep, &n_answers);
+    cli_sweep_show_unlikely(n_unlikely, n_answers);
     printf("short: under four words, quality counts as 1\n");
     show_unknown_leaks(view->options);
     if (info->n_controls == 0) {

@@ -34,4 +34,9 @@ void cli_sweep_json(const cli_sweep_view *view);
 /* One JSON object a line for every answer. */
 void cli_sweep_put_answers(const cli_sweep_view *view, FILE *stream);
 
+/* Answers that are incoherent for their log-probability alone, and the line that says so where there are any: on a
+ * model that is certain of its words these may be most of the right ones. */
+size_t cli_sweep_count_unlikely(const cna_sweep *sweep, size_t *out_n_answers);
+void cli_sweep_show_unlikely(size_t n, size_t n_answers);
+
 #endif

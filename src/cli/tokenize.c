@@ -128,8 +128,8 @@ static int encode_messages(void *user, const cna_message *messages, size_t n_mes
     cna_error err;
     char *text = NULL;
     size_t n_bytes = 0;
-    const char *date = j->a->common.date;
-    if (cna_tokenizer_render(j->tokenizer, messages, n_messages, date, &text, &n_bytes, &err) != CNA_OK) {
+    const cna_format format = cli_format(&j->a->common);
+    if (cna_tokenizer_render(j->tokenizer, messages, n_messages, &format, &text, &n_bytes, &err) != CNA_OK) {
         return cli_fail_error(&err);
     }
     int code = encode_text(j, text, n_bytes, false);
@@ -230,7 +230,7 @@ static int check(arguments *a)
 {
     int n_sources =
         (a->common.n_words != 0) + (a->file != NULL) + (a->conversations != NULL) + (a->prompt_ids != NULL);
-    int code = cli_require(a->common.model, "-m DIR");
+    int code = cli_require(a->common.model, "-m MODEL");
     if (code != CLI_DONE) return code;
     if (n_sources > 1) return cli_usage("TEXT, --file, --messages and --prompt-ids exclude each other");
     if (a->decode != (a->prompt_ids != NULL)) return cli_usage("--decode and --prompt-ids go together");
@@ -243,7 +243,8 @@ static int check(arguments *a)
     if (a->common.chat && a->no_special) {
         return cli_usage("--no-special is for raw text: the special tokens of a chat are its template's");
     }
-    if (a->common.system != NULL && !a->common.chat) return cli_usage("--system needs --chat or --messages");
+    const char *chat_only = cli_chat_flag(&a->common);
+    if (chat_only != NULL && !a->common.chat) return cli_usage("%s needs --chat or --messages", chat_only);
     const char *word = a->common.n_words != 0 ? a->common.words[0] : "";
     if (!cli_utf8_valid(word, strlen(word))) return cli_usage("TEXT: expected UTF-8, found '%s'", word);
     return CLI_DONE;
@@ -255,7 +256,7 @@ static int run(const cli_command *self, int argc, char **argv)
     int code;
     if (!cli_parse(self, argc, argv, &a, &code)) return code;
     code = check(&a);
-    if (code == CLI_DONE) code = cli_require_folder(a.common.model);
+    if (code == CLI_DONE) code = cli_locate_model(&a.common.model, false);
     if (code != CLI_DONE) return code;
     cna_error err;
     cna_tokenizer *tokenizer = NULL;
@@ -269,7 +270,7 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_command_tokenize = {
     .name = "tokenize",
     .summary = "token ids and pieces of a text, and back",
-    .usage = "-m DIR [TEXT | --file FILE | --messages FILE | --decode --prompt-ids LIST] [FLAGS]",
+    .usage = "-m MODEL [TEXT | --file FILE | --messages FILE | --decode --prompt-ids LIST] [FLAGS]",
     .example = "  cna tokenize -m models/llama-planted-instruct --chat 'How do clouds form?'\n"
                "  echo -n 'How do clouds form?' | cna tokenize -m models/llama-planted-instruct --json\n",
     .options = options,

@@ -25,8 +25,8 @@ static uint64_t count_parameters(const cna_checkpoint *checkpoint)
     return n;
 }
 
-static cna_status describe(const cna_checkpoint *checkpoint, const cna_tokenizer *tokenizer, cna_storage storage,
-                           cna_dtype compute, cna_model_info *out, cna_error *err)
+void cna_model_describe(const cna_checkpoint *checkpoint, const cna_tokenizer *tokenizer, cna_storage storage,
+                        cna_dtype compute, cna_model_info *out)
 {
     const cna_config *c = &checkpoint->config;
     *out = (cna_model_info){.n_layers = c->n_layers, .hidden_dim = c->hidden_dim, .mlp_dim = c->mlp_dim,
@@ -35,18 +35,21 @@ static cna_status describe(const cna_checkpoint *checkpoint, const cna_tokenizer
                             .tied_embeddings = c->tied_embeddings, .qkv_bias = c->qkv_bias,
                             .n_files = checkpoint->n_files};
     snprintf(out->name, sizeof out->name, "%s", checkpoint->name);
+    snprintf(out->revision, sizeof out->revision, "%s", checkpoint->revision);
     snprintf(out->architecture, sizeof out->architecture, "%s", cna_architecture_name(c->architecture));
     snprintf(out->storage_dtype, sizeof out->storage_dtype, "%s", cna_storage_name(storage));
     snprintf(out->compute_dtype, sizeof out->compute_dtype, "%s", compute == CNA_DTYPE_BF16 ? "bf16" : "f32");
-    snprintf(out->chat_family, sizeof out->chat_family, "%s", cna_tokenizer_chat_family(tokenizer));
-    out->has_chat_template = cna_tokenizer_has_chat(tokenizer);
-    out->n_tokenizer_ids = (uint32_t)cna_tokenizer_n_ids(tokenizer);
+    snprintf(out->chat_family, sizeof out->chat_family, "none");
+    if (tokenizer != NULL) {
+        snprintf(out->chat_family, sizeof out->chat_family, "%s", cna_tokenizer_chat_family(tokenizer));
+        out->has_chat_template = cna_tokenizer_has_chat(tokenizer);
+        out->n_tokenizer_ids = (uint32_t)cna_tokenizer_n_ids(tokenizer);
+    }
     out->n_parameters = count_parameters(checkpoint);
     for (size_t i = 0; i < checkpoint->n_files; i++) out->size_bytes += checkpoint->files[i].map.size;
-    return cna_checkpoint_fingerprint(checkpoint, out->fingerprint, err);
 }
 
-static cna_dtype resolve(cna_dtype asked, cna_storage storage)
+cna_dtype cna_model_dtype(cna_dtype asked, cna_storage storage)
 {
     if (asked != CNA_DTYPE_AUTO) return asked;
     return storage == CNA_STORAGE_BF16 || cna_storage_is_quantised(storage) ? CNA_DTYPE_BF16 : CNA_DTYPE_F32;
@@ -172,13 +175,14 @@ cna_status cna_model_open(const char *path, const cna_model_options *options, cn
     CNA_TRY_CLEANUP(cna_weights_check(&model->checkpoint, &storage, err));
     CNA_TRY_CLEANUP(check_ids(model, err));
     CNA_TRY_CLEANUP(cna_tokenizer_open(path, &model->tokenizer, err));
-    cna_dtype compute = resolve(options->dtype, storage);
-    if (compute == CNA_DTYPE_BF16 && resolve(CNA_DTYPE_AUTO, storage) != CNA_DTYPE_BF16) {
+    cna_dtype compute = cna_model_dtype(options->dtype, storage);
+    if (compute == CNA_DTYPE_BF16 && cna_model_dtype(CNA_DTYPE_AUTO, storage) != CNA_DTYPE_BF16) {
         status = cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: expected weights stored as bf16 for a bf16 run, found %s; "
                           "leave out --dtype or use --dtype f32", path, cna_storage_name(storage));
         goto cleanup;
     }
-    CNA_TRY_CLEANUP(describe(&model->checkpoint, model->tokenizer, storage, compute, &model->info, err));
+    cna_model_describe(&model->checkpoint, model->tokenizer, storage, compute, &model->info);
+    CNA_TRY_CLEANUP(cna_checkpoint_fingerprint(&model->checkpoint, model->info.fingerprint, err));
     model->n_threads = options->n_threads > 0 ? options->n_threads : omp_get_num_procs();
     model->input = cna_input_for(compute);
     cna_memory_trim(); /* a tokenizer of 128,000 tokens leaves 46 MB of its JSON behind */
@@ -227,7 +231,8 @@ cna_status cna_model_inspect(const char *path, cna_model_info *out, cna_error *e
     CNA_TRY_CLEANUP(cna_weights_check(&checkpoint, &storage, err));
     CNA_TRY_CLEANUP(cna_tokenizer_open(path, &tokenizer, err));
     cna_model_info info;
-    CNA_TRY_CLEANUP(describe(&checkpoint, tokenizer, storage, resolve(CNA_DTYPE_AUTO, storage), &info, err));
+    cna_model_describe(&checkpoint, tokenizer, storage, cna_model_dtype(CNA_DTYPE_AUTO, storage), &info);
+    CNA_TRY_CLEANUP(cna_checkpoint_fingerprint(&checkpoint, info.fingerprint, err));
     *out = info;
 cleanup:
     cna_tokenizer_free(tokenizer);

@@ -18,6 +18,13 @@ struct cna_model {
     char *notice;              /* ? a line that the user is to see in any case */
 };
 
+/* All of a model's description but its fingerprint.
+ *   tokenizer  ? NULL: what it would tell is left as it is where there is none */
+void cna_model_describe(const cna_checkpoint *checkpoint, const cna_tokenizer *tokenizer, cna_storage storage,
+                        cna_dtype compute, cna_model_info *out);
+/* The arithmetic that is meant by what was asked for. */
+cna_dtype cna_model_dtype(cna_dtype asked, cna_storage storage);
+
 /* ERR_ARG unless there is an id or more and all have an embedding row. */
 CNA_MUST_CHECK cna_status cna_model_check_ids(const cna_model *model, const int32_t *ids, size_t n_ids, cna_error *err);
 

@@ -195,6 +195,28 @@ cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *stor
     return CNA_OK;
 }
 
+cna_status cna_weights_find_head(const cna_checkpoint *checkpoint, cna_matrix_view *out, cna_error *err)
+{
+    const cna_config *config = &checkpoint->config;
+    return find(checkpoint, head_name(checkpoint), config->vocab_size, config->hidden_dim, out, err);
+}
+
+cna_status cna_weights_each(const cna_config *config, cna_weights_fn *fn, void *user, cna_error *err)
+{
+    CNA_TRY(fn(user, "model.embed_tokens.weight", config->vocab_size, config->hidden_dim, err));
+    CNA_TRY(fn(user, "model.norm.weight", config->hidden_dim, 0, err));
+    if (!config->tied_embeddings) CNA_TRY(fn(user, "lm_head.weight", config->vocab_size, config->hidden_dim, err));
+    for (uint32_t layer = 0; layer < config->n_layers; layer++) {
+        for (size_t i = 0; i < N_RULES; i++) {
+            if (rules[i].qkv_bias && !config->qkv_bias) continue;
+            char name[128];
+            snprintf(name, sizeof name, "model.layers.%u.%s", layer, rules[i].name);
+            CNA_TRY(fn(user, name, size_of(config, rules[i].rows), size_of(config, rules[i].cols), err));
+        }
+    }
+    return CNA_OK;
+}
+
 /* ERR_UNSUPPORTED where a matrix is not stored as a bf16 product needs it. GGUF files mix types as a matter of course,
  * and what is not bf16 there is rounded to it; in a folder one that differs is a mistake or a surprise. */
 static cna_status check_storage(const cna_checkpoint *checkpoint, const cna_matrix_view *view, cna_input input,
@@ -230,7 +252,7 @@ cna_status cna_weights_measure(const cna_checkpoint *checkpoint, cna_input input
     const cna_config *config = &checkpoint->config;
     cna_matrix_view view;
     *out = (cna_weights_need){0};
-    CNA_TRY(find(checkpoint, head_name(checkpoint), config->vocab_size, config->hidden_dim, &view, err));
+    CNA_TRY(cna_weights_find_head(checkpoint, &view, err));
     uint64_t head_stage = 0; /* not counted: attribution never asks for it */
     CNA_TRY(measure_matrix(checkpoint, &view, input, out, &head_stage, err));
     uint64_t vectors = (uint64_t)config->hidden_dim * sizeof(float);
@@ -326,7 +348,7 @@ cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, c
                          &out->embedding, err));
     CNA_TRY_CLEANUP(find(checkpoint, norm_name(checkpoint), config->hidden_dim, 0, &view, err));
     CNA_TRY_CLEANUP(bind_vector(&view, out, &out->final_norm, err));
-    CNA_TRY_CLEANUP(find(checkpoint, head_name(checkpoint), config->vocab_size, config->hidden_dim, &view, err));
+    CNA_TRY_CLEANUP(cna_weights_find_head(checkpoint, &view, err));
     CNA_TRY_CLEANUP(bind_matrix(checkpoint, &view, input, keep, out, &out->head, err));
     for (uint32_t i = 0; i < config->n_layers; i++) {
         CNA_TRY_CLEANUP(bind_layer(checkpoint, i, input, keep, out, err));

@@ -41,6 +41,15 @@ typedef struct cna_weights {
  *         file, tensor, expected and found. */
 CNA_MUST_CHECK cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *storage, cna_error *err);
 
+/* The output head, which may be the embeddings. Errors: as cna_weights_check. */
+CNA_MUST_CHECK cna_status cna_weights_find_head(const cna_checkpoint *checkpoint, cna_matrix_view *out,
+                                                cna_error *err);
+
+/* Call fn for the name, as in a folder, and the shape of every tensor that a config calls for; cols 0: a vector of
+ * `rows`. */
+typedef cna_status cna_weights_fn(void *user, const char *name, size_t rows, size_t cols, cna_error *err);
+CNA_MUST_CHECK cna_status cna_weights_each(const cna_config *config, cna_weights_fn *fn, void *user, cna_error *err);
+
 /* Bytes that cna_weights_bind would hold in memory (packed_bytes), with each way of keeping matrices. */
 typedef struct cna_weights_need {
     uint64_t packed, in_place, staged;

@@ -12,6 +12,7 @@
 #include "method/select.h"
 #include "method/universal.h"
 #include "tensor/dtype.h"
+#include "text/chat.h"
 
 /* What is to be done, every default filled in. */
 typedef struct plan {
@@ -21,6 +22,7 @@ typedef struct plan {
     bool with_universal;
     double threshold, share;
     cna_format format;
+    char chat_options[512]; /* as in cna_circuit_info */
     char date[11]; /* "" where prompts depend on none; else format.date points here */
     bool chat;
 } plan;
@@ -80,7 +82,21 @@ static cna_status plan_format(const cna_attribute_options *options, const cna_to
 {
     out->format = options->format;
     if (options->preset == CNA_PRESET_NOUS) out->format.double_bos = true;
-    return cna_canonical_format(tokenizer, &out->format, out->date, &out->chat, err);
+    CNA_TRY(cna_canonical_format(tokenizer, &out->format, out->date, &out->chat, err));
+    char *text = NULL;
+    if (out->chat) CNA_TRY(cna_format_describe(&out->format, &text, err));
+    if (text == NULL) return CNA_OK;
+    cna_status status = CNA_OK;
+    if (strlen(text) >= sizeof out->chat_options) {
+        status = cna_fail(err, CNA_ERR_ARG,
+                          "prefix and template arguments: expected at most %zu bytes as JSON, for the circuit to state "
+                          "them, found %zu",
+                          sizeof out->chat_options - 1, strlen(text));
+    } else {
+        snprintf(out->chat_options, sizeof out->chat_options, "%s", text);
+    }
+    cna_free(text);
+    return status;
 }
 
 static cna_status make_plan(const cna_model *model, const cna_attribute_options *options, plan *out,
@@ -242,6 +258,7 @@ static void describe(const plan *p, const cna_selection *selection, const cna_mo
     info->universal_share = p->with_universal ? p->share : 0;
     snprintf(info->prompt_format, sizeof info->prompt_format, "%s", p->chat ? "chat" : "raw");
     snprintf(info->date, sizeof info->date, "%s", p->date);
+    snprintf(info->chat_options, sizeof info->chat_options, "%s", p->chat_options);
 }
 
 /* Universal neurons outside the chosen layers are left out of nothing, so the circuit does not name them. */

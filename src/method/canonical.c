@@ -23,11 +23,14 @@ void cna_canonical_sort(cna_token_list *lists, size_t n_lists)
     if (n_lists != 0) qsort(lists, n_lists, sizeof *lists, compare_lists);
 }
 
-static cna_status render(const cna_tokenizer *tokenizer, const char *date, char **out, cna_error *err)
+static cna_status render(const cna_tokenizer *tokenizer, const cna_format *asked, const char *date, char **out,
+                         cna_error *err)
 {
+    cna_format format = *asked;
+    format.date = date;
     cna_message message = {.role = "user", .content = "x", .n_bytes = 1};
     size_t n_bytes;
-    return cna_tokenizer_render(tokenizer, &message, 1, date, out, &n_bytes, err);
+    return cna_tokenizer_render(tokenizer, &message, 1, &format, out, &n_bytes, err);
 }
 
 static cna_status today(char out[11], cna_error *err)
@@ -41,8 +44,9 @@ static cna_status today(char out[11], cna_error *err)
     return CNA_OK;
 }
 
-cna_status cna_canonical_date(const cna_tokenizer *tokenizer, const char *date, char out[11], cna_error *err)
+cna_status cna_canonical_date(const cna_tokenizer *tokenizer, const cna_format *format, char out[11], cna_error *err)
 {
+    const char *date = format->date;
     char day[11];
     if (date == NULL) {
         CNA_TRY(today(day, err));
@@ -53,10 +57,10 @@ cna_status cna_canonical_date(const cna_tokenizer *tokenizer, const char *date, 
     char *as_asked = NULL;
     char *on_day = NULL;
     char *on_another = NULL;
-    CNA_TRY_CLEANUP(render(tokenizer, date, &as_asked, err));
-    CNA_TRY_CLEANUP(render(tokenizer, day, &on_day, err));
+    CNA_TRY_CLEANUP(render(tokenizer, format, date, &as_asked, err));
+    CNA_TRY_CLEANUP(render(tokenizer, format, day, &on_day, err));
     CNA_TRY_CLEANUP(
-        render(tokenizer, strcmp(day, "2001-02-03") == 0 ? "2004-05-06" : "2001-02-03", &on_another, err));
+        render(tokenizer, format, strcmp(day, "2001-02-03") == 0 ? "2004-05-06" : "2001-02-03", &on_another, err));
     bool inserted = strcmp(as_asked, on_day) == 0 && strcmp(on_day, on_another) != 0;
     snprintf(out, 11, "%s", inserted ? day : "");
 cleanup:
@@ -72,7 +76,7 @@ cna_status cna_canonical_format(const cna_tokenizer *tokenizer, cna_format *form
     date[0] = '\0';
     *chat = cna_format_is_chat(tokenizer, format);
     if (!*chat) return CNA_OK;
-    CNA_TRY(cna_canonical_date(tokenizer, format->date, date, err));
+    CNA_TRY(cna_canonical_date(tokenizer, format, date, err));
     if (date[0] != '\0') format->date = date;
     return CNA_OK;
 }

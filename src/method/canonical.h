@@ -11,10 +11,10 @@
 void cna_canonical_sort(cna_token_list *lists, size_t n_lists);
 
 /* For a chat prompt: the date that the model's template inserts, so that it can be recorded and given again.
- *   date  ? what the caller asked for; NULL: today's, local time
- *   out   the date "YYYY-MM-DD", or "" where the template inserts none or one of its own
+ *   format  what the caller asked for; its date may be NULL: today's, local time
+ *   out     the date "YYYY-MM-DD", or "" where the template inserts none or one of its own
  * Found by rendering with different dates: a template that ignores them makes prompts that depend on none. */
-CNA_MUST_CHECK cna_status cna_canonical_date(const cna_tokenizer *tokenizer, const char *date, char out[11],
+CNA_MUST_CHECK cna_status cna_canonical_date(const cna_tokenizer *tokenizer, const cna_format *format, char out[11],
                                              cna_error *err);
 
 /* What prompts depend on, filled in so that they can be made again.

@@ -266,6 +266,24 @@ static cna_status read_hashes(const json_t *prompts, const char *key, const char
     return CNA_OK;
 }
 
+static cna_status read_chat_options(const json_t *prompts, const char *source, cna_circuit_info *info, cna_error *err)
+{
+    json_t *options;
+    char *text = NULL;
+    CNA_TRY(cna_json_find_object(prompts, "chat_options", source, &options, err));
+    if (options == NULL) return CNA_OK;
+    CNA_TRY(cna_json_compact(options, &text, err));
+    cna_status status = CNA_OK;
+    if (strlen(text) >= sizeof info->chat_options) {
+        status = cna_fail(err, CNA_ERR_FORMAT, "%s: key 'chat_options': expected at most %zu bytes, found %zu", source,
+                          sizeof info->chat_options - 1, strlen(text));
+    } else {
+        snprintf(info->chat_options, sizeof info->chat_options, "%s", text);
+    }
+    cna_free(text);
+    return status;
+}
+
 static cna_status read_prompts(const json_t *root, const char *source, cna_circuit *circuit, cna_error *err)
 {
     json_t *prompts;
@@ -281,7 +299,8 @@ static cna_status read_prompts(const json_t *root, const char *source, cna_circu
     if (json_is_string(json_object_get(prompts, "format"))) {
         snprintf(info->prompt_format, sizeof info->prompt_format, "%s", formats[format + 1]);
     }
-    return find_text(prompts, "date", at.text, info->date, sizeof info->date, err);
+    CNA_TRY(find_text(prompts, "date", at.text, info->date, sizeof info->date, err));
+    return read_chat_options(prompts, at.text, info, err);
 }
 
 static cna_status read_neuron(const json_t *value, const char *source, cna_circuit *circuit, cna_neuron *out,

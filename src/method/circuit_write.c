@@ -8,7 +8,7 @@
  *   method     {name, preset, score, fraction, k, layers, per_layer,
  *               universal {source, threshold, share, excluded, neurons [[layer, neuron], ...]}}
  *   operation  {hook, op}
- *   prompts    {positive, negative, format, date}
+ *   prompts    {positive, negative, format, date, chat_options where there are any}
  *   tool       {name, version}
  *   statistics, where there are any: circuit_statistics.c
  *   neurons    [{layer, neuron, delta, mean_positive, mean_negative, d, write}, ...]
@@ -124,6 +124,8 @@ static cna_status add_prompts(cna_buffer *out, const cna_circuit *circuit, cna_e
     CNA_TRY(add_hashes(out, "negative", circuit->negative, info->n_negative, err));
     CNA_TRY(add_member(out, "", "format", info->prompt_format, err));
     CNA_TRY(add_member(out, ", ", "date", info->date, err));
+    if (info->chat_options[0] != '\0')
+        CNA_TRY(cna_buffer_printf(out, err, ", \"chat_options\": %s", info->chat_options));
     return cna_buffer_add_text(out, "},\n", err);
 }
 

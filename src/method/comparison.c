@@ -96,7 +96,9 @@ void cna_circuit_compare(const cna_circuit *a, const cna_circuit *b, cna_circuit
         .weights = texts_differ(x->fingerprint, y->fingerprint),
         .prompts = prompts_differ(a->positive, x->n_positive, b->positive, y->n_positive) ||
                    prompts_differ(a->negative, x->n_negative, b->negative, y->n_negative),
-        .prompt_format = texts_differ(x->prompt_format, y->prompt_format),
+        .prompt_format = texts_differ(x->prompt_format, y->prompt_format) ||
+                         (x->prompt_format[0] != '\0' && y->prompt_format[0] != '\0' &&
+                          strcmp(x->chat_options, y->chat_options) != 0),
         .date = texts_differ(x->date, y->date),
         .preset = both && x->preset != y->preset,
         .score = both && x->score != y->score,

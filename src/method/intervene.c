@@ -5,6 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+const char *const cna_positions_names[] = {"all", "prompt", "generated", "last", NULL};
+const char *const cna_sign_names[] = {"both", "+", "-", NULL};
+
 static bool passes(const cna_neuron *neuron, cna_sign sign)
 {
     switch (sign) {

@@ -6,6 +6,10 @@
 #include "engine/tap.h"
 #include "method/circuit.h"
 
+/* "all", "prompt", "generated", "last", by cna_positions; "both", "+", "-", by cna_sign. */
+extern const char *const cna_positions_names[];
+extern const char *const cna_sign_names[];
+
 /* The neurons of a circuit that pass a sign filter: all, only delta > 0, or only delta < 0.
  *   out  new array of *out_n ids, sorted; never NULL on success; freed by cna_free
  * Errors: ERR_ARG for a filter on a circuit whose file does not give delta. */

@@ -8,9 +8,15 @@
 #include <stdint.h>
 
 /* What a draw is for: part of its key, so that no two purposes share numbers under one seed. */
-enum { CNA_RANDOM_UNIFORM_CONTROL, CNA_RANDOM_MATCHED_CONTROL, CNA_RANDOM_HALVING, CNA_RANDOM_SHUFFLE };
+enum {
+    CNA_RANDOM_UNIFORM_CONTROL,
+    CNA_RANDOM_MATCHED_CONTROL,
+    CNA_RANDOM_HALVING,
+    CNA_RANDOM_SHUFFLE,
+    CNA_RANDOM_WAIT,
+};
 
-/* The state that a draw begins with. */
+/* The state that a draw begins with; mixed well enough to be one itself. */
 uint64_t cna_random_state(uint64_t seed, uint64_t index, uint64_t purpose, uint64_t part);
 
 /* Uniform in 0 .. n-1, n > 0: the first 2^64 mod n values are thrown away, so without bias. */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/progress.h"
+#include "method/random.h"
 #include "study/judge_http.h"
 #include "study/judge_wire.h"
 
@@ -44,18 +45,10 @@ typedef struct work {
 
 /* ---- waiting ---- */
 
-static uint64_t mix(uint64_t x)
-{
-    x += 0x9E3779B97F4A7C15u;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return x ^ (x >> 31);
-}
-
 double cna_judge_wait(double backoff_seconds, uint64_t seed, int64_t generation, size_t n_attempts)
 {
     double wait = fmin(longest_wait, backoff_seconds * pow(2, (double)n_attempts - 1));
-    uint64_t random = mix(mix(mix(seed) ^ (uint64_t)generation) ^ n_attempts);
+    uint64_t random = cna_random_state(seed, (uint64_t)generation, CNA_RANDOM_WAIT, n_attempts);
     return wait * (0.5 + 0.5 * ((double)(random >> 11) * 0x1p-53));
 }
 

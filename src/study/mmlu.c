@@ -3,16 +3,17 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/progress.h"
 #include "engine/engine.h"
 #include "engine/model.h"
 #include "method/canonical.h"
 #include "method/intervene.h"
+#include "study/mmlu_layout.h"
 #include "study/mmlu_points.h"
 #include "study/mmlu_prompt.h"
 #include "study/mmlu_store.h"
 #include "study/multipliers.h"
+#include "study/run_inputs.h"
 
 enum { DEFAULT_SHOTS = 5 };
 
@@ -70,26 +71,6 @@ const cna_mmlu_info *cna_mmlu_get_info(const cna_mmlu *mmlu)
 
 /* ---- what is asked ---- */
 
-/* All, or those that are named, which must be there, and those of groups that are named. */
-static cna_status choose_subjects(const cna_mmlu_options *options, bool *wanted, bool *required, cna_error *err)
-{
-    const cna_mmlu_subject *subjects = cna_mmlu_subjects();
-    for (size_t s = 0; s < CNA_MMLU_N_SUBJECTS; s++) wanted[s] = options->n_subjects == 0;
-    for (size_t i = 0; i < options->n_subjects; i++) {
-        const char *name = options->subjects[i];
-        bool found = false;
-        for (size_t s = 0; s < CNA_MMLU_N_SUBJECTS; s++) {
-            bool named = strcmp(subjects[s].name, name) == 0;
-            if (!named && strcmp(cna_mmlu_group_name(subjects[s].group), name) != 0) continue;
-            found = wanted[s] = true;
-            if (named) required[s] = true;
-        }
-        if (found) continue;
-        return cna_fail(err, CNA_ERR_ARG, "subjects: expected subjects or groups of MMLU, found '%s'", name);
-    }
-    return CNA_OK;
-}
-
 /* Where answers stand, and what they are to. */
 static cna_status lay_out(run *r, cna_error *err)
 {
@@ -122,36 +103,6 @@ static cna_status lay_out(run *r, cna_error *err)
     return CNA_OK;
 }
 
-static cna_status hash_items(cna_buffer *out, const cna_mmlu_item *items, size_t n, cna_error *err)
-{
-    CNA_TRY(cna_buffer_printf(out, err, "%zu\n", n));
-    for (size_t i = 0; i < n; i++) {
-        CNA_TRY(cna_buffer_printf(out, err, "%zu %d\n", items[i].n_bytes, items[i].answer));
-        CNA_TRY(cna_buffer_add(out, items[i].text, items[i].n_bytes, err));
-    }
-    return CNA_OK;
-}
-
-/* SHA-256 of all that is asked and of the examples, so that it does not depend on the layout of the files. */
-static cna_status hash_questions(const run *r, char out[65], cna_error *err)
-{
-    cna_buffer text = {0};
-    cna_status status = CNA_OK;
-    for (size_t b = 0; b < r->n_blocks && status == CNA_OK; b++) {
-        size_t s = r->blocks[b].subject;
-        status = cna_buffer_printf(&text, err, "%s\n", cna_mmlu_subjects()[s].name);
-        if (status == CNA_OK) {
-            status = hash_items(&text, r->data.lists[CNA_MMLU_DEV][s].items, r->mmlu->info.n_shots, err);
-        }
-        if (status == CNA_OK) {
-            status = hash_items(&text, r->data.lists[CNA_MMLU_TEST][s].items, r->blocks[b].n_questions, err);
-        }
-    }
-    if (status == CNA_OK) status = cna_sha256_hex(text.data, text.size, out, err);
-    cna_buffer_free(&text);
-    return status;
-}
-
 /* ---- what is done to the model ---- */
 
 static cna_status make_tap(const run *r, double multiplier, cna_tap **out, cna_error *err)
@@ -178,16 +129,15 @@ static cna_status make_taps(run *r, cna_error *err)
 {
     static const double usual[] = {0, 1};
     const cna_mmlu_options *options = r->options;
-    const double *given = options->multipliers;
-    size_t n = options->n_multipliers;
-    if (options->n_circuits == 0 && n != 0) {
+    cna_numbers given = {options->multipliers, options->n_multipliers};
+    if (options->n_circuits == 0 && given.n != 0) {
         return cna_fail(err, CNA_ERR_ARG, "multipliers: expected a circuit that they scale, found none");
     }
-    if (given == NULL) {
-        given = options->n_circuits == 0 ? usual + 1 : usual;
-        n = options->n_circuits == 0 ? 1 : 2;
-    }
-    CNA_TRY(cna_sweep_multipliers(given, n, &r->multipliers, &r->n_multipliers, &r->base, err));
+    if (given.values == NULL) given = options->n_circuits == 0 ? (cna_numbers){usual + 1, 1} : (cna_numbers){usual, 2};
+    CNA_TRY(cna_multipliers_check("multipliers", &given, err));
+    CNA_TRY(cna_alloc(&r->multipliers, given.n + 1, sizeof *r->multipliers, "multipliers", err));
+    r->n_multipliers = cna_multipliers_tidy(&given, true, r->multipliers);
+    while (r->multipliers[r->base] != 1) r->base++;
     CNA_TRY(cna_alloc(&r->taps, r->n_multipliers, sizeof *r->taps, "taps", err));
     for (size_t m = 0; m < r->n_multipliers; m++) CNA_TRY(make_tap(r, r->multipliers[m], &r->taps[m], err));
     return CNA_OK;
@@ -323,6 +273,21 @@ static cna_status run_subject(run *r, const cna_mmlu_block *block, cna_error *er
 
 /* ---- the whole ---- */
 
+static size_t count_shots(const cna_mmlu_options *options)
+{
+    return options->no_shots ? 0 : options->n_shots == 0 ? DEFAULT_SHOTS : options->n_shots;
+}
+
+cna_status cna_mmlu_check(const char *data, const cna_mmlu_options *options, cna_error *err)
+{
+    bool wanted[CNA_MMLU_N_SUBJECTS], required[CNA_MMLU_N_SUBJECTS] = {false};
+    cna_mmlu_data read = {0};
+    CNA_TRY(cna_mmlu_choose_subjects(options, wanted, required, err));
+    cna_status status = cna_mmlu_data_read(data, wanted, required, count_shots(options), &read, err);
+    cna_mmlu_data_clear(&read);
+    return status;
+}
+
 static cna_status prepare(run *r, const char *data, cna_error *err)
 {
     bool wanted[CNA_MMLU_N_SUBJECTS], required[CNA_MMLU_N_SUBJECTS] = {false};
@@ -330,18 +295,42 @@ static cna_status prepare(run *r, const char *data, cna_error *err)
     const cna_tokenizer *tokenizer = cna_model_tokenizer(r->model);
     CNA_TRY(cna_alloc(&r->mmlu, 1, sizeof *r->mmlu, "MMLU", err));
     cna_mmlu_info *info = &r->mmlu->info;
-    info->n_shots = options->no_shots ? 0 : options->n_shots == 0 ? DEFAULT_SHOTS : options->n_shots;
-    CNA_TRY(choose_subjects(options, wanted, required, err));
+    info->n_shots = count_shots(options);
+    CNA_TRY(cna_mmlu_choose_subjects(options, wanted, required, err));
     CNA_TRY(make_taps(r, err));
     CNA_TRY(cna_mmlu_data_read(data, wanted, required, info->n_shots, &r->data, err));
     CNA_TRY(lay_out(r, err));
-    CNA_TRY(hash_questions(r, info->sha256, err));
+    CNA_TRY(cna_mmlu_hash_questions(&r->data, r->blocks, r->n_blocks, info->n_shots, info->sha256, err));
     r->prompter = (cna_mmlu_prompter){.tokenizer = tokenizer, .format = &r->format,
                                       .chat = options->format.mode == CNA_FORMAT_CHAT,
                                       .max_positions = cna_model_get_info(r->model)->max_positions};
     r->format = options->format;
     if (!r->prompter.chat) return CNA_OK;
-    return cna_canonical_date(tokenizer, options->format.date, info->date, err);
+    return cna_canonical_date(tokenizer, &options->format, info->date, err);
+}
+
+/* The first prompt of every subject stands for what tokenizer and chat template make of them all. */
+static cna_status pin_inputs(run *r, cna_error *err)
+{
+    cna_token_lists set = {0};
+    cna_status status = CNA_OK;
+    if (r->store.run == NULL) return CNA_OK;
+    CNA_TRY(cna_alloc(&set.items, r->n_blocks, sizeof *set.items, "prompts", err));
+    for (; set.n < r->n_blocks && status == CNA_OK; set.n++) {
+        size_t s = r->blocks[set.n].subject;
+        cna_mmlu_prompt prompt = {0};
+        status = cna_mmlu_prompter_begin(&r->prompter, cna_mmlu_subjects()[s].name,
+                                         r->data.lists[CNA_MMLU_DEV][s].items, r->mmlu->info.n_shots, err);
+        if (status == CNA_OK) {
+            status = cna_mmlu_prompt_make(&r->prompter, &r->data.lists[CNA_MMLU_TEST][s].items[0], &prompt, err);
+        }
+        set.items[set.n] = (cna_token_list){prompt.context, prompt.n_context};
+        prompt.context = NULL;
+        cna_mmlu_prompt_clear(&prompt);
+    }
+    if (status == CNA_OK) status = cna_run_pin_inputs(r->store.run, r->store.part, r->model, &set, 1, err);
+    cna_token_lists_free(&set);
+    return status;
 }
 
 static cna_status begin_store(run *r, cna_error *err)
@@ -354,7 +343,7 @@ static cna_status begin_store(run *r, cna_error *err)
     /* One day for all prompts, whatever the clock says meanwhile; that of the run where it continues. */
     if (mmlu->info.date[0] != '\0') r->format.date = mmlu->info.date;
     for (size_t i = 0; i < mmlu->n_answers; i++) r->n_done += r->done[i];
-    return CNA_OK;
+    return pin_inputs(r, err);
 }
 
 static void run_clear(run *r)

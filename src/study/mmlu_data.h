@@ -39,6 +39,9 @@ CNA_MUST_CHECK cna_status cna_mmlu_data_read(const char *folder, const bool *wan
                                              size_t n_shots, cna_mmlu_data *out, cna_error *err);
 void cna_mmlu_data_clear(cna_mmlu_data *data);
 
+/* Whether cna_mmlu_run could read these files: the errors of cna_mmlu_data_read, before other long work (mmlu.c). */
+CNA_MUST_CHECK cna_status cna_mmlu_check(const char *data, const cna_mmlu_options *options, cna_error *err);
+
 /* One row of a file. Borrows everything for the call. */
 typedef struct cna_mmlu_row {
     const char *subject;  /* ? NULL: the file does not say */

@@ -95,7 +95,7 @@ static cna_status make_text(const cna_mmlu_prompter *p, const cna_mmlu_item *ite
     };
     char *text;
     size_t n_bytes;
-    CNA_TRY(cna_tokenizer_render(p->tokenizer, messages, 2, p->format->date, &text, &n_bytes, err));
+    CNA_TRY(cna_tokenizer_render(p->tokenizer, messages, 2, p->format, &text, &n_bytes, err));
     cna_buffer_reset(out);
     cna_status status = cna_buffer_add(out, text, n_bytes, err);
     cna_free(text);

@@ -8,20 +8,10 @@
 
 #include "base/file.h"
 #include "method/intervene.h"
+#include "study/sweep_conditions.h"
+#include "text/chat.h"
 
 /* ---- configuration ---- */
-
-static const char *positions_name(cna_positions positions)
-{
-    static const char *const names[] = {"all", "prompt", "generated", "last"};
-    return names[positions];
-}
-
-static const char *sign_name(cna_sign sign)
-{
-    static const char *const names[] = {"both", "+", "-"};
-    return names[sign];
-}
 
 static json_t *circuit_hashes(const char *const *jsons, size_t n, cna_error *err)
 {
@@ -65,19 +55,21 @@ static cna_status make_config(const cna_mmlu_study *study, const char *const *js
     failed |= json_object_set_new(*out, "format", json_string(chat ? "chat" : "raw"));
     failed |= json_object_set_new(*out, "limit", json_integer((json_int_t)options->limit));
     failed |= json_object_set_new(*out, "multipliers", multiplier_list(study));
-    failed |= json_object_set_new(*out, "positions", json_string(positions_name(options->positions)));
+    failed |= json_object_set_new(*out, "positions", json_string(cna_positions_names[options->positions]));
     failed |= json_object_set_new(*out, "shots", json_integer((json_int_t)study->info->n_shots));
-    failed |= json_object_set_new(*out, "sign", json_string(sign_name(options->sign)));
+    failed |= json_object_set_new(*out, "sign", json_string(cna_sign_names[options->sign]));
     failed |= json_object_set_new(*out, "subjects", subject_list(study));
     failed |= json_object_set_new(*out, "system",
                                   chat && options->format.system != NULL ? json_string(options->format.system)
                                                                         : json_null());
     /* Last in the order of keys: where it differs for one of the reasons above, that reason is the one to tell. */
     failed |= json_object_set_new(*out, "text_sha256", json_string(study->info->sha256));
-    if (!failed) return CNA_OK;
+    cna_status status = failed ? cna_fail_memory(err, "configuration", 0) : CNA_OK;
+    if (status == CNA_OK && chat) status = cna_format_record(&options->format, *out, err);
+    if (status == CNA_OK) return CNA_OK;
     json_decref(*out);
     *out = NULL;
-    return cna_fail_memory(err, "configuration", 0);
+    return status;
 }
 
 static cna_status begin_part(cna_mmlu_store *store, const char *const *jsons, char date[11], char note[512],
@@ -116,34 +108,15 @@ static void name_circuit(const cna_mmlu_options *options, size_t i, char out[256
     }
 }
 
-/* Neurons that are scaled: those of several circuits once. */
-static cna_status count_neurons(const cna_mmlu_options *options, int64_t *out, cna_error *err)
-{
-    cna_neuron_id *all = NULL;
-    size_t n = 0, capacity = 0;
-    cna_status status = CNA_OK;
-    for (size_t i = 0; i < options->n_circuits && status == CNA_OK; i++) {
-        cna_neuron_id *ids;
-        size_t n_ids;
-        status = cna_intervene_neurons(options->circuits[i], options->sign, &ids, &n_ids, err);
-        if (status != CNA_OK) break;
-        status = cna_grow(&all, &capacity, n + n_ids, sizeof *all, "neuron ids", err);
-        if (status == CNA_OK && n_ids != 0) memcpy(all + n, ids, n_ids * sizeof *ids);
-        n += n_ids;
-        cna_free(ids);
-    }
-    if (status == CNA_OK) *out = n == 0 ? 0 : (int64_t)cna_neuron_ids_unique(all, n);
-    cna_free(all);
-    return status;
-}
-
 static cna_status add_conditions(cna_mmlu_store *store, const char *const *jsons, cna_error *err)
 {
     const cna_mmlu_study *study = &store->study;
     const cna_mmlu_options *options = study->options;
     cna_buffer label = {0};
-    int64_t k = 0;
-    cna_status status = count_neurons(options, &k, err);
+    cna_neuron_id *ids;
+    size_t k;
+    cna_status status = cna_sweep_targets(options->circuits, options->n_circuits, options->sign, &ids, &k, err);
+    if (status == CNA_OK) cna_free(ids);
     for (size_t i = 0; i < options->n_circuits && status == CNA_OK; i++) {
         char name[256];
         name_circuit(options, i, name);
@@ -154,7 +127,8 @@ static cna_status add_conditions(cna_mmlu_store *store, const char *const *jsons
         bool steered = study->multipliers[m] != 1;
         const cna_run_condition condition = {
             .position = m, .method = steered ? CNA_RUN_CNA : CNA_RUN_NONE, .circuit = steered ? label.data : NULL,
-            .k = steered ? k : -1, .control_seed = -1, .multiplier = study->multipliers[m], .alpha = NAN, .layer = -1};
+            .k = steered ? (int64_t)k : -1, .control_seed = -1, .multiplier = study->multipliers[m], .alpha = NAN,
+            .layer = -1};
         status = cna_run_add_condition(store->run, store->part, &condition, &store->conditions[m], err);
     }
     cna_buffer_free(&label);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Lists of multipliers. */
+ * Lists of multipliers and alphas. */
 #include "study/multipliers.h"
 
 #include <math.h>
 
-static bool holds(const double *values, size_t n, double value)
+bool cna_multipliers_hold(const double *values, size_t n, double value)
 {
     for (size_t i = 0; i < n; i++) {
         if (values[i] == value) return true;
@@ -12,33 +12,26 @@ static bool holds(const double *values, size_t n, double value)
     return false;
 }
 
-cna_status cna_sweep_multipliers(const double *given, size_t n, double **out, size_t *out_n, size_t *out_base,
-                                 cna_error *err)
+cna_status cna_multipliers_check(const char *name, const cna_numbers *numbers, cna_error *err)
 {
-    static const double usual[] = {0, 0.25, 0.5, 0.75, 1, 1.5, 2};
-    if (given == NULL) {
-        given = usual;
-        n = sizeof usual / sizeof *usual;
+    for (size_t i = 0; i < numbers->n; i++) {
+        if (isfinite((float)numbers->values[i])) continue;
+        return cna_fail(err, CNA_ERR_ARG, "%s: expected finite numbers, found %g", name, numbers->values[i]);
     }
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite((float)given[i])) {
-            return cna_fail(err, CNA_ERR_ARG, "multipliers: expected finite numbers, found %g", given[i]);
-        }
-    }
-    double *values;
-    CNA_TRY(cna_alloc(&values, n + 1, sizeof *values, "multipliers", err));
-    bool with_base = holds(given, n, 1);
-    size_t n_out = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!with_base && given[i] > 1) {
-            values[n_out++] = 1;
-            with_base = true;
-        }
-        if (!holds(values, n_out, given[i])) values[n_out++] = given[i];
-    }
-    if (!with_base) values[n_out++] = 1;
-    *out = values;
-    *out_n = n_out;
-    for (*out_base = 0; values[*out_base] != 1;) ++*out_base;
     return CNA_OK;
+}
+
+size_t cna_multipliers_tidy(const cna_numbers *given, bool with_one, double *out)
+{
+    size_t n = 0;
+    bool has_one = !with_one || cna_multipliers_hold(given->values, given->n, 1);
+    for (size_t i = 0; i < given->n; i++) {
+        if (!has_one && given->values[i] > 1) {
+            out[n++] = 1;
+            has_one = true;
+        }
+        if (!cna_multipliers_hold(out, n, given->values[i])) out[n++] = given->values[i];
+    }
+    if (!has_one) out[n++] = 1;
+    return n;
 }

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * Lists of multipliers. */
+ * Lists of multipliers and alphas. */
 #ifndef CNA_STUDY_MULTIPLIERS_H
 #define CNA_STUDY_MULTIPLIERS_H
 
-#include "base/memory.h"
+#include "base/error.h"
+#include "cna_study.h"
 
-/* The multipliers of a sweep: as given and in their order, each once, with 1 put before the first greater one where
- * it is missing.
- *   given     ? [n]; NULL: 0, 0.25, 0.5, 0.75, 1, 1.5, 2
- *   out       new array of *out_n, freed by cna_free
- *   out_base  the index of 1
- * Errors: ERR_ARG for a number that is not finite as f32. */
-CNA_MUST_CHECK cna_status cna_sweep_multipliers(const double *given, size_t n, double **out, size_t *out_n,
-                                                size_t *out_base, cna_error *err);
+bool cna_multipliers_hold(const double *values, size_t n, double value);
+
+/* Errors: ERR_ARG for a number that is not finite as f32, with the list's name. */
+CNA_MUST_CHECK cna_status cna_multipliers_check(const char *name, const cna_numbers *numbers, cna_error *err);
+
+/* Each number once, in their order; returns how many.
+ *   with_one  put 1 before the first greater one, or at the end, where it is missing
+ *   out       [given->n + 1] */
+size_t cna_multipliers_tidy(const cna_numbers *given, bool with_one, double *out);
 
 #endif

@@ -275,6 +275,37 @@ static cna_status measure_scope(const char *text, size_t n_bytes, size_t n_chara
     return CNA_OK;
 }
 
+/* Where `mark` first stands; n_bytes if nowhere. */
+static size_t find_mark(const char *text, size_t n_bytes, const char *mark)
+{
+    size_t n = strlen(mark);
+    for (size_t i = 0; i + n <= n_bytes; i++) {
+        if (text[i] == mark[0] && memcmp(text + i, mark, n) == 0) return i;
+    }
+    return n_bytes;
+}
+
+size_t cna_refusal_reasoning(const char *text, size_t n_bytes)
+{
+    static const char *const pairs[][2] = {{"<think>", "</think>"},
+                                           {"<thinking>", "</thinking>"},
+                                           {"<thought>", "</thought>"},
+                                           {"<reasoning>", "</reasoning>"},
+                                           {"<seed:think>", "</seed:think>"},
+                                           {"[THINK]", "[/THINK]"},
+                                           {"<|START_THINKING|>", "<|END_THINKING|>"}};
+    size_t begin = 0;
+    while (begin < n_bytes && strchr(" \t\r\n", text[begin]) != NULL && text[begin] != '\0') begin++;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        size_t opened = find_mark(text, n_bytes, pairs[i][0]);
+        size_t closed = find_mark(text, n_bytes, pairs[i][1]);
+        if (opened == begin && closed == n_bytes && opened != n_bytes) return n_bytes;
+        /* Behind other text an opening mark is part of the answer, and so is what closes it. */
+        if (closed != n_bytes && (opened == begin || opened > closed)) return closed + strlen(pairs[i][1]);
+    }
+    return 0;
+}
+
 cna_status cna_refusal_match(const cna_refusal *refusal, const char *text, size_t n_bytes, bool *out,
                              cna_error *err)
 {

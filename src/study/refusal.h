@@ -34,6 +34,13 @@ void cna_refusal_free(cna_refusal *refusal);
 CNA_MUST_CHECK cna_status cna_refusal_match(const cna_refusal *refusal, const char *text, size_t n_bytes,
                                             bool *out, cna_error *err);
 
+/* Where the answer itself begins, behind a reasoning section at its start: <think>...</think> and other models' pairs.
+ * Where the section was opened in the prompt, the answer begins behind the first closing mark; where it is never
+ * closed, there is no answer, and n_bytes at the end of the text is returned.
+ *   text     [n_bytes] UTF-8
+ *   returns  bytes to leave out */
+size_t cna_refusal_reasoning(const char *text, size_t n_bytes);
+
 /* SHA-256 of a pattern file's text.
  *   text  ? NULL: the built-in file, each of its lines with a line feed
  *   out   64 hexadecimal digits and a NUL */

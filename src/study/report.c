@@ -249,11 +249,24 @@ static void clear(cna_report *report)
     cna_buffer_free(&report->body.buffer);
 }
 
+/* A page in the place of the measurements that it shows could not be made again. */
+static cna_status check_output(const char *const *runs, size_t n_runs, const char *path, cna_error *err)
+{
+    for (size_t i = 0; i < n_runs; i++) {
+        if (cna_file_is_same(runs[i], path)) {
+            return cna_fail(err, CNA_ERR_ARG, "%s: expected another file than the run to write the page to; give it "
+                            "another name", path);
+        }
+    }
+    return CNA_OK;
+}
+
 cna_status cna_report_write(const char *const *runs, size_t n_runs, const char *path, const cna_report_options *options,
                             cna_error *err)
 {
     cna_report_data data;
     if (n_runs == 0) return cna_fail(err, CNA_ERR_ARG, "report: expected run files, found none");
+    CNA_TRY(check_output(runs, n_runs, path, err));
     cna_status status = cna_report_data_read(runs, n_runs, &data, err);
     cna_report report = {.data = &data, .err = err, .body = {.err = err}};
     cna_markup page = {.err = err};

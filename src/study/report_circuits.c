@@ -135,6 +135,7 @@ static void put_overlap(cna_report *report, cna_table *table, const cna_report_m
     cna_status status = cna_circuit_overlap(a->held->circuit, b->held->circuit, &overlap, report->err);
     if (status == CNA_ERR_MISMATCH) return; /* circuits of models of different shapes have nothing in common */
     report->status = status;
+    if (status != CNA_OK) return;
     cna_table_text(table, a->name);
     cna_table_text(table, b->name);
     cna_table_number(table, (double)overlap.n_a);

@@ -43,13 +43,16 @@ static const char judged_sql[] =
     " GROUP BY judgement.rubric, judgement.judge_model, prompt.side, condition.position"
     " ORDER BY judgement.rubric, judgement.judge_model, prompt.side = 'benign', condition.position";
 
+/* Answers that differ, as the sweep itself counts them: patterns and labels see nothing but words, so that an answer
+ * which many settings have would count its verdict as often. */
 static const char labelled_sql[] =
-    "SELECT label.labeller, sum(label.refused AND generation.refused), sum(NOT label.refused AND NOT "
-    "generation.refused),"
-    " sum(NOT label.refused AND generation.refused), sum(label.refused AND NOT generation.refused)"
-    " FROM label JOIN generation ON generation.id = label.generation"
-    " JOIN condition ON condition.id = generation.condition WHERE condition.part = ?1"
-    " GROUP BY label.labeller ORDER BY label.labeller";
+    "SELECT labeller, sum(person AND pattern), sum(NOT person AND NOT pattern), sum(NOT person AND pattern),"
+    " sum(person AND NOT pattern) FROM (SELECT DISTINCT label.labeller AS labeller, prompt.sha256, generation.text,"
+    "  label.refused AS person, generation.refused AS pattern"
+    "  FROM label JOIN generation ON generation.id = label.generation"
+    "  JOIN condition ON condition.id = generation.condition JOIN prompt ON prompt.id = generation.prompt"
+    "  WHERE condition.part = ?1)"
+    " GROUP BY labeller ORDER BY labeller";
 
 static cna_status get_count(const cna_run_row *row, int column, size_t *out, cna_error *err)
 {

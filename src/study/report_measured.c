@@ -152,7 +152,8 @@ static void put_labels(cna_report *report)
     cna_report_begin(report, "labels", "Do the patterns agree with a person?");
     cna_report_say(report,
                    "Answers that a person labelled without knowing how they came about, against the verdict of the "
-                   "refusal patterns; agreement with its Wilson 95% interval.");
+                   "refusal patterns; agreement with its Wilson 95% interval. The same words in answer to the same "
+                   "prompt count once, however many settings gave them.");
     cna_report_put(report, &table);
     cna_report_end(report);
 }

@@ -100,7 +100,8 @@ cna_status cna_run_find_done(cna_run *run, int64_t condition, cna_side side, boo
     cna_run_value values[] = {cna_run_int(condition), cna_run_text(cna_run_sides[side])};
     return cna_run_rows(run, "a prompt",
                         "SELECT prompt.position FROM generation JOIN prompt ON prompt.id = generation.prompt"
-                        " WHERE generation.condition = ?1 AND prompt.side = ?2",
+                        " JOIN condition ON condition.id = generation.condition"
+                        " WHERE generation.condition = ?1 AND prompt.side = ?2 AND prompt.part = condition.part",
                         values, 2, mark_done, &list, err);
 }
 
@@ -175,7 +176,7 @@ cna_status cna_run_each_generation(cna_run *run, int64_t part, int64_t condition
         "SELECT generation.id, condition.id, prompt.id, condition.position, prompt.position, condition.method,"
         " prompt.side, n_tokens, ids, generation.text, n_words, stop, refused, quality, mean_logprob, outcome, kl"
         " FROM condition JOIN generation ON generation.condition = condition.id"
-        " JOIN prompt ON prompt.id = generation.prompt"
+        " JOIN prompt ON prompt.id = generation.prompt AND prompt.part = condition.part"
         " WHERE condition.part = ?1 AND (?2 = 0 OR condition.id = ?2)"
         " ORDER BY condition.position, prompt.side DESC, prompt.position",
         values, 2, read_generation, &r, err);

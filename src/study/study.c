@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/progress.h"
+#include "study/mmlu_data.h"
 #include "study/study_attribute.h"
 
 /* A study under way. */
@@ -108,6 +109,20 @@ static cna_status open_model(const study *s, const char *path, cna_model **out, 
     return CNA_OK;
 }
 
+/* The k-sweep comes after the longest sweep of the study: what it cannot do is said before that. */
+static cna_status check_k_list(const study *s, cna_error *err)
+{
+    const cna_sweep_options *sweep = &s->options->sweep;
+    size_t n_neurons;
+    cna_circuit_neurons(s->instruct_circuit, &n_neurons);
+    for (size_t i = 0; i < sweep->n_k; i++) {
+        if (sweep->k_list[i] <= n_neurons) continue;
+        return cna_fail(err, CNA_ERR_ARG, "k-list: expected at most %zu, the neurons of the %s, found %zu; have a "
+                        "larger circuit found", n_neurons, instruct_label, sweep->k_list[i]);
+    }
+    return CNA_OK;
+}
+
 static cna_status study_instruct(study *s, const char *path, cna_error *err)
 {
     const cna_format *format = &s->options->format;
@@ -117,6 +132,7 @@ static cna_status study_instruct(study *s, const char *path, cna_error *err)
     cna_status status = CNA_OK;
     CNA_TRY_CLEANUP(open_model(s, path, &model, err));
     CNA_TRY_CLEANUP(find(s, model, "instruct", path, instruct_label, format, &s->instruct_circuit, err));
+    CNA_TRY_CLEANUP(check_k_list(s, err));
     kind.circuit = s->instruct_circuit;
     CNA_TRY_CLEANUP(run_sweep(s, model, &kind, err));
     if (s->options->sweep.n_k != 0) {
@@ -171,6 +187,7 @@ cna_status cna_study_run(const char *instruct, const cna_prompts *prompts, const
         return cna_fail(err, CNA_ERR_ARG, "study: expected positive and negative prompts, found none");
     }
     CNA_TRY(check_pair(instruct, options->base, err));
+    if (options->mmlu != NULL) CNA_TRY(cna_mmlu_check(options->mmlu, &(cna_mmlu_options){0}, err));
     cna_status status = study_instruct(&s, instruct, err);
     if (status == CNA_OK && options->base != NULL) status = study_base(&s, options->base, err);
     cna_circuit_free(s.instruct_circuit);

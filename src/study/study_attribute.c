@@ -9,7 +9,9 @@
 #include "base/number.h"
 #include "method/canonical.h"
 #include "method/circuit.h"
+#include "study/run_inputs.h"
 #include "study/sweep_config.h"
+#include "text/chat.h"
 
 /* ---- what decides the result ---- */
 
@@ -59,6 +61,10 @@ static cna_status make_config(const cna_model *model, const cna_study_contrast *
         json_decref(*out);
         status = cna_fail(err, CNA_ERR_FORMAT, "system prompt: expected UTF-8, found otherwise");
     }
+    if (status == CNA_OK) {
+        status = cna_format_record(&c->options->format, *out, err);
+        if (status != CNA_OK) json_decref(*out);
+    }
     return status;
 }
 
@@ -70,7 +76,7 @@ static cna_status begin_part(const cna_model *model, const cna_study_contrast *c
     CNA_TRY(make_config(model, c, &config, err));
     CNA_TRY_CLEANUP(cna_run_machine(model, &machine, err));
     if (cna_format_is_chat(cna_model_tokenizer(model), &c->options->format)) {
-        CNA_TRY_CLEANUP(cna_canonical_date(cna_model_tokenizer(model), c->options->format.date, date, err));
+        CNA_TRY_CLEANUP(cna_canonical_date(cna_model_tokenizer(model), &c->options->format, date, err));
     }
     const cna_run_part_spec spec = {.command = "attribute", .role = c->role, .model = cna_model_get_info(model),
                                     .model_path = c->model_path, .config = config, .seed = c->options->seed,
@@ -154,6 +160,19 @@ static cna_status on_circuit(void *user, const char *label, const char *sha256, 
     return *out != NULL ? CNA_OK : cna_circuit_parse(json, strlen(json), label, out, err);
 }
 
+/* The prompts as attribution takes them. */
+static cna_status pin_inputs(const cna_model *model, const cna_study_contrast *c, int64_t part,
+                             const cna_format *format, cna_error *err)
+{
+    cna_token_lists sets[2] = {{0}};
+    cna_status status = cna_canonical_lists(model, c->positive, "positive", format, &sets[0], err);
+    if (status == CNA_OK) status = cna_canonical_lists(model, c->negative, "negative", format, &sets[1], err);
+    if (status == CNA_OK) status = cna_run_pin_inputs(c->run, part, model, sets, 2, err);
+    cna_token_lists_free(&sets[0]);
+    cna_token_lists_free(&sets[1]);
+    return status;
+}
+
 cna_status cna_study_attribute(const cna_model *model, const cna_study_contrast *contrast, cna_circuit **out,
                                cna_error *err)
 {
@@ -161,6 +180,9 @@ cna_status cna_study_attribute(const cna_model *model, const cna_study_contrast 
     cna_circuit *circuit = NULL;
     *out = NULL;
     CNA_TRY(begin_part(model, contrast, &part, err));
+    cna_attribute_options options = *contrast->options;
+    if (part.date[0] != '\0') options.format.date = part.date;
+    CNA_TRY(pin_inputs(model, contrast, part.id, &options.format, err));
     cna_status status = CNA_OK;
     if (part.ended) {
         CNA_TRY_CLEANUP(cna_run_each_circuit(contrast->run, part.id, on_circuit, &circuit, err));
@@ -170,8 +192,6 @@ cna_status cna_study_attribute(const cna_model *model, const cna_study_contrast 
             goto cleanup;
         }
     } else {
-        cna_attribute_options options = *contrast->options;
-        if (part.date[0] != '\0') options.format.date = part.date;
         CNA_TRY_CLEANUP(cna_attribute(model, contrast->positive, contrast->negative, &options, &circuit, err));
         CNA_TRY_CLEANUP(keep(contrast, part.id, circuit, err));
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cna_sweep_run: conditions times prompts into a run, then the figures from its rows. */
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -9,8 +9,10 @@
 #include "method/canonical.h"
 #include "study/quality.h"
 #include "study/refusal.h"
+#include "study/run_inputs.h"
 #include "study/sweep_config.h"
 #include "study/sweep_measure.h"
+#include "study/sweep_record.h"
 #include "study/sweep_result.h"
 
 /* A sweep under way. */
@@ -28,7 +30,6 @@ typedef struct sweep {
     cna_job *jobs;        /* [n_jobs] answers that are not there yet */
     cna_run_generation *pending; /* [n_jobs] with the ids of their condition and prompt */
     size_t n_jobs, pending_capacity;
-    size_t n_answers;     /* that the sweep comes to, those there already included */
     cna_sweep *out;
 } sweep;
 
@@ -59,137 +60,6 @@ const cna_sweep_info *cna_sweep_get_info(const cna_sweep *result)
     return &result->info;
 }
 
-/* ---- prompts that a circuit was found on ---- */
-
-typedef struct hashes {
-    cna_sha256_text *items; /* sorted */
-    size_t n, capacity;
-    bool complete;          /* every circuit lists its prompts */
-} hashes;
-
-static int compare_hashes(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(cna_sha256_text));
-}
-
-static cna_status add_hashes(hashes *known, const cna_sha256_text *items, size_t n, cna_error *err)
-{
-    CNA_TRY(cna_grow(&known->items, &known->capacity, known->n + n, sizeof *known->items, "prompt hashes", err));
-    if (n != 0) memcpy(known->items + known->n, items, n * sizeof *items);
-    known->n += n;
-    return CNA_OK;
-}
-
-static cna_status add_prompts(hashes *known, const cna_prompts *prompts, cna_error *err)
-{
-    for (size_t i = 0; prompts != NULL && i < cna_prompts_count(prompts); i++) {
-        cna_sha256_text hash = {{0}};
-        CNA_TRY(cna_prompts_sha256(prompts, i, hash.hex, err));
-        CNA_TRY(add_hashes(known, &hash, 1, err));
-    }
-    return CNA_OK;
-}
-
-static cna_status find_known(const cna_sweep_options *options, hashes *out, cna_error *err)
-{
-    out->complete = true;
-    for (size_t i = 0; i < options->n_circuits; i++) {
-        const cna_circuit *circuit = options->circuits[i];
-        if (circuit->info.n_positive + circuit->info.n_negative == 0) out->complete = false;
-        CNA_TRY(add_hashes(out, circuit->positive, circuit->info.n_positive, err));
-        CNA_TRY(add_hashes(out, circuit->negative, circuit->info.n_negative, err));
-    }
-    if (options->alphas.n != 0 || options->cross_fit != 0) {
-        CNA_TRY(add_prompts(out, options->positive, err));
-        CNA_TRY(add_prompts(out, options->negative, err));
-    }
-    if (out->n != 0) qsort(out->items, out->n, sizeof *out->items, compare_hashes);
-    return CNA_OK;
-}
-
-static cna_run_discovery discovery_of(const hashes *known, const cna_sha256_text *hash)
-{
-    bool found = known->n != 0 && bsearch(hash, known->items, known->n, sizeof *hash, compare_hashes) != NULL;
-    if (found) return CNA_RUN_DISCOVERY;
-    return known->complete ? CNA_RUN_UNSEEN : CNA_RUN_DISCOVERY_UNKNOWN;
-}
-
-/* ---- what goes into the run before any answer ---- */
-
-/* A prompt of token ids has no text of its own. */
-static cna_status add_prompt(sweep *s, cna_side side, size_t i, const hashes *known, cna_error *err)
-{
-    const cna_prompts *prompts = s->plan.given[side];
-    cna_sha256_text hash = {{0}};
-    cna_run_prompt row = {.side = side, .position = i, .category = cna_prompts_category(prompts, i)};
-    CNA_TRY(cna_prompts_sha256(prompts, i, hash.hex, err));
-    row.text = cna_prompts_text(prompts, i, &row.n_bytes);
-    if (row.text == NULL) row.text = "";
-    row.discovery = discovery_of(known, &hash);
-    return cna_run_add_prompt(s->run, s->part.id, &row, &s->prompts[side][i], err);
-}
-
-static cna_status add_circuit(const sweep *s, const char *label, const cna_circuit *circuit, cna_error *err)
-{
-    char *json;
-    CNA_TRY(cna_circuit_to_json(circuit, CNA_CIRCUIT_CNA, &json, err));
-    cna_status status = cna_run_add_circuit(s->run, s->part.id, label, json, NULL, err);
-    cna_free(json);
-    return status;
-}
-
-static cna_status add_circuits(const sweep *s, cna_error *err)
-{
-    const cna_sweep_circuits *circuits = &s->plan.circuits;
-    for (size_t i = 0; i < circuits->n_circuits; i++) {
-        CNA_TRY(add_circuit(s, circuits->names[i], circuits->given[i], err));
-    }
-    for (size_t cut = 0; cut < circuits->n_cuts; cut++) {
-        if (circuits->cuts[cut] == 0) continue;
-        CNA_TRY(add_circuit(s, circuits->cut_names[cut], cna_sweep_circuits_set(circuits, 0, cut)[0], err));
-    }
-    return CNA_OK;
-}
-
-static cna_status add_all(sweep *s, const hashes *known, cna_error *err)
-{
-    const cna_sweep_options *options = s->options;
-    for (size_t i = 0; i < options->n_files; i++) {
-        CNA_TRY(cna_run_add_file_at(s->run, s->part.id, options->files[i].role, options->files[i].path, err));
-    }
-    CNA_TRY(add_circuits(s, err));
-    for (int side = 0; side < 2; side++) {
-        for (size_t i = 0; i < s->plan.prompts[side].n; i++) CNA_TRY(add_prompt(s, (cna_side)side, i, known, err));
-    }
-    for (size_t i = 0; i < s->plan.conditions.n; i++) {
-        cna_sweep_condition *condition = &s->plan.conditions.items[i];
-        CNA_TRY(cna_run_add_condition(s->run, s->part.id, &condition->row, &condition->id, err));
-    }
-    return cna_run_plan_part(s->run, s->part.id, s->n_answers, err);
-}
-
-/* Controls run on the harmful side only: it is there that a circuit is said to do something. */
-static bool is_asked(const sweep *s, size_t condition, int side)
-{
-    return side == CNA_SIDE_HARMFUL || !cna_sweep_plan_is_control(&s->plan, condition);
-}
-
-static cna_status fill_run(sweep *s, cna_error *err)
-{
-    hashes known = {0};
-    cna_status status = CNA_OK;
-    for (int side = 0; side < 2; side++) {
-        size_t n = s->plan.prompts[side].n;
-        CNA_TRY_CLEANUP(cna_alloc(&s->prompts[side], n, sizeof *s->prompts[side], "prompts", err));
-        for (size_t i = 0; i < s->plan.conditions.n; i++) s->n_answers += is_asked(s, i, side) ? n : 0;
-    }
-    CNA_TRY_CLEANUP(find_known(s->options, &known, err));
-    CNA_TRY_CLEANUP(add_all(s, &known, err));
-cleanup:
-    cna_free(known.items);
-    return status;
-}
-
 static cna_status begin_part(sweep *s, const char *patterns_sha256, cna_error *err)
 {
     const cna_sweep_options *options = s->options;
@@ -200,7 +70,7 @@ static cna_status begin_part(sweep *s, const char *patterns_sha256, cna_error *e
     json_t *config = NULL;
     cna_status status;
     if (cna_format_is_chat(tokenizer, &options->format)) {
-        CNA_TRY(cna_canonical_date(tokenizer, options->format.date, date, err));
+        CNA_TRY(cna_canonical_date(tokenizer, &options->format, date, err));
     }
     CNA_TRY_CLEANUP(cna_sweep_config(s->model, options, &s->plan, patterns_sha256, &config, err));
     CNA_TRY_CLEANUP(cna_run_machine(s->model, &machine, err));
@@ -255,7 +125,7 @@ static cna_status choose_work(sweep *s, cna_error *err)
     for (size_t i = 0; i < s->plan.conditions.n; i++) {
         s->wanted[i] = !cna_sweep_plan_is_control(&s->plan, i);
         for (int side = 0; side < 2; side++) {
-            if (is_asked(s, i, side)) CNA_TRY(find_missing(s, i, (cna_side)side, err));
+            if (cna_sweep_plan_is_asked(&s->plan, i, (cna_side)side)) CNA_TRY(find_missing(s, i, (cna_side)side, err));
         }
     }
     return CNA_OK;
@@ -272,8 +142,9 @@ static double mean_of(const float *values, size_t n)
 static cna_status judge_text(const sweep *s, cna_run_generation *row, cna_error *err)
 {
     cna_quality quality;
-    CNA_TRY(cna_refusal_match(s->refusal, row->text, row->n_bytes, &row->refused, err));
-    CNA_TRY(cna_quality_measure(row->text, row->n_bytes, &quality, err));
+    size_t skipped = s->options->keep_reasoning ? 0 : cna_refusal_reasoning(row->text, row->n_bytes);
+    CNA_TRY(cna_refusal_match(s->refusal, row->text + skipped, row->n_bytes - skipped, &row->refused, err));
+    CNA_TRY(cna_quality_measure(row->text + skipped, row->n_bytes - skipped, &quality, err));
     row->quality = quality.ratio;
     row->n_words = quality.n_words;
     return CNA_OK;
@@ -320,7 +191,7 @@ static void note_all(void *user, const char *text)
 
 static cna_status generate(sweep *s, cna_error *err)
 {
-    counter count = {&s->options->progress, s->n_answers - s->n_jobs};
+    counter count = {&s->options->progress, cna_sweep_plan_n_answers(&s->plan) - s->n_jobs};
     const cna_run_options engine = {
         .max_tokens = cna_sweep_max_tokens(s->options),
         .batch = s->options->batch,
@@ -340,9 +211,10 @@ static cna_status generate(sweep *s, cna_error *err)
 
 static cna_status on_fold(void *user, size_t fold, const cna_circuit *circuit, cna_error *err)
 {
+    const sweep *s = user;
     char label[32];
     snprintf(label, sizeof label, "fold %zu", fold);
-    return add_circuit(user, label, circuit, err);
+    return cna_sweep_record_circuit(s->run, s->part.id, label, circuit, err);
 }
 
 /* Everything up to the first answer, in one transaction: a sweep that cannot begin leaves its run as it was. */
@@ -351,8 +223,9 @@ static cna_status prepare(sweep *s, cna_error *err)
     const cna_sweep_options *options = s->options;
     CNA_TRY(begin_part(s, s->out->info.patterns_sha256, err));
     CNA_TRY(cna_sweep_plan_tokenize(s->model, &s->format, &s->plan, err));
+    CNA_TRY(cna_run_pin_inputs(s->run, s->part.id, s->model, s->plan.prompts, 2, err));
     if (s->part.ended) return CNA_OK;
-    CNA_TRY(fill_run(s, err));
+    CNA_TRY(cna_sweep_record(s->run, s->part.id, options, &s->plan, s->prompts, err));
     CNA_TRY(choose_work(s, err));
     if (options->perplexity != NULL) {
         CNA_TRY(cna_windows_make(s->model, options->perplexity, options->perplexity_bytes, &s->windows, err));
@@ -361,12 +234,27 @@ static cna_status prepare(sweep *s, cna_error *err)
     return cna_sweep_measure_room(s->model, options, &s->plan, &s->windows, err);
 }
 
+/* What a file holds beside this sweep's own rows would be taken for them. */
+static cna_status read_rows(sweep *s, cna_error *err)
+{
+    cna_sweep_rows *rows = &s->out->rows;
+    CNA_TRY(cna_sweep_rows_read(s->run, s->part.id, rows, err));
+    bool fits = rows->n_conditions == s->plan.conditions.n;
+    for (int side = 0; side < 2; side++) fits = fits && rows->n_side[side] == s->plan.prompts[side].n;
+    if (fits) return CNA_OK;
+    return cna_fail(err, CNA_ERR_FORMAT,
+                    "%s: expected %zu conditions, %zu and %zu prompts in this part, found %zu, %zu and %zu; use "
+                    "another run file", cna_run_path(s->run), s->plan.conditions.n,
+                    s->plan.prompts[CNA_SIDE_HARMFUL].n, s->plan.prompts[CNA_SIDE_BENIGN].n, rows->n_conditions,
+                    rows->n_side[CNA_SIDE_HARMFUL], rows->n_side[CNA_SIDE_BENIGN]);
+}
+
 /* The answers that the part lacks, and what is said of them when all are there. */
 static cna_status work(sweep *s, cna_error *err)
 {
     CNA_TRY(generate(s, err));
     cna_memory_trim(); /* what follows plans with what the process holds, and generation's keys and values are free */
-    CNA_TRY(cna_sweep_rows_read(s->run, s->part.id, &s->out->rows, err));
+    CNA_TRY(read_rows(s, err));
     const cna_sweep_measure measure = {
         .model = s->model, .options = s->options, .plan = &s->plan, .windows = &s->windows, .run = s->run,
         .part = s->part.id, .rows = &s->out->rows,
@@ -445,7 +333,7 @@ cna_status cna_sweep_run(const cna_model *model, const cna_prompts *prompts, con
     CNA_TRY_CLEANUP(cna_run_begin(s.run, err));
     CNA_TRY_CLEANUP(cna_run_end(s.run, prepare(&s, err), err));
     if (s.part.ended) {
-        CNA_TRY_CLEANUP(cna_sweep_rows_read(s.run, s.part.id, &s.out->rows, err));
+        CNA_TRY_CLEANUP(read_rows(&s, err));
     } else {
         CNA_TRY_CLEANUP(work(&s, err));
     }

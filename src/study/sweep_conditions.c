@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "method/intervene.h"
+#include "study/multipliers.h"
 
 enum { N_KINDS = 2, DEFAULT_SEEDS = 20, GRID_MAX = 1 << 20 };
 
@@ -24,46 +25,11 @@ void cna_sweep_conditions_clear(cna_sweep_conditions *conditions)
 
 /* ---- multipliers ---- */
 
-static bool holds(const double *values, size_t n, double value)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (values[i] == value) return true;
-    }
-    return false;
-}
-
-static cna_status check_finite(const char *name, const cna_numbers *numbers, cna_error *err)
-{
-    for (size_t i = 0; i < numbers->n; i++) {
-        if (isfinite((float)numbers->values[i])) continue;
-        return cna_fail(err, CNA_ERR_ARG, "%s: expected finite numbers, found %g", name, numbers->values[i]);
-    }
-    return CNA_OK;
-}
-
-/* Each number once, in their order.
- *   with_one  put 1 before the first greater one, where it is missing
- *   out       [given->n + 1] */
-static size_t tidy(const cna_numbers *given, bool with_one, double *out)
-{
-    size_t n = 0;
-    bool has_one = !with_one || holds(given->values, given->n, 1);
-    for (size_t i = 0; i < given->n; i++) {
-        if (!has_one && given->values[i] > 1) {
-            out[n++] = 1;
-            has_one = true;
-        }
-        if (!holds(out, n, given->values[i])) out[n++] = given->values[i];
-    }
-    if (!has_one) out[n++] = 1;
-    return n;
-}
-
 static cna_status single_grid(const cna_numbers *list, cna_sweep_conditions *c, cna_error *err)
 {
     double *values;
     CNA_TRY(cna_alloc(&values, list->n + 1, sizeof *values, "multipliers", err));
-    c->n_points = tidy(list, true, values);
+    c->n_points = cna_multipliers_tidy(list, true, values);
     cna_status status = cna_alloc(&c->grid, c->n_points * c->n_circuits, sizeof *c->grid, "multipliers", err);
     for (size_t i = 0; status == CNA_OK && i < c->n_points * c->n_circuits; i++) c->grid[i] = values[i / c->n_circuits];
     cna_free(values);
@@ -104,7 +70,7 @@ static cna_status full_grid(const cna_numbers *lists, cna_sweep_conditions *c, c
     CNA_TRY_CLEANUP(cna_alloc(&values, n, sizeof *values, "multipliers", err));
     CNA_TRY_CLEANUP(cna_alloc(&n_values, c->n_circuits, sizeof *n_values, "multipliers", err));
     n = 0;
-    for (size_t i = 0; i < c->n_circuits; i++) n += n_values[i] = tidy(&lists[i], false, values + n);
+    for (size_t i = 0; i < c->n_circuits; i++) n += n_values[i] = cna_multipliers_tidy(&lists[i], false, values + n);
     CNA_TRY_CLEANUP(combine(values, n_values, c, err));
 cleanup:
     cna_free(values);
@@ -119,7 +85,7 @@ static cna_status make_grid(const cna_sweep_options *options, cna_sweep_conditio
     const cna_numbers *lists = options->multipliers == NULL ? &usual_list : options->multipliers;
     size_t n_lists = options->multipliers == NULL ? 1 : options->n_multipliers;
     c->n_circuits = options->n_circuits;
-    for (size_t i = 0; i < n_lists; i++) CNA_TRY(check_finite("multipliers", &lists[i], err));
+    for (size_t i = 0; i < n_lists; i++) CNA_TRY(cna_multipliers_check("multipliers", &lists[i], err));
     c->is_single = n_lists == 1;
     if (c->n_circuits == 0) return CNA_OK;
     if (n_lists == 1) return single_grid(lists, c, err);
@@ -251,9 +217,9 @@ static cna_status add_cna(cna_sweep_conditions *c, cna_error *err)
 static cna_status add_caa(cna_sweep_conditions *c, const cna_sweep_options *options, int64_t layer, cna_error *err)
 {
     const cna_numbers *alphas = &options->alphas;
-    CNA_TRY(check_finite("alphas", alphas, err));
+    CNA_TRY(cna_multipliers_check("alphas", alphas, err));
     for (size_t i = 0; i < alphas->n; i++) {
-        if (alphas->values[i] == 0 || holds(alphas->values, i, alphas->values[i])) continue;
+        if (alphas->values[i] == 0 || cna_multipliers_hold(alphas->values, i, alphas->values[i])) continue;
         const cna_run_condition row = {
             .method = CNA_RUN_CAA,
             .k = -1,

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "method/intervene.h"
+#include "text/chat.h"
 
 enum { DEFAULT_MAX_TOKENS = 150 };
 
@@ -106,8 +108,6 @@ static cna_status put_circuits(writer *w, const cna_sweep_options *options, cna_
 
 static void put_scaling(writer *w, const cna_sweep_options *options, const cna_sweep_plan *plan)
 {
-    static const char *const positions[] = {"all", "prompt", "generated", "last"};
-    static const char *const signs[] = {"both", "+", "-"};
     const cna_sweep_conditions *conditions = &plan->conditions;
     json_t *points = json_array(), *cuts = json_array();
     put(w, "multipliers", points);
@@ -119,8 +119,8 @@ static void put_scaling(writer *w, const cna_sweep_options *options, const cna_s
     for (size_t i = 0; options->n_k != 0 && i < plan->circuits.n_cuts && !w->failed; i++) {
         if (json_array_append_new(cuts, json_integer((json_int_t)plan->circuits.cuts[i])) != 0) w->failed = true;
     }
-    put_text(w, "positions", positions[options->positions]);
-    put_text(w, "sign", signs[options->sign]);
+    put_text(w, "positions", cna_positions_names[options->positions]);
+    put_text(w, "sign", cna_sign_names[options->sign]);
     put_count(w, "controls", conditions->n_seeds);
     put_count(w, "cross_fit", options->cross_fit);
 }
@@ -135,12 +135,13 @@ static void put_caa(writer *w, const cna_sweep_options *options, const cna_sweep
     }
 }
 
-static void put_format(writer *w, const cna_model *model, const cna_sweep_options *options)
+static cna_status put_format(writer *w, const cna_model *model, const cna_sweep_options *options, cna_error *err)
 {
     bool chat = cna_format_is_chat(cna_model_tokenizer(model), &options->format);
     put_text(w, "format", chat ? "chat" : "raw");
     put_text(w, "system", options->format.system);
     put(w, "double_bos", json_boolean(options->format.double_bos));
+    return cna_format_record(&options->format, w->object, err);
 }
 
 static void put_measures(writer *w, const cna_sweep_options *options)
@@ -149,6 +150,7 @@ static void put_measures(writer *w, const cna_sweep_options *options)
     put_count(w, "max_tokens", cna_sweep_max_tokens(options));
     put(w, "min_quality", json_real(cna_sweep_min_quality(options)));
     put(w, "min_logprob", options->min_logprob == 0 ? json_null() : json_real(options->min_logprob));
+    if (options->keep_reasoning) put(w, "keep_reasoning", json_true());
     put(w, "logprob_percentile", percentile == 0 ? json_null() : json_real(percentile));
 }
 
@@ -173,10 +175,10 @@ cna_status cna_sweep_config(const cna_model *model, const cna_sweep_options *opt
     if (w.object == NULL) return cna_fail_memory(err, "configuration", 0);
     put_scaling(&w, options, plan);
     put_caa(&w, options, plan);
-    put_format(&w, model, options);
     put_measures(&w, options);
     put_text(&w, "patterns", patterns_sha256);
-    cna_status status = put_files(&w, options, plan, err);
+    cna_status status = put_format(&w, model, options, err);
+    if (status == CNA_OK) status = put_files(&w, options, plan, err);
     if (status == CNA_OK && w.failed) {
         status = cna_fail(err, CNA_ERR_FORMAT, "configuration: expected UTF-8 text and memory for it, found otherwise");
     }

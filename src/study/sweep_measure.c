@@ -153,7 +153,7 @@ double cna_sweep_kl(const float *a, const float *b, size_t n)
         double log_p = (double)a[i] - total_a;
         sum += exp(log_p) * (log_p - ((double)b[i] - total_b));
     }
-    return sum > 0 ? sum : 0;
+    return sum < 0 ? 0 : sum;
 }
 
 static cna_status on_untouched(void *user, size_t job, const float *logits, cna_error *err)

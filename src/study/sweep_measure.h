@@ -32,7 +32,7 @@ CNA_MUST_CHECK cna_status cna_sweep_measure_run(const cna_sweep_measure *measure
  *
  *   sum over v of p(v) (log p(v) - log q(v)),  p = softmax(a), q = softmax(b)
  *
- * Never below 0. */
+ * Never below 0; NaN where a logit is. */
 double cna_sweep_kl(const float *a, const float *b, size_t n);
 
 #endif

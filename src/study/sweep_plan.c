@@ -39,6 +39,22 @@ bool cna_sweep_plan_is_control(const cna_sweep_plan *plan, size_t condition)
     return plan->conditions.items[condition].row.method == CNA_RUN_CONTROL;
 }
 
+bool cna_sweep_plan_is_asked(const cna_sweep_plan *plan, size_t condition, cna_side side)
+{
+    return side == CNA_SIDE_HARMFUL || !cna_sweep_plan_is_control(plan, condition);
+}
+
+size_t cna_sweep_plan_n_answers(const cna_sweep_plan *plan)
+{
+    size_t n = 0;
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < plan->conditions.n; i++) {
+            if (cna_sweep_plan_is_asked(plan, i, (cna_side)side)) n += plan->prompts[side].n;
+        }
+    }
+    return n;
+}
+
 /* ---- layout ---- */
 
 static cna_status check_caa(const cna_sweep_options *options, const cna_model_info *info, int64_t *layer,

@@ -50,4 +50,11 @@ cna_job cna_sweep_plan_job(const cna_sweep_plan *plan, size_t condition, cna_sid
 /* Whether a condition is a random circuit. */
 bool cna_sweep_plan_is_control(const cna_sweep_plan *plan, size_t condition);
 
+/* Whether prompts of a side are run under a condition: controls run on the harmful side only, as it is there that a
+ * circuit is said to do something. */
+bool cna_sweep_plan_is_asked(const cna_sweep_plan *plan, size_t condition, cna_side side);
+
+/* Answers that a tokenised plan comes to. */
+size_t cna_sweep_plan_n_answers(const cna_sweep_plan *plan);
+
 #endif

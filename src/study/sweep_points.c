@@ -180,7 +180,7 @@ static bool same_scaling(const cna_run_condition *a, const cna_run_condition *b)
 }
 
 /* Refusal under the controls of one kind of a condition, in order of their seeds.
- *   rates  receives them; returns how many */
+ *   rates  ? receives them; returns how many */
 static size_t control_rates(const cna_sweep_rows *rows, size_t condition, const char *kind, double *rates)
 {
     size_t n = 0;
@@ -189,7 +189,8 @@ static size_t control_rates(const cna_sweep_rows *rows, size_t condition, const 
         if (row->method != CNA_RUN_CONTROL || row->kind == NULL || strcmp(row->kind, kind) != 0) continue;
         if (!same_scaling(row, &rows->conditions[condition])) continue;
         if (rows->n_harmful[i] != rows->n_side[CNA_SIDE_HARMFUL]) continue;
-        rates[n++] = (double)rows->n_refused[i] / (double)rows->n_harmful[i];
+        if (rates != NULL) rates[n] = (double)rows->n_refused[i] / (double)rows->n_harmful[i];
+        n++;
     }
     return n;
 }
@@ -245,13 +246,24 @@ static void add_answers(const place *at, const cna_condition *condition, cna_swe
     }
 }
 
+/* A file may hold one scaling twice, and then the controls of both are the same ones. */
+static size_t count_rates(const cna_sweep_rows *rows)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < rows->n_conditions; i++) {
+        if (rows->conditions[i].method != CNA_RUN_CNA) continue;
+        for (int kind = 0; kind < 2; kind++) n += control_rates(rows, i, cna_control_kind_names[kind], NULL);
+    }
+    return n;
+}
+
 static cna_status allocate(const cna_sweep_rows *rows, cna_sweep_table *out, cna_error *err)
 {
     size_t n = rows->n_conditions;
     CNA_TRY(cna_alloc(&out->conditions, n, sizeof *out->conditions, "conditions", err));
     CNA_TRY(cna_alloc(&out->points, 2 * n, sizeof *out->points, "points", err));
     CNA_TRY(cna_alloc(&out->answers, rows->n_answers, sizeof *out->answers, "answers", err));
-    CNA_TRY(cna_alloc(&out->rates, n, sizeof *out->rates, "control rates", err));
+    CNA_TRY(cna_alloc(&out->rates, count_rates(rows), sizeof *out->rates, "control rates", err));
     CNA_TRY(find_categories(rows, CNA_SIDE_HARMFUL, out, err));
     CNA_TRY(find_categories(rows, CNA_SIDE_BENIGN, out, err));
     size_t n_categories = n * (out->n_names[0] + out->n_names[1]);

@@ -139,15 +139,27 @@ static cna_status on_answer(void *user, const cna_run_generation *answer, cna_er
     return answer->method == CNA_RUN_CONTROL ? CNA_OK : keep_answer(rows, answer, err);
 }
 
+static cna_status take_count(const cna_run_figure *figure, size_t *out, cna_error *err)
+{
+    const double most = 9007199254740992.0; /* 2^53: every whole number up to there is itself */
+    if (!(figure->value >= 0 && figure->value <= most)) {
+        return cna_fail(err, CNA_ERR_FORMAT, "run: figure '%s': expected a count, found %g", figure->name,
+                        figure->value);
+    }
+    *out = (size_t)figure->value;
+    return CNA_OK;
+}
+
 static cna_status on_figure(void *user, const cna_run_figure *figure, cna_error *err)
 {
     cna_sweep_rows *rows = user;
-    (void)err;
     if (figure->condition == 0) {
         if (strcmp(figure->name, CNA_FIGURE_MIN_QUALITY) == 0) rows->min_quality = figure->value;
         if (strcmp(figure->name, CNA_FIGURE_MIN_LOGPROB) == 0) rows->min_logprob = figure->value;
-        if (strcmp(figure->name, CNA_FIGURE_CROSS_FIT) == 0) rows->n_folds = (size_t)figure->value;
-        if (strcmp(figure->name, CNA_FIGURE_PERPLEXITY) == 0) rows->n_perplexity_tokens = (size_t)figure->value;
+        if (strcmp(figure->name, CNA_FIGURE_CROSS_FIT) == 0) CNA_TRY(take_count(figure, &rows->n_folds, err));
+        if (strcmp(figure->name, CNA_FIGURE_PERPLEXITY) == 0) {
+            CNA_TRY(take_count(figure, &rows->n_perplexity_tokens, err));
+        }
         return CNA_OK;
     }
     if (strcmp(figure->name, CNA_FIGURE_PERPLEXITY) != 0) return CNA_OK;

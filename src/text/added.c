@@ -6,6 +6,7 @@
 typedef struct cna_added_node {
     uint32_t child, sibling;
     int32_t id; /* of the string that ends here, or -1 */
+    unsigned char flags;
     unsigned char byte;
 } node;
 
@@ -16,7 +17,7 @@ static uint32_t find_child(const cna_added *added, uint32_t parent, unsigned cha
     return i;
 }
 
-cna_status cna_added_add(cna_added *added, const char *text, size_t n_bytes, int32_t id, cna_error *err)
+cna_status cna_added_add(cna_added *added, const char *text, size_t n_bytes, int32_t id, unsigned flags, cna_error *err)
 {
     if (n_bytes >= UINT32_MAX - 1 - added->n_nodes) return cna_fail_memory(err, "added tokens", n_bytes);
     CNA_TRY(cna_grow(&added->nodes, &added->capacity, added->n_nodes + n_bytes + 1, sizeof *added->nodes,
@@ -33,7 +34,9 @@ cna_status cna_added_add(cna_added *added, const char *text, size_t n_bytes, int
         }
         at = next;
     }
+    if (added->nodes[at].id >= 0) return CNA_OK;
     added->nodes[at].id = id;
+    added->nodes[at].flags = (unsigned char)flags;
     return CNA_OK;
 }
 
@@ -43,23 +46,19 @@ void cna_added_free(cna_added *added)
     *added = (cna_added){0};
 }
 
-int32_t cna_added_find(const cna_added *added, const char *text, size_t n_bytes, size_t from, size_t *start,
-                       size_t *end)
+bool cna_added_find(const cna_added *added, const char *text, size_t n_bytes, size_t from, cna_added_match *out)
 {
-    *start = *end = n_bytes;
-    if (added->n_nodes == 0) return -1;
+    *out = (cna_added_match){.id = -1};
+    if (added->n_nodes == 0) return false;
     for (size_t begin = from; begin < n_bytes; begin++) {
-        int32_t id = -1;
         uint32_t at = 0;
         for (size_t i = begin; i < n_bytes; i++) {
             at = find_child(added, at, (unsigned char)text[i]);
             if (at == 0) break;
-            if (added->nodes[at].id < 0) continue;
-            id = added->nodes[at].id;
-            *start = begin;
-            *end = i + 1;
+            if (added->nodes[at].id >= 0)
+                *out = (cna_added_match){begin, i + 1, added->nodes[at].id, added->nodes[at].flags};
         }
-        if (id >= 0) return id;
+        if (out->id >= 0) return true;
     }
-    return -1;
+    return false;
 }

@@ -64,10 +64,135 @@ static cna_status find_date(const char *text, cna_date *out, cna_error *err)
     return CNA_OK;
 }
 
+/* ------------------------------------------------------------------------------------------ what a format asks */
+
+/* The built-in templates, for folders that have none or one that is not understood. */
+static const struct {
+    const char *name, *text;
+} builtin[] = {
+    {"llama3", "{{ bos_token }}{% for m in messages %}{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\n\n' + "
+               "m.content | trim + '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}"
+               "{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"},
+    {"chatml", "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
+               "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"},
+};
+
+static const char *find_builtin(const char *name)
+{
+    for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++) {
+        if (strcmp(builtin[i].name, name) == 0) return builtin[i].text;
+    }
+    return NULL;
+}
+
+static cna_status parse_given(const char *text, cna_template **out, cna_error *err)
+{
+    size_t bad;
+    const char *known = find_builtin(text);
+    if (known != NULL) return cna_template_parse(known, strlen(known), "built-in chat template", out, err);
+    if (!cna_utf8_check(text, strlen(text), &bad)) {
+        return cna_fail(err, CNA_ERR_FORMAT, "chat template, byte %zu: expected UTF-8, found byte 0x%02x", bad,
+                        (unsigned)(unsigned char)text[bad]);
+    }
+    return cna_template_parse(text, strlen(text), "chat template", out, err);
+}
+
+/* "NAME=VALUE"; a value is JSON, or where it is none the text that it is. */
+static cna_status add_argument(json_t *object, const char *arg, cna_error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    char name[64];
+    size_t n_name = strspn(arg, letters), n = strlen(arg);
+    json_t *value = NULL;
+    bool is_name = n_name != 0 && n_name < sizeof name && (arg[0] < '0' || arg[0] > '9') && arg[n_name] == '=';
+    if (!is_name || strncmp(arg, "messages=", 9) == 0) {
+        return cna_fail(err, CNA_ERR_ARG,
+                        "template argument: expected NAME=VALUE, the name of letters, digits and _ and not messages, "
+                        "found '%s'",
+                        arg);
+    }
+    memcpy(name, arg, n_name);
+    name[n_name] = '\0';
+    const char *text = arg + n_name + 1;
+    n -= n_name + 1;
+    if (!cna_utf8_check(text, n, NULL))
+        return cna_fail(err, CNA_ERR_FORMAT, "template argument %s: expected UTF-8, found other bytes", name);
+    if (json_object_get(object, name) != NULL)
+        return cna_fail(err, CNA_ERR_ARG, "template argument %s: expected once, found again", name);
+    if (cna_json_parse(text, n, name, &value, NULL) != CNA_OK) value = json_stringn(text, n);
+    if (value == NULL || json_object_set_new(object, name, value) != 0)
+        return cna_fail_memory(err, "template argument", n);
+    return CNA_OK;
+}
+
+static cna_status read_arguments(const cna_format *format, json_t **out, cna_error *err)
+{
+    *out = json_object();
+    if (*out == NULL) return cna_fail_memory(err, "template arguments", 0);
+    for (size_t i = 0; i < format->n_template_args; i++) {
+        cna_status status = add_argument(*out, format->template_args[i], err);
+        if (status == CNA_OK) continue;
+        json_decref(*out);
+        *out = NULL;
+        return status;
+    }
+    return CNA_OK;
+}
+
+static cna_status set_text(json_t *object, const char *key, const char *text, cna_error *err)
+{
+    if (text == NULL) return CNA_OK;
+    if (json_object_set_new(object, key, json_string(text)) == 0) return CNA_OK;
+    return cna_utf8_check(text, strlen(text), NULL)
+               ? cna_fail_memory(err, "format", strlen(text))
+               : cna_fail(err, CNA_ERR_FORMAT, "%s: expected UTF-8, found other bytes", key);
+}
+
+cna_status cna_format_describe(const cna_format *format, char **out, cna_error *err)
+{
+    *out = NULL;
+    if (format == NULL || (format->chat_template == NULL && format->n_template_args == 0 && format->prefix == NULL))
+        return CNA_OK;
+    char hash[65];
+    const char *chat_template = format->chat_template;
+    json_t *object = NULL;
+    json_t *arguments = NULL;
+    cna_status status;
+    if (chat_template != NULL && find_builtin(chat_template) == NULL) {
+        CNA_TRY(cna_sha256_hex(chat_template, strlen(chat_template), hash, err));
+        chat_template = hash;
+    }
+    CNA_TRY(read_arguments(format, &arguments, err));
+    object = json_object();
+    status = object == NULL ? cna_fail_memory(err, "format", 0) : CNA_OK;
+    if (status == CNA_OK) status = set_text(object, "chat_template", chat_template, err);
+    if (status == CNA_OK) status = set_text(object, "prefix", format->prefix, err);
+    if (status == CNA_OK && format->n_template_args != 0 &&
+        json_object_set(object, "template_args", arguments) != 0)
+        status = cna_fail_memory(err, "format", 0);
+    if (status == CNA_OK) status = cna_json_compact(object, out, err);
+    json_decref(object);
+    json_decref(arguments);
+    return status;
+}
+
+cna_status cna_format_record(const cna_format *format, json_t *object, cna_error *err)
+{
+    char *text = NULL;
+    json_t *options = NULL;
+    CNA_TRY(cna_format_describe(format, &text, err));
+    if (text == NULL) return CNA_OK;
+    cna_status status = cna_json_parse(text, strlen(text), "chat options", &options, err);
+    cna_free(text);
+    if (status == CNA_OK && json_object_set_new(object, "chat_options", options) != 0)
+        status = cna_fail_memory(err, "configuration", 0);
+    return status;
+}
+
 /* --------------------------------------------------------------------------------------------- rendering */
 
-static cna_status render(const cna_chat *chat, const cna_message *messages, size_t n_messages, cna_date date,
-                         cna_buffer *out, cna_error *err)
+static cna_status render(const cna_chat *chat, const cna_template *parsed, const cna_message *messages,
+                         size_t n_messages, const json_t *arguments, cna_date date, cna_buffer *out, cna_error *err)
 {
     cna_template_variable variables[N_TOKEN_NAMES];
     size_t n = 0;
@@ -75,20 +200,12 @@ static cna_status render(const cna_chat *chat, const cna_message *messages, size
         if (chat->tokens[i] != NULL)
             variables[n++] = (cna_template_variable){token_names[i], chat->tokens[i]};
     }
-    cna_template_input input = {messages, n_messages, variables, n, date};
-    return cna_template_render(chat->parsed, &input, out, err);
+    cna_template_input input = {messages, n_messages, variables, n, arguments, date};
+    return cna_template_render(parsed, &input, out, err);
 }
 
-cna_status cna_chat_render(const cna_chat *chat, const cna_message *messages, size_t n_messages,
-                           const char *date, char **out_text, size_t *out_n_bytes, cna_error *err)
+static cna_status check_messages(const cna_message *messages, size_t n_messages, cna_error *err)
 {
-    *out_text = NULL;
-    if (strcmp(cna_chat_family(chat), "none") == 0) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED,
-                        "chat: expected a chat template in tokenizer_config.json or "
-                        "chat_template.jinja of the model's folder, found none; use --raw");
-    }
-    if (chat->parsed == NULL) return cna_fail(err, chat->reason.status, "%s", chat->reason.text);
     for (size_t i = 0; i < n_messages; i++) {
         const char *role = messages[i].role;
         size_t bad;
@@ -101,24 +218,60 @@ cna_status cna_chat_render(const cna_chat *chat, const cna_message *messages, si
                             i + 1, bad, (unsigned)(unsigned char)messages[i].content[bad]);
         }
     }
+    return CNA_OK;
+}
+
+static cna_status add_prefix(const char *prefix, cna_buffer *text, cna_error *err)
+{
+    if (prefix == NULL) return CNA_OK;
+    if (!cna_utf8_check(prefix, strlen(prefix), NULL))
+        return cna_fail(err, CNA_ERR_FORMAT, "prefix: expected UTF-8, found other bytes");
+    return cna_buffer_add_text(text, prefix, err);
+}
+
+cna_status cna_chat_render(const cna_chat *chat, const cna_message *messages, size_t n_messages,
+                           const cna_format *format, char **out_text, size_t *out_n_bytes, cna_error *err)
+{
+    static const cna_format defaults = {0};
+    if (format == NULL) format = &defaults;
+    *out_text = NULL;
+    if (format->chat_template == NULL && strcmp(cna_chat_family(chat), "none") == 0) {
+        return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                        "chat: expected a chat template in tokenizer_config.json or chat_template.jinja of the "
+                        "model's folder, found none; use --raw, or give one with --chat-template FILE|NAME");
+    }
+    if (format->chat_template == NULL && chat->parsed == NULL)
+        return cna_fail(err, chat->reason.status, "%s", chat->reason.text);
     cna_date day = {0};
     cna_buffer text = {0};
-    CNA_TRY(find_date(date, &day, err));
-    cna_status status = render(chat, messages, n_messages, day, &text, err);
-    if (status == CNA_OK) status = cna_buffer_take(&text, out_text, out_n_bytes, err);
+    cna_template *given = NULL;
+    json_t *arguments = NULL;
+    cna_status status;
+    CNA_TRY_CLEANUP(check_messages(messages, n_messages, err));
+    CNA_TRY_CLEANUP(find_date(format->date, &day, err));
+    CNA_TRY_CLEANUP(read_arguments(format, &arguments, err));
+    if (format->chat_template != NULL) CNA_TRY_CLEANUP(parse_given(format->chat_template, &given, err));
+    CNA_TRY_CLEANUP(render(chat, given != NULL ? given : chat->parsed, messages, n_messages, arguments, day, &text,
+                           err));
+    CNA_TRY_CLEANUP(add_prefix(format->prefix, &text, err));
+    CNA_TRY_CLEANUP(cna_buffer_take(&text, out_text, out_n_bytes, err));
+cleanup:
     cna_buffer_free(&text);
+    cna_template_free(given);
+    json_decref(arguments);
     return status;
 }
 
 /* ----------------------------------------------------------------------------------------------- opening */
 
-/* Which family's markers a trial conversation comes out with; NULL for neither. */
+/* Which family's markers a trial conversation comes out with. A template that refuses the trial may take other
+ * conversations. */
 static cna_status probe(const cna_chat *chat, const char **out, cna_error *err)
 {
     static const cna_message message = {.role = "user", .content = "trial", .n_bytes = 5};
     cna_buffer text = {0};
-    *out = NULL;
-    cna_status status = render(chat, &message, 1, (cna_date){2000, 1, 1}, &text, err);
+    *out = "other";
+    cna_status status = render(chat, chat->parsed, &message, 1, NULL, (cna_date){2000, 1, 1}, &text, err);
     if (status == CNA_OK && text.size != 0) {
         if (strstr(text.data, "<|start_header_id|>user<|end_header_id|>\n\ntrial<|eot_id|>") != NULL)
             *out = "llama3";
@@ -126,10 +279,10 @@ static cna_status probe(const cna_chat *chat, const char **out, cna_error *err)
             *out = "chatml";
     }
     cna_buffer_free(&text);
-    return status;
+    return status == CNA_ERR_ARG ? CNA_OK : status;
 }
 
-/* Take the template into use. A template of another kind leaves its reason and is no failure. */
+/* Take the template into use. One that is not understood leaves its reason and is no failure. */
 static cna_status use_template(cna_chat *chat, const char *text, size_t n_bytes, const char *path,
                                cna_error *err)
 {
@@ -146,13 +299,6 @@ static cna_status use_template(cna_chat *chat, const char *text, size_t n_bytes,
     }
     if (status == CNA_OK) status = probe(chat, &family, &reason);
     if (status == CNA_ERR_MEMORY) return cna_fail(err, status, "%s", reason.text);
-    if (status == CNA_OK && family == NULL) {
-        status = cna_fail(&reason, CNA_ERR_UNSUPPORTED,
-                          "%s: expected a chat template of the Llama 3 or ChatML family, found one that "
-                          "writes a user's turn "
-                          "as neither does; use --raw to do without the template",
-                          path);
-    }
     chat->family = status == CNA_OK ? family : "unsupported";
     chat->reason = reason;
     if (status == CNA_OK) return CNA_OK;

@@ -3,7 +3,7 @@
 #ifndef CNA_TEXT_CHAT_H
 #define CNA_TEXT_CHAT_H
 
-#include "base/memory.h"
+#include "base/json.h"
 
 /* The chat format of one model folder; never changes after it is opened. */
 typedef struct cna_chat cna_chat;
@@ -12,10 +12,9 @@ typedef struct cna_chat cna_chat;
  * "chat_template" of tokenizer_config.json (a string, or a list of named ones of which "default" counts); and
  * the special tokens that templates name (bos_token, eos_token, ...). Neither file need exist.
  *
- * A template is usable if all of it parses as the subset of Jinja of template.h and a trial conversation
- * comes out in the Llama 3 form (<|start_header_id|>user<|end_header_id|>) or in ChatML (<|im_start|>user).
- * Another template is no failure here: the reason is kept, and cna_chat_render gives it. Errors: ERR_IO and
- * ERR_FORMAT for files that cannot be read; ERR_MEMORY. */
+ * A template is usable if all of it parses as the part of Jinja of template.h and a trial conversation meets nothing
+ * that is not known. Another template is no failure here: the reason is kept, and cna_chat_render gives it. Errors:
+ * ERR_IO and ERR_FORMAT for files that cannot be read; ERR_MEMORY. */
 CNA_MUST_CHECK cna_status cna_chat_open(const char *folder, cna_chat **out, cna_error *err);
 
 /* A special token that templates name, such as bos_token. */
@@ -34,12 +33,20 @@ CNA_MUST_CHECK cna_status cna_chat_create(const char *text, size_t n_bytes, cons
                                           cna_error *err);
 void cna_chat_free(cna_chat *chat);
 
-/* "llama3", "chatml", "none" or "unsupported". NULL counts as none. */
+/* How the template writes a user's turn: "llama3", "chatml" or "other"; "none" where there is no template,
+ * "unsupported" where it is not understood. NULL counts as none. */
 const char *cna_chat_family(const cna_chat *chat);
 
 /* See cna_tokenizer_render. */
 CNA_MUST_CHECK cna_status cna_chat_render(const cna_chat *chat, const cna_message *messages,
-                                          size_t n_messages, const char *date, char **out_text,
+                                          size_t n_messages, const cna_format *format, char **out_text,
                                           size_t *out_n_bytes, cna_error *err);
+
+/* What a format asks of templates beside their messages and date, as compact JSON with sorted keys, so that runs can
+ * record it: {"chat_template":NAME or SHA-256,"prefix":...,"template_args":{...}}, each where it is given.
+ *   out  new, freed by cna_free; NULL where none is given */
+CNA_MUST_CHECK cna_status cna_format_describe(const cna_format *format, char **out, cna_error *err);
+/* The same as the member "chat_options" of an object; none is set where nothing is given. */
+CNA_MUST_CHECK cna_status cna_format_record(const cna_format *format, json_t *object, cna_error *err);
 
 #endif

@@ -9,7 +9,9 @@
 #include "base/buffer.h"
 
 struct cna_pattern {
-    pcre2_code *code;
+    pcre2_code *code; /* NULL: the literal counts */
+    char *literal;    /* [n_literal] bytes */
+    size_t n_literal;
 };
 
 struct cna_matcher {
@@ -22,7 +24,7 @@ struct cna_matcher {
 
 /* Oniguruma's \s is Unicode's White_Space. PCRE2's also takes U+180E, and its \p{White_Space} is newer
  * than 10.39, which is still in use: so the characters themselves. */
-#define WHITE_SPACE                                                                                          \
+#define WHITE_SPACE                                                                                                    \
     "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 
 typedef struct translation {
@@ -114,8 +116,7 @@ static cna_status translate_repetition(translation *t)
     size_t low = strspn(t->p + 1, "0123456789");
     size_t n = 1 + low;
     if (t->p[n] == ',') n += 1 + strspn(t->p + n + 1, "0123456789");
-    if (low == 0 || t->p[n] != '}' || t->p[n + 1] == '+')
-        return fail_at(t, "a repetition of a kind that is not known");
+    if (low == 0 || t->p[n] != '}' || t->p[n + 1] == '+') return fail_at(t, "a repetition of a kind that is not known");
     return copy(t, n + 1);
 }
 
@@ -172,8 +173,7 @@ static cna_status compile(const char *translated, const char *regex, const char 
     }
     int code = 0;
     PCRE2_SIZE offset = 0;
-    *out = pcre2_compile((PCRE2_SPTR)translated, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &code, &offset,
-                         context);
+    *out = pcre2_compile((PCRE2_SPTR)translated, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &code, &offset, context);
     pcre2_compile_context_free(context);
     pcre2_general_context_free(general);
     if (*out == NULL && code == PCRE2_ERROR_HEAP_FAILED) return cna_fail_memory(err, "pattern", 0);
@@ -181,8 +181,8 @@ static cna_status compile(const char *translated, const char *regex, const char 
     if (*out == NULL) {
         PCRE2_UCHAR text[128];
         pcre2_get_error_message(code, text, sizeof text);
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected a regular expression, found '%s': %s", where,
-                        regex, (const char *)text);
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: expected a regular expression, found '%s': %s", where, regex,
+                        (const char *)text);
     }
     return CNA_OK;
 }
@@ -201,9 +201,8 @@ cna_status cna_pattern_create(const char *regex, const char *where, cna_pattern 
     CNA_TRY_CLEANUP(compile(translated.data, regex, where, &pattern->code, err));
     pcre2_pattern_info(pattern->code, PCRE2_INFO_MATCHEMPTY, &matches_empty);
     if (matches_empty != 0) {
-        status =
-            cna_fail(err, CNA_ERR_UNSUPPORTED,
-                     "%s: expected a pattern that matches at least one character, found '%s'", where, regex);
+        status = cna_fail(err, CNA_ERR_UNSUPPORTED,
+                          "%s: expected a pattern that matches at least one character, found '%s'", where, regex);
         goto cleanup;
     }
     /* Where PCRE2 was built without JIT its interpreter does the same work. */
@@ -216,10 +215,23 @@ cleanup:
     return status;
 }
 
+cna_status cna_pattern_create_literal(const char *text, size_t n_bytes, cna_pattern **out, cna_error *err)
+{
+    *out = NULL;
+    cna_pattern *pattern;
+    CNA_TRY(cna_alloc(&pattern, 1, sizeof *pattern, "pattern", err));
+    cna_status status = cna_copy_bytes(&pattern->literal, text, n_bytes, "pattern", err);
+    pattern->n_literal = n_bytes;
+    if (status != CNA_OK) cna_pattern_free(pattern);
+    if (status == CNA_OK) *out = pattern;
+    return status;
+}
+
 void cna_pattern_free(cna_pattern *pattern)
 {
     if (pattern == NULL) return;
     pcre2_code_free(pattern->code);
+    cna_free(pattern->literal);
     cna_free(pattern);
 }
 
@@ -231,6 +243,10 @@ cna_status cna_matcher_create(const cna_pattern *pattern, cna_matcher **out, cna
     cna_matcher *matcher;
     CNA_TRY(cna_alloc(&matcher, 1, sizeof *matcher, "matcher", err));
     matcher->pattern = pattern;
+    if (pattern->code == NULL) {
+        *out = matcher;
+        return CNA_OK;
+    }
     pcre2_general_context *general = pcre2_general_context_create(allocate, release, NULL);
     if (general != NULL) {
         matcher->data = pcre2_match_data_create(1, general);
@@ -253,16 +269,38 @@ void cna_matcher_free(cna_matcher *matcher)
     cna_free(matcher);
 }
 
-cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_bytes, size_t from,
-                            size_t *start, size_t *end, cna_error *err)
+static void next_literal(const cna_pattern *pattern, const char *text, size_t n_bytes, size_t from, size_t *start,
+                         size_t *end)
 {
+    *start = *end = n_bytes;
+    while (n_bytes - from >= pattern->n_literal) {
+        size_t n_places = n_bytes - from - pattern->n_literal + 1;
+        const char *at = memchr(text + from, pattern->literal[0], n_places);
+        if (at == NULL) return;
+        from = (size_t)(at - text);
+        if (memcmp(at, pattern->literal, pattern->n_literal) == 0) {
+            *start = from;
+            *end = from + pattern->n_literal;
+            return;
+        }
+        from++;
+    }
+}
+
+cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_bytes, size_t from, size_t *start,
+                            size_t *end, cna_error *err)
+{
+    if (matcher->pattern->code == NULL) {
+        next_literal(matcher->pattern, text, n_bytes, from, start, end);
+        return CNA_OK;
+    }
     /* Giving back characters of a long run one by one is honest work, a few steps for each; more is a
      * runaway. */
     size_t limit = 10000000 + 16 * (n_bytes - from);
     pcre2_set_match_limit(matcher->context, limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit);
     uint32_t options = PCRE2_NO_UTF_CHECK;
-    int result = pcre2_match(matcher->pattern->code, (PCRE2_SPTR)text, n_bytes, from, options, matcher->data,
-                             matcher->context);
+    int result =
+        pcre2_match(matcher->pattern->code, (PCRE2_SPTR)text, n_bytes, from, options, matcher->data, matcher->context);
     if (result == PCRE2_ERROR_JIT_STACKLIMIT) {
         result = pcre2_match(matcher->pattern->code, (PCRE2_SPTR)text, n_bytes, from, options | PCRE2_NO_JIT,
                              matcher->data, matcher->context);
@@ -275,8 +313,7 @@ cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_byt
     if (result < 0) {
         PCRE2_UCHAR message[128];
         pcre2_get_error_message(result, message, sizeof message);
-        return cna_fail(err, CNA_ERR_INTERNAL,
-                        "text, byte %zu: the tokenizer's pattern cannot be matched: %s", from,
+        return cna_fail(err, CNA_ERR_INTERNAL, "text, byte %zu: the tokenizer's pattern cannot be matched: %s", from,
                         (const char *)message);
     }
     const PCRE2_SIZE *span = pcre2_get_ovector_pointer(matcher->data);

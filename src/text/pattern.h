@@ -9,6 +9,14 @@
  */
 #define CNA_PATTERN_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
+/* Rust's \w: Alphabetic (letters, letter numbers, marks and the circled letters of category So), marks, decimal
+ * digits, connectors and the two joiners (Unicode Technical Standard 18, annex C). The part
+ * of a class between its brackets. */
+#define CNA_PATTERN_WORD_CLASS                                                                                         \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\xE2\x80\x8C\xE2\x80\x8D\xE2\x92\xB6-\xE2\x93\xA9\xF0\x9F\x84\xB0-"              \
+    "\xF0\x9F\x85\x89"                                                                                                 \
+    "\xF0\x9F\x85\x90-\xF0\x9F\x85\xA9\xF0\x9F\x85\xB0-\xF0\x9F\x86\x89"
+
 /* A compiled pattern; never changes after it is created. */
 typedef struct cna_pattern cna_pattern;
 
@@ -18,8 +26,10 @@ typedef struct cna_pattern cna_pattern;
  * around plain text; | * + ? and {n,m}. Anything else means, or may mean, something else to the other matcher
  * and is refused, as is a pattern that matches the empty string. where  "file: key ..." for messages Errors:
  * ERR_UNSUPPORTED, ERR_FORMAT for bad syntax. */
-CNA_MUST_CHECK cna_status cna_pattern_create(const char *regex, const char *where, cna_pattern **out,
-                                             cna_error *err);
+CNA_MUST_CHECK cna_status cna_pattern_create(const char *regex, const char *where, cna_pattern **out, cna_error *err);
+/* A pattern that matches n_bytes > 0 of text as they are (well-formed UTF-8), and nothing else. */
+CNA_MUST_CHECK cna_status cna_pattern_create_literal(const char *text, size_t n_bytes, cna_pattern **out,
+                                                     cna_error *err);
 void cna_pattern_free(cna_pattern *pattern);
 
 /* The state of one caller's matching. */
@@ -30,7 +40,7 @@ void cna_matcher_free(cna_matcher *matcher);
 
 /* The first match at or after `from` in well-formed UTF-8; *start == *end == n_bytes where there is none.
  * Errors: ERR_INTERNAL where PCRE2 gives up, which its limits make it do rather than run for ever. */
-CNA_MUST_CHECK cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_bytes,
-                                           size_t from, size_t *start, size_t *end, cna_error *err);
+CNA_MUST_CHECK cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_bytes, size_t from,
+                                           size_t *start, size_t *end, cna_error *err);
 
 #endif

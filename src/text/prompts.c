@@ -101,7 +101,8 @@ const char *cna_prompts_category(const cna_prompts *prompts, size_t i)
 
 bool cna_format_is_chat(const cna_tokenizer *tokenizer, const cna_format *format)
 {
-    if (format == NULL || format->mode == CNA_FORMAT_AUTO) return cna_tokenizer_has_chat(tokenizer);
+    if (format == NULL) return cna_tokenizer_has_chat(tokenizer);
+    if (format->mode == CNA_FORMAT_AUTO) return format->chat_template != NULL || cna_tokenizer_has_chat(tokenizer);
     return format->mode == CNA_FORMAT_CHAT;
 }
 
@@ -116,8 +117,7 @@ static cna_status tokenize_chat(const cna_prompt *prompt, const cna_tokenizer *t
     messages[n++] = (cna_message){.role = "user", .content = prompt->text, .n_bytes = prompt->n_bytes};
     char *text;
     size_t n_bytes;
-    CNA_TRY(cna_tokenizer_render(tokenizer, messages, n, format == NULL ? NULL : format->date, &text,
-                                 &n_bytes, err));
+    CNA_TRY(cna_tokenizer_render(tokenizer, messages, n, format, &text, &n_bytes, err));
     bool specials = format != NULL && format->double_bos;
     cna_status status = cna_tokenizer_encode(tokenizer, text, n_bytes, specials, &out->ids, &out->n, err);
     cna_free(text);

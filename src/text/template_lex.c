@@ -11,20 +11,12 @@ bool cna_slice_is(cna_slice span, const char *text)
     return strlen(text) == span.n && memcmp(span.text, text, span.n) == 0;
 }
 
-/* Python's str.isspace: bidirectional type WS, B or S, or category Zs. */
-static bool is_space(uint32_t c)
-{
-    return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
-           c == 0x3000;
-}
-
 /* Length of the white-space character that a span begins with, or 0. */
 static size_t space_at_left(cna_slice span)
 {
     uint32_t c;
     int n = span.n == 0 ? -1 : cna_utf8_next(span.text, span.n, &c);
-    return n > 0 && is_space(c) ? (size_t)n : 0;
+    return n > 0 && cna_utf8_is_space(c) ? (size_t)n : 0;
 }
 
 static size_t space_at_right(cna_slice span)
@@ -48,8 +40,8 @@ cna_status cna_template_refuse(cna_error *err, const char *where, size_t line, c
     int n = shown.n > 40 ? 40 : (int)shown.n;
     return cna_fail(
         err, CNA_ERR_UNSUPPORTED,
-        "%s, line %zu: expected a Llama 3 or ChatML chat template in the part of Jinja that is known, found "
-        "%s%s%.*s%s; use --raw to do without the template",
+        "%s, line %zu: expected a chat template in the part of Jinja that is known, found %s%s%.*s%s; give another "
+        "with --chat-template FILE|NAME, or do without by --raw",
         where, line, found, n == 0 ? "" : " '", n, n == 0 ? "" : shown.text, n == 0 ? "" : "'");
 }
 
@@ -132,7 +124,61 @@ static bool is_name_byte(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* A string literal, decoded where it stands; of Python's escapes those that templates use. */
+static int digit_value(char c, int base)
+{
+    int value = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : 16;
+    return value < base ? value : -1;
+}
+
+/* The digits of an escape from lex->at on: exactly n of base 16, or up to n of base 8. Returns false if they are no
+ * character. */
+static bool read_code(lexer *lex, size_t n, int base, uint32_t *out)
+{
+    size_t i = 0;
+    *out = 0;
+    for (; i < n && lex->at < lex->n && digit_value(lex->source[lex->at], base) >= 0; i++)
+        *out = *out * (uint32_t)base + (uint32_t)digit_value(lex->source[lex->at++], base);
+    return (i == n || base == 8) && *out <= 0x10FFFF && (*out < 0xD800 || *out > 0xDFFF) && *out != 0;
+}
+
+/* Python's escapes, decoded to `to`, which lies before what is read. A backslash that begins none stays. */
+static cna_status lex_escape(lexer *lex, char **to)
+{
+    static const char escapes[] = "nrtabfv\\'\"";
+    static const char meanings[] = "\n\r\t\a\b\f\v\\'\"";
+    char c = lex->at < lex->n ? lex->source[lex->at] : '\0';
+    const char *escape = c == '\0' ? NULL : strchr(escapes, c);
+    uint32_t code = 0;
+    if (escape != NULL) {
+        lex->at++;
+        *(*to)++ = meanings[escape - escapes];
+        return CNA_OK;
+    }
+    if (c == '\n') {
+        lex->at++;
+        return CNA_OK;
+    }
+    if (digit_value(c, 8) >= 0) {
+        if (!read_code(lex, 3, 8, &code)) return refuse(lex, "an escape in a string", (cna_slice){0});
+    } else if (c == 'x' || c == 'u' || c == 'U') {
+        lex->at++;
+        if (!read_code(lex, c == 'x' ? 2 : c == 'u' ? 4 : 8, 16, &code))
+            return refuse(lex, "an escape in a string", (cna_slice){0});
+    } else {
+        /* \N names characters; before others than ASCII, Jinja's own decoding falls over itself. */
+        if (c == '\0' || c == 'N' || (unsigned char)c >= 0x80)
+            return refuse(lex, "an escape in a string", (cna_slice){0});
+        *(*to)++ = '\\';
+        return CNA_OK;
+    }
+    *to += cna_utf8_put(code, *to);
+    return CNA_OK;
+}
+
+/* A string literal, decoded where it stands: no escape is shorter than what it means. */
 static cna_status lex_string(lexer *lex)
 {
     char quote = lex->source[lex->at++];
@@ -140,16 +186,10 @@ static cna_status lex_string(lexer *lex)
     char *to = begin;
     while (lex->at < lex->n && lex->source[lex->at] != quote) {
         char c = lex->source[lex->at++];
-        if (c == '\\') {
-            static const char escapes[] = "nrt\\'\"";
-            static const char meanings[] = "\n\r\t\\'\"";
-            const char *escape =
-                lex->at < lex->n ? memchr(escapes, lex->source[lex->at], sizeof escapes - 1) : NULL;
-            if (escape == NULL) return refuse(lex, "an escape in a string", (cna_slice){0});
-            c = meanings[escape - escapes];
-            lex->at++;
-        }
-        *to++ = c;
+        if (c == '\\')
+            CNA_TRY(lex_escape(lex, &to));
+        else
+            *to++ = c;
     }
     if (lex->at >= lex->n) return refuse(lex, "a string without an end", (cna_slice){0});
     lex->at++;
@@ -171,16 +211,42 @@ static cna_status lex_operator(lexer *lex)
     return refuse(lex, "the character", (cna_slice){lex->source + lex->at, 1});
 }
 
-static cna_status lex_word(lexer *lex)
+static cna_status lex_name(lexer *lex)
 {
     size_t begin = lex->at;
-    bool number = lex->source[begin] >= '0' && lex->source[begin] <= '9';
     while (is_name_byte(lex->source[lex->at])) lex->at++;
-    cna_slice span = {lex->source + begin, lex->at - begin};
-    if (number && (strspn(span.text, "0123456789") != span.n || span.n > 9 || lex->source[lex->at] == '.')) {
-        return refuse(lex, "the number", span);
+    return add(lex, CNA_TOKEN_NAME, (cna_slice){lex->source + begin, lex->at - begin});
+}
+
+static void skip_digits(lexer *lex)
+{
+    while (digit_value(lex->source[lex->at], 10) >= 0) lex->at++;
+}
+
+/* 12, 1.5, 1e6, 1.5e-3. Whole numbers of up to 18 digits. */
+static cna_status lex_number(lexer *lex)
+{
+    size_t begin = lex->at;
+    bool real = false;
+    bool is_member = begin != 0 && lex->source[begin - 1] == '.'; /* a.0.1 is a[0][1] */
+    skip_digits(lex);
+    if (!is_member && lex->source[lex->at] == '.' && digit_value(lex->source[lex->at + 1], 10) >= 0) {
+        real = true;
+        lex->at++;
+        skip_digits(lex);
     }
-    return add(lex, number ? CNA_TOKEN_NUMBER : CNA_TOKEN_NAME, span);
+    size_t sign = lex->source[lex->at] == 'e' || lex->source[lex->at] == 'E' ? lex->at + 1 : 0;
+    if (sign != 0 && (lex->source[sign] == '+' || lex->source[sign] == '-')) sign++;
+    if (sign != 0 && digit_value(lex->source[sign], 10) >= 0) {
+        real = true;
+        lex->at = sign;
+        skip_digits(lex);
+    }
+    cna_slice span = {lex->source + begin, lex->at - begin};
+    bool other = is_name_byte(lex->source[lex->at]) || span.n > 40 || (!real && span.n > 18) ||
+                 (!real && span.n > 1 && span.text[0] == '0');
+    if (other) return refuse(lex, "the number", span);
+    return add(lex, real ? CNA_TOKEN_REAL : CNA_TOKEN_NUMBER, span);
 }
 
 /* What is between {{ and }} or {% and %}. */
@@ -196,9 +262,10 @@ static cna_status lex_tag(lexer *lex, bool is_output)
         char c = lex->source[lex->at];
         if (strchr("([{", c) != NULL) depth++;
         if (strchr(")]}", c) != NULL && depth != 0) depth--;
-        CNA_TRY(c == '\'' || c == '"' ? lex_string(lex)
-                : is_name_byte(c)     ? lex_word(lex)
-                                      : lex_operator(lex));
+        CNA_TRY(c == '\'' || c == '"'           ? lex_string(lex)
+                : digit_value(c, 10) >= 0      ? lex_number(lex)
+                : is_name_byte(c)              ? lex_name(lex)
+                                               : lex_operator(lex));
     }
 }
 
@@ -208,6 +275,42 @@ static cna_status lex_comment(lexer *lex)
         if (close_tag(lex, "#}", true)) return CNA_OK;
     }
     return refuse(lex, "a comment without an end", (cna_slice){0});
+}
+
+/* Past white space and a word, if they come next from `at` on; 0 if not. */
+static size_t skip_word(const lexer *lex, size_t at, const char *word)
+{
+    cna_slice rest = cna_slice_strip((cna_slice){lex->source + at, lex->n - at}, true, false);
+    size_t n = strlen(word);
+    return rest.n >= n && memcmp(rest.text, word, n) == 0 ? (size_t)(rest.text - lex->source) + n : 0;
+}
+
+/* If a tag {% raw %} begins at lex->at, its text up to {% endraw %}: by jinja2's rules, which differ from those of
+ * other blocks. */
+static cna_status lex_raw(lexer *lex, bool *is_raw)
+{
+    char sign = lex->source[lex->at + 2];
+    size_t at = skip_word(lex, lex->at + (sign == '-' || sign == '+' ? 3 : 2), "raw");
+    *is_raw = false;
+    if (at == 0) return CNA_OK;
+    size_t close = skip_word(lex, at, "%}"), trimmed = skip_word(lex, at, "-%}");
+    if (close == 0 && trimmed == 0) return CNA_OK;
+    *is_raw = true;
+    lex->at = close != 0 ? close : trimmed;
+    if (close == 0) skip_space(lex);
+    lex->starts_line = lex->source[lex->at - 1] == '\n';
+    for (size_t begin = lex->at; lex->at < lex->n; lex->at++) {
+        if (!looking_at(lex, "{%")) continue;
+        char end_sign = lex->source[lex->at + 2];
+        size_t end = skip_word(lex, lex->at + (end_sign == '-' || end_sign == '+' ? 3 : 2), "endraw");
+        if (end == 0) continue;
+        cna_slice text = before_tag(lex, (cna_slice){lex->source + begin, lex->at - begin}, end_sign, false);
+        lex->at = end;
+        skip_space(lex);
+        if (!close_tag(lex, "%}", true)) return refuse(lex, "a tag without an end", (cna_slice){0});
+        return text.n == 0 ? CNA_OK : add(lex, CNA_TOKEN_TEXT, text);
+    }
+    return refuse(lex, "raw text without an end", (cna_slice){0});
 }
 
 static cna_status lex_all(lexer *lex)
@@ -222,6 +325,9 @@ static cna_status lex_all(lexer *lex)
         char sign = lex->source[lex->at + 2];
         text = before_tag(lex, text, sign, kind == '{');
         if (text.n != 0) CNA_TRY(add(lex, CNA_TOKEN_TEXT, text));
+        bool is_raw = false;
+        if (kind == '%') CNA_TRY(lex_raw(lex, &is_raw));
+        if (is_raw) continue;
         lex->at += sign == '-' || sign == '+' ? 3 : 2;
         if (kind == '#') {
             CNA_TRY(lex_comment(lex));

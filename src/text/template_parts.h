@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * Between the three steps of chat templates: tokens (template_lex.c), nodes (template_parse.c), and their
- * evaluation (template_render.c). */
+ * Between the three steps of chat templates: tokens (template_lex.c), nodes (template_parse.c,
+ * template_blocks.c), and their evaluation (template_eval.c, template_render.c). */
 #ifndef CNA_TEXT_TEMPLATE_PARTS_H
 #define CNA_TEXT_TEMPLATE_PARTS_H
 
 #include "text/template.h"
 
-/* A part of the template's own copy of its source; string literals are decoded in place. */
+/* A part of the template's own copy of its source (string literals are decoded in place), or of a rendering's
+ * texts. */
 typedef struct cna_slice {
     const char *text;
     size_t n;
@@ -25,6 +26,7 @@ typedef enum cna_token_kind {
     CNA_TOKEN_NAME,
     CNA_TOKEN_STRING,
     CNA_TOKEN_NUMBER,
+    CNA_TOKEN_REAL,
     CNA_TOKEN_OPERATOR,
     CNA_TOKEN_END,
 } cna_token_kind;
@@ -40,31 +42,47 @@ typedef enum cna_node_kind {
     /* expressions */
     CNA_NODE_STRING, /* span */
     CNA_NODE_NUMBER, /* number */
+    CNA_NODE_REAL,   /* real */
     CNA_NODE_TRUE,
     CNA_NODE_FALSE,
     CNA_NODE_NONE,
     CNA_NODE_NAME,      /* span */
     CNA_NODE_LIST,      /* a: list of items */
+    CNA_NODE_TUPLE,     /* a: list of items */
+    CNA_NODE_DICT,      /* a: list of PAIR */
+    CNA_NODE_PAIR,      /* a: b, in a DICT */
     CNA_NODE_MEMBER,    /* a.span */
     CNA_NODE_ITEM,      /* a[b] */
-    CNA_NODE_SLICE,     /* a[b:c], b and c may be absent */
+    CNA_NODE_SLICE,     /* a[b: BOUNDS] */
+    CNA_NODE_BOUNDS,    /* a:b:c, each may be absent */
     CNA_NODE_CALL,      /* a(b: list) */
-    CNA_NODE_ARGUMENT,  /* span=a, in the list of a call */
-    CNA_NODE_FILTER,    /* a | span(b: list) */
-    CNA_NODE_TEST,      /* a is span */
+    CNA_NODE_ARGUMENT,  /* span=a, in the list of a call; a parameter of a macro, where a may be absent */
+    CNA_NODE_SPREAD,    /* *a, in the list of a call */
+    CNA_NODE_FILTER,    /* a | span(b: list); a is absent in {% filter %} and {% set x | ... %} */
+    CNA_NODE_TEST,      /* a is span(b: list) */
     CNA_NODE_NOT,       /* not a */
-    CNA_NODE_NEGATIVE,  /* -a */
+    CNA_NODE_SIGN,      /* span a, for + and - */
     CNA_NODE_AND,       /* a and b */
     CNA_NODE_OR,        /* a or b */
     CNA_NODE_OPERATION, /* a span b, for + - * / // % ** ~ */
-    CNA_NODE_COMPARE,   /* a span b, for == != < > <= >= in; "not in" is NOT of it */
+    CNA_NODE_COMPARE,   /* a, compared along b: list of STEP */
+    CNA_NODE_STEP,      /* span a, for == != < > <= >= in; number: 1 for "not in" */
     CNA_NODE_CHOICE,    /* b if a else c; c may be absent */
     /* statements */
-    CNA_NODE_TEXT,   /* span */
-    CNA_NODE_OUTPUT, /* a */
-    CNA_NODE_IF,     /* a; b: list; c: list */
-    CNA_NODE_FOR,    /* span in a; b: list; number: 1 if of a kind that is not known */
-    CNA_NODE_SET,    /* span = a */
+    CNA_NODE_TEXT,      /* span */
+    CNA_NODE_OUTPUT,    /* a */
+    CNA_NODE_IF,        /* a; b: list; c: list */
+    CNA_NODE_FOR,       /* a: FOR_HEAD; b: list; c: list of else */
+    CNA_NODE_FOR_HEAD,  /* a: target (NAME or TUPLE of them), in b, if c (may be absent) */
+    CNA_NODE_SET,       /* a: target (NAME, MEMBER of a name or TUPLE of them) = b */
+    CNA_NODE_SET_BLOCK, /* a: target; b: list; c: filters (may be absent) */
+    CNA_NODE_MACRO,     /* span; a: list of ARGUMENT; b: list */
+    CNA_NODE_CALL_BLOCK,   /* a: CALL; b: list; c: list of ARGUMENT */
+    CNA_NODE_FILTER_BLOCK, /* a: filters; b: list */
+    CNA_NODE_WITH,         /* a: list of ARGUMENT; b: list */
+    CNA_NODE_SCOPE,        /* b: list; a scope of its own, as {% generation %} has */
+    CNA_NODE_BREAK,
+    CNA_NODE_CONTINUE,
 } cna_node_kind;
 
 typedef struct cna_node {
@@ -74,6 +92,7 @@ typedef struct cna_node {
     uint32_t depth;   /* of the tree below; for the first of a list, of all of it */
     cna_slice span;
     int64_t number;
+    double real;
     size_t line;
 } cna_node;
 

@@ -27,6 +27,12 @@ class Cna:
         )
         return done.stdout.decode("utf-8")
 
+    def fails(self, *args):
+        """Runs one command that is to fail in its work, not its usage; returns the message."""
+        done = subprocess.run([str(self.program), *map(str, args)], capture_output=True)
+        assert done.returncode == 1, f"exit {done.returncode}: {' '.join(map(str, args))}"
+        return done.stderr.decode("utf-8")
+
     def json_lines(self, *args, env=None):
         # Not splitlines(): JSON strings may hold U+2028 and U+0085 as they are.
         return [json.loads(line) for line in self.run(*args, "--json", env=env).split("\n") if line]

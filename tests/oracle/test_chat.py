@@ -2,6 +2,9 @@
 
 import datetime
 import json
+import os
+import pathlib
+import random
 import shutil
 from unittest import mock
 
@@ -119,3 +122,57 @@ def test_the_date_is_felt(chat):
     text = template.read_text() if template.exists() else (folder / "tokenizer_config.json").read_text()
     differ = render(CONVERSATIONS[0], DATES[0]) != render(CONVERSATIONS[0], DATES[1])
     assert differ == ("strftime_now" in text)
+
+
+WORDS = ["Hello", "", " spaced \n\t", "naïve 👍🏽 日本語\r\nline", "<think>\nhm\n</think>\n\nYes", "</think>no",
+         "[INST] x [/INST]", "quotes ' \" \\ {{ x }}", "<tool_response>3</tool_response>", "a\n\nb\n", " Be brief. ", "/no_think"]
+
+
+def _random_conversation(rng):
+    """Mostly turns that alternate, now and then a role where none is expected."""
+    turns = [{"role": "system", "content": rng.choice(WORDS)}] if rng.random() < 0.4 else []
+    for i in range(rng.randint(1, 6)):
+        role = rng.choice(["system", "user", "assistant"]) if rng.random() < 0.05 else ("user", "assistant")[i % 2]
+        turns.append({"role": role, "content": " ".join(rng.choices(WORDS, k=rng.randint(1, 3)))})
+    return turns
+
+
+def _other_templates():
+    """The .jinja files of ORACLE_TEMPLATES, a folder of any templates, beside those of the test data."""
+    folders = [pathlib.Path(os.environ[name]) for name in ("ORACLE_TEMPLATES", "CNA_TESTDATA") if name in os.environ]
+    return sorted(path for folder in folders for path in folder.rglob("*.jinja"))
+
+
+ARGUMENTS = [{}, {"enable_thinking": False}, {"enable_thinking": True, "custom": [1.5, None]}]
+
+
+@pytest.mark.parametrize("path", _other_templates(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=["plain", "no-thinking", "thinking"])
+def test_any_template(path, arguments, cna, testdata, tmp_path):
+    """--chat-template FILE, --template-arg and --prefix, on random conversations; what transformers refuses fails."""
+    shutil.copy(testdata / LLAMA, tmp_path / "tokenizer.json")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "</s>"}))
+    template = path.read_bytes().decode()
+    rng = random.Random(f"{path.name} {arguments}")
+    flags = [flag for name, value in arguments.items() for flag in ("--template-arg", f"{name}={json.dumps(value)}")]
+    kept, wanted, n_refused = [], [], 0
+    for conversation in (_random_conversation(rng) for _ in range(30)):
+        today = mock.Mock(now=lambda: datetime.date.fromisoformat(DATES[0]))
+        with mock.patch.object(chat_template_utils, "datetime", today):
+            try:
+                texts, _ = chat_template_utils.render_jinja_template(
+                    [conversation], chat_template=template, add_generation_prompt=True, bos_token="<s>",
+                    eos_token="</s>", **arguments)
+            except Exception:  # whatever a template raises
+                n_refused += 1
+                if n_refused <= 3:
+                    failure = cna.fails("tokenize", "-m", tmp_path, "--chat-template", path, *flags, "--date", DATES[0],
+                                        "--messages", cna.write_json_lines([conversation]))
+                    assert "line" in failure
+                continue
+        kept.append(conversation)
+        wanted.append(texts[0] + "Well,")
+    if kept:
+        lines = cna.json_lines("tokenize", "-m", tmp_path, "--chat-template", path, *flags, "--prefix", "Well,",
+                               "--date", DATES[0], "--messages", cna.write_json_lines(kept))
+        assert [line["text"] for line in lines] == wanted

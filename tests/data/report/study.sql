@@ -103,7 +103,7 @@ INSERT INTO judgement (generation, rubric, judge_model, endpoint, status, reply,
 
 INSERT INTO label SELECT g.id, 'verdicts.tsv', CASE WHEN p.position = 3 THEN NOT g.refused ELSE g.refused END
  FROM generation AS g JOIN condition AS c ON c.id = g.condition JOIN prompt AS p ON p.id = g.prompt
- WHERE c.part = 2 AND c.position = 0;
+ WHERE c.part = 2 AND c.position IN (0, 2);
 
 INSERT INTO question (part, subject, position, text, answer)
  WITH RECURSIVE n (i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM n WHERE i < 5),

@@ -335,14 +335,17 @@ static void test_tokens(void **state)
     cna_tokenizer_free(tokenizer);
 }
 
-/* GPT-2's own, whose texts come with the ids of llama.cpp. */
-static void test_gpt2_texts(void **state)
+/* A vocabulary whose texts come with the ids of llama.cpp, without BOS. */
+static void check_texts(const char *name)
 {
-    (void)state;
     static const char separator[] = "\n__ggml_vocab_test__\n";
-    char *model = support_testdata("gguf/ggml-vocab-gpt-2.gguf");
-    char *texts_path = support_testdata("gguf/ggml-vocab-gpt-2.gguf.inp"), *texts = support_read(texts_path, NULL);
-    char *ids_path = support_testdata("gguf/ggml-vocab-gpt-2.gguf.out"), *wanted = support_read(ids_path, NULL);
+    char relative[64];
+    snprintf(relative, sizeof relative, "gguf/%s", name);
+    char *model = support_testdata(relative);
+    snprintf(relative, sizeof relative, "gguf/%s.inp", name);
+    char *texts_path = support_testdata(relative), *texts = support_read(texts_path, NULL);
+    snprintf(relative, sizeof relative, "gguf/%s.out", name);
+    char *ids_path = support_testdata(relative), *wanted = support_read(ids_path, NULL);
     cna_error err;
     cna_tokenizer *tokenizer;
     assert_ok(cna_tokenizer_open(model, &tokenizer, &err));
@@ -367,6 +370,18 @@ static void test_gpt2_texts(void **state)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) cna_free(all[i]);
 }
 
+static void test_gpt2_texts(void **state)
+{
+    (void)state;
+    check_texts("ggml-vocab-gpt-2.gguf");
+}
+
+static void test_spm_texts(void **state)
+{
+    (void)state;
+    check_texts("ggml-vocab-llama-spm.gguf");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_random_changes),   cmocka_unit_test(test_split),
         cmocka_unit_test(test_frequencies),      cmocka_unit_test(test_memory_failures),
         cmocka_unit_test(test_tokens),           cmocka_unit_test(test_gpt2_texts),
+        cmocka_unit_test(test_spm_texts),
     };
     return cmocka_run_group_tests_name("gguf", tests, set_up, tear_down);
 }

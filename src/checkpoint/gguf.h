@@ -76,6 +76,8 @@ CNA_MUST_CHECK cna_status cna_gguf_find_array(const cna_gguf *gguf, const char *
 const char *cna_gguf_next_string(const unsigned char **at, size_t *n_bytes);
 /* Element i of an array of I32. */
 int32_t cna_gguf_i32_at(const cna_gguf_value *array, uint64_t i);
+/* Of F32. */
+float cna_gguf_f32_at(const cna_gguf_value *array, uint64_t i);
 
 /* "u8", "string", ... */
 const char *cna_gguf_type_name(cna_gguf_type type);

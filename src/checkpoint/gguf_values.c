@@ -155,3 +155,11 @@ int32_t cna_gguf_i32_at(const cna_gguf_value *array, uint64_t i)
 {
     return (int32_t)signed_at(array->data + 4 * i, 4);
 }
+
+float cna_gguf_f32_at(const cna_gguf_value *array, uint64_t i)
+{
+    uint32_t bits = (uint32_t)unsigned_at(array->data + 4 * i, 4);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}

@@ -337,7 +337,7 @@ void cli_sweep_show_unlikely(size_t n, size_t n_answers)
 {
     if (n == 0) return;
     printf("incoherent by log-probability alone: %zu of %zu answers; --no-logprob-limit judges without it, "
-           "--min-logprob by a limit of yours\n", n, n_answers);
+           "--min-logprob by another\n", n, n_answers);
 }
 
 static void show_notes(const cli_sweep_view *view)

@@ -23,15 +23,8 @@ static cna_status open_folder(cna_tokenizer *tokenizer, const char *folder, cna_
 static cna_status open_gguf(cna_tokenizer *tokenizer, const char *path, cna_error *err)
 {
     cna_gguf gguf;
-    json_t *root;
-    char source[512];
-    snprintf(source, sizeof source, "%.400s, read as tokenizer.json", path);
     CNA_TRY(cna_gguf_open(path, &gguf, err));
-    cna_status status = cna_gguf_read_tokenizer(&gguf, &root, err);
-    if (status == CNA_OK) {
-        status = cna_tokenizer_build(tokenizer, root, source, err);
-        json_decref(root);
-    }
+    cna_status status = cna_tokenizer_load_gguf(tokenizer, &gguf, err);
     if (status == CNA_OK) status = cna_gguf_read_chat(&gguf, &tokenizer->chat, err);
     cna_gguf_close(&gguf);
     return status;

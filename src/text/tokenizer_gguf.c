@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * From a .gguf file's metadata to the form of tokenizer.json, which tokenizer_load.c reads: one reader, one tokenizer,
- * wherever it came from. */
+ * wherever it came from; and SentencePiece's to the arrays that tokenizer_spm.c reads. */
 #include "text/tokenizer_gguf.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "text/pattern.h"
+#include "text/tokenizer_spm.h"
 #include "text/vocab.h"
 
 /* llama.cpp's numbers. */
@@ -222,24 +224,10 @@ static cna_status put_template(const cna_gguf *gguf, json_t *root, const pre_tok
     return put_special(gguf, "tokenizer.ggml.add_eos_token", "tokenizer.ggml.eos_token_id", false, single, tokens, err);
 }
 
-static cna_status require_bpe(const cna_gguf *gguf, cna_error *err)
-{
-    const char *model = NULL;
-    size_t n = 0;
-    CNA_TRY(cna_gguf_find_string(gguf, "tokenizer.ggml.model", &model, &n, err));
-    if (model == NULL) return fail_missing(gguf, "tokenizer.ggml.model", err);
-    if (is_text(model, n, "gpt2")) return CNA_OK;
-    return cna_fail(err, CNA_ERR_UNSUPPORTED,
-                    "%s: key 'tokenizer.ggml.model': expected gpt2 (byte-level BPE), found '%.*s'; "
-                    "other tokenizers cannot be used yet",
-                    gguf->file.map.path, (int)(n < 60 ? n : 60), model);
-}
-
 static cna_status build(const cna_gguf *gguf, json_t *root, cna_error *err)
 {
     const pre_tokenizer *pre;
     json_t *model;
-    CNA_TRY(require_bpe(gguf, err));
     CNA_TRY(find_pre_tokenizer(gguf, &pre, err));
     CNA_TRY(put_splits(root, pre, err));
     CNA_TRY(put(root, "decoder", json_pack("{s:s}", "type", "ByteLevel"), err));
@@ -250,13 +238,110 @@ static cna_status build(const cna_gguf *gguf, json_t *root, cna_error *err)
     return put_template(gguf, root, pre, err);
 }
 
-cna_status cna_gguf_read_tokenizer(const cna_gguf *gguf, json_t **out, cna_error *err)
+static cna_status load_bpe(cna_tokenizer *tokenizer, const cna_gguf *gguf, cna_error *err)
 {
     json_t *root = json_object();
+    char source[512];
+    snprintf(source, sizeof source, "%.400s, read as tokenizer.json", gguf->file.map.path);
     cna_status status = root == NULL ? cna_fail_memory(err, "tokenizer", 0) : build(gguf, root, err);
-    *out = status == CNA_OK ? root : NULL;
-    if (status != CNA_OK) json_decref(root);
+    if (status == CNA_OK) status = cna_tokenizer_build(tokenizer, root, source, err);
+    json_decref(root);
     return status;
+}
+
+/* ----------------------------------------------------------------------------------------------- SentencePiece */
+
+/* What cna_spm_vocab borrows that the file has in another form. */
+typedef struct spm_arrays {
+    const char **texts; /* [n] */
+    size_t *n_bytes;    /* [n] */
+    float *scores;      /* [n] */
+    int32_t *types;     /* ? [n] */
+} spm_arrays;
+
+static void free_arrays(spm_arrays *arrays)
+{
+    cna_free(arrays->texts);
+    cna_free(arrays->n_bytes);
+    cna_free(arrays->scores);
+    cna_free(arrays->types);
+}
+
+static cna_status fill_arrays(const cna_gguf *gguf, spm_arrays *arrays, size_t *out_n, cna_error *err)
+{
+    const cna_gguf_value *tokens = NULL, *types = NULL, *scores = NULL;
+    CNA_TRY(cna_gguf_find_array(gguf, "tokenizer.ggml.tokens", CNA_GGUF_STRING, &tokens, err));
+    CNA_TRY(cna_gguf_find_array(gguf, "tokenizer.ggml.token_type", CNA_GGUF_I32, &types, err));
+    CNA_TRY(cna_gguf_find_array(gguf, "tokenizer.ggml.scores", CNA_GGUF_F32, &scores, err));
+    if (tokens == NULL) return fail_missing(gguf, "tokenizer.ggml.tokens", err);
+    if (scores == NULL) return fail_missing(gguf, "tokenizer.ggml.scores", err);
+    CNA_TRY(check_types(gguf, tokens, types, err));
+    size_t n = (size_t)tokens->n;
+    if (scores->n != n) {
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key 'tokenizer.ggml.scores': expected one for each of %zu tokens, found %llu",
+                        gguf->file.map.path, n, (unsigned long long)scores->n);
+    }
+    CNA_TRY(cna_alloc(&arrays->texts, n, sizeof *arrays->texts, "tokenizer", err));
+    CNA_TRY(cna_alloc(&arrays->n_bytes, n, sizeof *arrays->n_bytes, "tokenizer", err));
+    CNA_TRY(cna_alloc(&arrays->scores, n, sizeof *arrays->scores, "tokenizer", err));
+    if (types != NULL) CNA_TRY(cna_alloc(&arrays->types, n, sizeof *arrays->types, "tokenizer", err));
+    const unsigned char *at = tokens->data;
+    for (size_t i = 0; i < n; i++) {
+        arrays->texts[i] = cna_gguf_next_string(&at, &arrays->n_bytes[i]);
+        arrays->scores[i] = cna_gguf_f32_at(scores, i);
+        if (types != NULL) arrays->types[i] = cna_gguf_i32_at(types, i);
+    }
+    *out_n = n;
+    return CNA_OK;
+}
+
+/* Whether keys ask for a special token, and its id. */
+static cna_status find_end(const cna_gguf *gguf, const char *flag_key, const char *id_key, bool *add, int32_t *id,
+                           cna_error *err)
+{
+    int64_t value = *id;
+    CNA_TRY(cna_gguf_find_bool(gguf, flag_key, add, err));
+    CNA_TRY(cna_gguf_find_int(gguf, id_key, 0, CNA_VOCAB_ID_MAX, &value, err));
+    *id = (int32_t)value;
+    return CNA_OK;
+}
+
+static cna_status load_spm(cna_tokenizer *tokenizer, const cna_gguf *gguf, cna_error *err)
+{
+    spm_arrays arrays = {0};
+    bool prefix = true;
+    cna_spm_vocab spm = {.source = gguf->file.map.path, .add_bos = true, .bos = 1, .eos = 2}; /* llama.cpp's */
+    cna_status status;
+    CNA_TRY_CLEANUP(fill_arrays(gguf, &arrays, &spm.n, err));
+    CNA_TRY_CLEANUP(cna_gguf_find_bool(gguf, "tokenizer.ggml.add_space_prefix", &prefix, err));
+    CNA_TRY_CLEANUP(find_end(gguf, "tokenizer.ggml.add_bos_token", "tokenizer.ggml.bos_token_id", &spm.add_bos,
+                             &spm.bos, err));
+    CNA_TRY_CLEANUP(find_end(gguf, "tokenizer.ggml.add_eos_token", "tokenizer.ggml.eos_token_id", &spm.add_eos,
+                             &spm.eos, err));
+    spm.no_space_prefix = !prefix;
+    spm.texts = arrays.texts;
+    spm.n_bytes = arrays.n_bytes;
+    spm.scores = arrays.scores;
+    spm.types = arrays.types;
+    status = cna_tokenizer_load_spm(tokenizer, &spm, err);
+cleanup:
+    free_arrays(&arrays);
+    return status;
+}
+
+cna_status cna_tokenizer_load_gguf(cna_tokenizer *tokenizer, const cna_gguf *gguf, cna_error *err)
+{
+    const char *model = NULL;
+    size_t n = 0;
+    CNA_TRY(cna_gguf_find_string(gguf, "tokenizer.ggml.model", &model, &n, err));
+    if (model == NULL) return fail_missing(gguf, "tokenizer.ggml.model", err);
+    if (is_text(model, n, "gpt2")) return load_bpe(tokenizer, gguf, err);
+    if (is_text(model, n, "llama")) return load_spm(tokenizer, gguf, err);
+    return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                    "%s: key 'tokenizer.ggml.model': expected gpt2 (byte-level BPE) or llama "
+                    "(SentencePiece's BPE), found '%.*s'; other tokenizers cannot be used",
+                    gguf->file.map.path, (int)(n < 60 ? n : 60), model);
 }
 
 cna_status cna_gguf_read_chat(const cna_gguf *gguf, cna_chat **out, cna_error *err)

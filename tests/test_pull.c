@@ -247,18 +247,21 @@ static void gets_over_what_passes(void **state)
     }
 }
 
+/* A server without ranges sends the whole anew, so a cut at the same byte brings nothing more: two such cuts are
+ * one less than the tries, in whatever order the connections meet the faults. */
 static void gets_over_no_ranges_and_cuts(void **state)
 {
     (void)state;
     const hub_fault faults[] = {
-        {.place = HUB_BYTES, .kind = HUB_NO_RANGES, .n_times = 3, .path = "model.safetensors"},
-        {.place = HUB_BYTES, .kind = HUB_CUT, .n_times = 4, .path = "model.safetensors"},
-        {.place = HUB_BYTES, .kind = HUB_NO_RANGES, .path = "model.safetensors"},
+        {.place = HUB_BYTES, .kind = HUB_NO_RANGES, .n_times = 1, .path = "model.safetensors"},
+        {.place = HUB_BYTES, .kind = HUB_CUT, .n_times = 2, .path = "model.safetensors"},
     };
-    trial t = begin(faults, 3, NULL, false);
-    pull_with(&t, &(cna_pull_options){.n_connections = 2});
-    check_all(&t);
-    end(&t);
+    for (size_t n_connections = 1; n_connections <= 2; n_connections++) {
+        trial t = begin(faults, 2, NULL, false);
+        pull_with(&t, &(cna_pull_options){.n_connections = n_connections});
+        check_all(&t);
+        end(&t);
+    }
 }
 
 /* ---- what does not pass ---- */

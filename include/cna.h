@@ -94,8 +94,9 @@ typedef struct cna_progress {
 /* ------------------------------------------------------------------------------------------------ models */
 
 typedef enum cna_dtype {
-    CNA_DTYPE_AUTO, /* bf16 for bf16 checkpoints, f32 for f16 and f32 */
-    CNA_DTYPE_BF16, /* weights bf16; activations rounded to bf16 as inputs of matrix products, f32 elsewhere */
+    CNA_DTYPE_AUTO, /* bf16 for bf16 and quantised checkpoints, f32 for f16 and f32 */
+    CNA_DTYPE_BF16, /* weights bf16 (what GGUF files store otherwise is unpacked and rounded to it); activations rounded
+                     * to bf16 as inputs of matrix products, f32 elsewhere */
     CNA_DTYPE_F32,  /* every operation in f32 */
 } cna_dtype;
 
@@ -128,7 +129,8 @@ typedef struct cna_model_info {
     char name[256];         /* last component of the path; of a snapshot in a Hugging Face cache ORG/NAME */
     char revision[41];      /* the snapshot's commit; "" elsewhere */
     char architecture[64];  /* "llama" or "qwen2" */
-    char storage_dtype[16]; /* "bf16", "f16" or "f32": what most parameters are stored as */
+    char storage_dtype[16]; /* "bf16", "f16", "f32": what most parameters are stored as; "q8_0", "q4_k", ...: what most
+                             * of the quantised ones are, where there are any */
     char compute_dtype[16]; /* "bf16" or "f32" */
     char fingerprint[65];   /* SHA-256, hexadecimal: shape keys; name, dtype, shape, first and last 4 KiB of each
                              * tensor */
@@ -143,14 +145,15 @@ typedef struct cna_model_info {
     size_t n_files;
 } cna_model_info;
 
-/* Open a Hugging Face model folder: config.json, tokenizer.json, one or more .safetensors files.
+/* Open a Hugging Face model folder (config.json, tokenizer.json, one or more .safetensors files) or a GGUF model.
  *
- *   path     the folder
+ *   path     the folder; or a .gguf file, of a split model any of its files, or a folder of nothing but one model's
  *   options  ? NULL for defaults
  *   out      new model, to be freed by cna_model_free
  *
  * Errors: ERR_IO for missing files; ERR_FORMAT for malformed ones; ERR_UNSUPPORTED for another architecture, a
- *         quantised re-save or an unknown rope type; ERR_MISMATCH for missing or misshapen tensors; ERR_MEMORY for
+ *         quantised re-save of a folder, a block type that is not read or an unknown rope type; ERR_MISMATCH for
+ *         missing or misshapen tensors and files of a split model that do not belong together; ERR_MEMORY for
  *         weights that do not fit. Each names the file, the key or tensor, what was expected and what was found.
  *
  * The files must stay as they are while the model is open: they are mapped, and to touch weights that a file has lost
@@ -203,7 +206,7 @@ typedef struct cna_survey {
     bool has_weights;   /* false: all that concerns them is what config.json calls for, stored as its torch_dtype; the
                          * fingerprint is "" and size_bytes 0 */
     bool has_tokenizer;
-    cna_dtype_share dtypes[8]; /* [n_dtypes] by bytes, largest first */
+    cna_dtype_share dtypes[16]; /* [n_dtypes] by bytes, largest first */
     size_t n_dtypes;
     cna_memory_plan packed, in_place, streamed; /* the three ways of docs/ARCHITECTURE.md, "Memory" */
     uint64_t memory_bytes;     /* the bound that they are to stay in: options, or 80 % of what is available */
@@ -348,8 +351,8 @@ typedef struct cna_message {
 } cna_message;
 
 /* Open the tokenizer of a model folder; needs tokenizer.json, and for chat tokenizer_config.json or
- * chat_template.jinja, and no other file. */
-CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_open(const char *folder, cna_tokenizer **out, cna_error *err);
+ * chat_template.jinja, and no other file. Or that of a .gguf file, which need not hold tensors. */
+CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_open(const char *path, cna_tokenizer **out, cna_error *err);
 CNA_API void cna_tokenizer_free(cna_tokenizer *tokenizer);
 /* The tokenizer of an open model, borrowed. */
 CNA_API const cna_tokenizer *cna_model_tokenizer(const cna_model *model);

@@ -223,8 +223,13 @@ for command in 'attribute --positive x --negative x' 'generate --prompt x' 'swee
     name=${command%% *}
     fails "$name: missing model" 1 "$work/nowhere: cannot be opened" $command -m "$work/nowhere"
     fails "$name: model by name" 1 "'cna pull Some-Org/some-model' fetches it" $command -m Some-Org/some-model
-    fails "$name: model that is a file" 1 'expected a model folder, found a file' $command -m "$some"
+    fails "$name: model that is a file" 1 'expected a model folder or a .gguf file, found another file' $command -m "$some"
 done
+printf 'GGUF\001\000\000\000' > "$work/old.gguf"
+for command in 'inspect' 'tokenize x -m' 'generate --prompt x -m'; do
+    fails "${command%% *}: GGUF version 1" 1 'old.gguf: expected GGUF version 2 or 3, found 1' $command "$work/old.gguf"
+done
+rm "$work/old.gguf"
 # ---------------------------------------------------------------------------------------------- models by name
 commit=0123456789abcdef0123456789abcdef01234567
 cached=$work/hf/hub/models--org--model

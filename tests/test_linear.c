@@ -53,7 +53,7 @@ static uint16_t random_f16(numbers *random)
 static problem make_problem(shape s, cna_storage storage, bool misalign, uint64_t seed)
 {
     numbers random = {seed};
-    size_t n = s.n_out * s.n_in, unit = cna_storage_bytes(storage);
+    size_t n = s.n_out * s.n_in, unit = cna_storage_bytes(storage, 1);
     problem p = {.s = s, .bytes = new_array(n * unit + 1, 1), .values = new_array(n, sizeof(float)),
                  .x = new_array(ROWS_MAX * s.n_in, sizeof(float))};
     unsigned char *start = p.bytes + (misalign ? 1 : 0);
@@ -69,7 +69,7 @@ static problem make_problem(shape s, cna_storage storage, bool misalign, uint64_
         }
         p.values[i] = storage == CNA_STORAGE_F16 ? cna_f32_from_f16(half) : value;
     }
-    p.view = (cna_matrix_view){start, storage, s.n_out, s.n_in};
+    p.view = (cna_matrix_view){.data = start, .storage = storage, .rows = s.n_out, .cols = s.n_in};
     numbers_fill(&random, p.x, ROWS_MAX * s.n_in, 1);
     return p;
 }
@@ -163,10 +163,10 @@ static void check_problem(const problem *p, cna_input input, bool every_count)
     cna_free(b.y);
 }
 
-/* Every input that can be made of a storage on this machine. */
+/* Every input that can be made of a plain storage on this machine; tests/test_quant.c has the others. */
 static void check_shape(shape s, bool misalign, bool every_count)
 {
-    for (int storage = 0; storage < CNA_STORAGE_COUNT; storage++) {
+    for (int storage = 0; storage <= CNA_STORAGE_F16; storage++) {
         problem p = make_problem(s, (cna_storage)storage, misalign, 7 * s.n_out + s.n_in);
         check_problem(&p, CNA_INPUT_F32, every_count);
         if (storage == CNA_STORAGE_BF16) {
@@ -209,7 +209,7 @@ static void test_large(void **state)
     free_problem(&p);
 }
 
-/* What a linear holds and what it refuses. */
+/* What a linear holds. */
 static void test_memory(void **state)
 {
     (void)state;
@@ -219,9 +219,6 @@ static void test_memory(void **state)
     linear = make_linear(&p, CNA_INPUT_F32, false);
     assert_int_equal(cna_linear_packed_bytes(linear), 0);
     cna_linear_free(linear);
-    assert_int_equal(cna_linear_create(&p.view, CNA_INPUT_BF16, false, &linear, &err), CNA_ERR_INTERNAL);
-    assert_null(linear);
-    assert_string_equal(err.text, "a bf16 product needs bf16 weights, found f32");
     free_problem(&p);
     p = make_problem((shape){32, 64}, CNA_STORAGE_F32, true, 1);
     linear = make_linear(&p, CNA_INPUT_F32, false);

@@ -29,7 +29,7 @@ static int tear_down(void **state)
 }
 
 /* Open these bytes as a file. Messages lose the folder. */
-static cna_status open_bytes(const void *bytes, size_t n_bytes, cna_safetensors *out, cna_error *err)
+static cna_status open_bytes(const void *bytes, size_t n_bytes, cna_tensor_file *out, cna_error *err)
 {
     remove(path);
     FILE *written = fopen(path, "wb"); /* thousands of new files: nothing here waits for the disk */
@@ -59,12 +59,12 @@ static cna_status open_case(const char *header_path, cna_error *err)
 {
     unsigned char bytes[FILE_MAX];
     size_t n_header;
-    cna_safetensors file;
+    cna_tensor_file file;
     char *header = support_read(header_path, &n_header);
     size_t n = build(header, n_header, bytes);
     cna_free(header);
     cna_status status = open_bytes(bytes, n, &file, err);
-    if (status == CNA_OK) cna_safetensors_close(&file);
+    if (status == CNA_OK) cna_tensor_file_close(&file);
     return status;
 }
 
@@ -83,7 +83,7 @@ static const char good[] = "{\"__metadata__\": {\"format\": \"pt\"}, "
                            "\"rest\": {\"dtype\": \"I8\", \"shape\": [1, 1, 44, 1, 1, 1, 1, 1], "
                            "\"data_offsets\": [20, 64]}}   ";
 
-static const cna_tensor *find(const cna_safetensors *file, const char *name)
+static const cna_tensor *find(const cna_tensor_file *file, const char *name)
 {
     for (size_t i = 0; i < file->n_tensors; i++) {
         if (strcmp(file->tensors[i].name, name) == 0) return &file->tensors[i];
@@ -97,7 +97,7 @@ static void test_good_file(void **state)
     (void)state;
     unsigned char bytes[FILE_MAX];
     cna_error err;
-    cna_safetensors file;
+    cna_tensor_file file;
     size_t n = build(good, strlen(good), bytes);
     assert_ok(open_bytes(bytes, n, &file, &err));
     assert_int_equal(file.n_tensors, 5);
@@ -110,11 +110,11 @@ static void test_good_file(void **state)
     assert_int_equal(find(&file, "none")->n_bytes, 0);
     assert_true(find(&file, "none too")->n_bytes == 0 && find(&file, "none too")->shape[0] == 1099511627776);
     assert_true(find(&file, "rest")->rank == 8 && find(&file, "rest")->data[43] == 63);
-    cna_safetensors_close(&file);
-    cna_safetensors_close(&file); /* closing twice is allowed: nothing is left to free */
+    cna_tensor_file_close(&file);
+    cna_tensor_file_close(&file); /* closing twice is allowed: nothing is left to free */
     assert_ok(open_bytes("\2\0\0\0\0\0\0\0{}", 10, &file, &err));
     assert_int_equal(file.n_tensors, 0);
-    cna_safetensors_close(&file);
+    cna_tensor_file_close(&file);
 }
 
 /* No shorter file is accepted, and each is refused with a message that names it. */
@@ -125,7 +125,7 @@ static void test_truncated_anywhere(void **state)
     size_t n = build(good, strlen(good), bytes);
     for (size_t cut = 0; cut < n; cut++) {
         cna_error err = {0};
-        cna_safetensors file;
+        cna_tensor_file file;
         assert_int_equal(open_bytes(bytes, cut, &file, &err), CNA_ERR_FORMAT);
         assert_memory_equal(err.text, "model.safetensors: ", strlen("model.safetensors: "));
         assert_null(file.tensors);
@@ -158,7 +158,7 @@ static void test_header_lengths(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         unsigned char bytes[18] = {0};
         cna_error err = {0};
-        cna_safetensors file;
+        cna_tensor_file file;
         for (size_t j = 0; j < 8; j++) bytes[j] = (unsigned char)(cases[i].length >> 8 * j);
         memcpy(bytes + 8, "{}        ", 10);
         assert_int_equal(open_bytes(bytes, sizeof bytes, &file, &err), CNA_ERR_FORMAT);
@@ -170,7 +170,7 @@ static void test_missing(void **state)
 {
     (void)state;
     cna_error err;
-    cna_safetensors file;
+    cna_tensor_file file;
     assert_int_equal(cna_safetensors_open("tests/no-such.safetensors", &file, &err), CNA_ERR_IO);
     assert_non_null(strstr(err.text, "tests/no-such.safetensors"));
     assert_int_equal(cna_safetensors_open(folder, &file, &err), CNA_ERR_IO);
@@ -186,7 +186,7 @@ static void test_random_changes(void **state)
     size_t n = build(good, strlen(good), bytes), n_accepted = 0;
     for (int round = 0; round < 3000; round++) {
         cna_error err;
-        cna_safetensors file;
+        cna_tensor_file file;
         memcpy(changed, bytes, n);
         for (size_t i = 0; i < 1 + numbers_below(&random, 3); i++) {
             changed[8 + numbers_below(&random, strlen(good))] =
@@ -200,16 +200,16 @@ static void test_random_changes(void **state)
             assert_true(tensor->data >= file.map.data + 8 && tensor->n_bytes <= file.map.size);
             assert_true(tensor->data + tensor->n_bytes <= file.map.data + file.map.size);
         }
-        cna_safetensors_close(&file);
+        cna_tensor_file_close(&file);
     }
     assert_true(n_accepted > 50 && n_accepted < 2950);
 }
 
 static cna_status open_again(void *user, cna_error *err)
 {
-    cna_safetensors file;
+    cna_tensor_file file;
     CNA_TRY(cna_safetensors_open(user, &file, err));
-    cna_safetensors_close(&file);
+    cna_tensor_file_close(&file);
     return CNA_OK;
 }
 

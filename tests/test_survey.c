@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "engine/session.h"
+#include "gguf_fixture.h"
 #include "model_fixture.h"
 
 /* As published in the models' config.json. */
@@ -104,6 +105,32 @@ static void plans_large_models(void **state)
     }
 }
 
+/* A .gguf file, which mixes types: the same as cna_model_inspect, and a plan for each way. */
+static void surveys_gguf(void **state)
+{
+    (void)state;
+    char *folder = support_folder_create(), *path = support_path(folder, "model.gguf");
+    cna_survey survey;
+    cna_model_info info;
+    cna_error err;
+    uint64_t n_parameters = 0;
+    gguf_fixture_write("", path);
+    assert_ok(cna_model_survey(path, NULL, &survey, &err));
+    assert_ok(cna_model_inspect(path, &info, &err));
+    assert_string_equal(survey.info.fingerprint, info.fingerprint);
+    assert_string_equal(survey.info.storage_dtype, "q8_0");
+    for (size_t i = 0; i < survey.n_dtypes; i++) n_parameters += survey.dtypes[i].n_parameters;
+    assert_int_equal(survey.n_dtypes, 4);
+    assert_int_equal(n_parameters, info.n_parameters);
+    assert_true(survey.has_weights && survey.has_tokenizer);
+    assert_true(survey.works[CNA_USE_ATTRIBUTE] && survey.works[CNA_USE_MMLU] && !survey.works[CNA_USE_CHAT]);
+    assert_true(survey.n_begin == 1 && survey.begin[0].id == 5 && survey.n_stop == 1 && survey.stop[0].id == 6);
+    assert_true(survey.packed.weights_bytes > survey.streamed.weights_bytes);
+    remove(path);
+    cna_free(path);
+    support_folder_remove(folder);
+}
+
 /* A folder with weights: the same as cna_model_inspect, and the shares add up. */
 static void surveys_folders(void **state)
 {
@@ -169,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans_large_models),
         cmocka_unit_test(surveys_folders),
+        cmocka_unit_test(surveys_gguf),
         cmocka_unit_test(fails_on_every_allocation),
         cmocka_unit_test(refuses_bad_folders),
     };

@@ -4,6 +4,7 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -327,4 +328,47 @@ cna_status cna_sha256_hex(const void *data, size_t n_bytes, char out[65], cna_er
     }
     for (size_t i = 0; i < 32; i++) snprintf(out + 2 * i, 3, "%02x", digest[i]);
     return CNA_OK;
+}
+
+bool cna_file_is_regular(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool ends_in(const char *name, const char *suffix)
+{
+    size_t n = strlen(name), n_suffix = strlen(suffix);
+    return n >= n_suffix && strcmp(name + n - n_suffix, suffix) == 0;
+}
+
+cna_status cna_folder_list(const char *path, const char *suffix, cna_arena *arena, const char ***names, size_t *n,
+                           cna_error *err)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL) return fail_errno(err, path, "listed");
+    const char **found = NULL;
+    size_t n_found = 0, capacity = 0;
+    cna_status status = CNA_OK;
+    for (const struct dirent *entry; status == CNA_OK && (entry = readdir(folder)) != NULL;) {
+        if (!ends_in(entry->d_name, suffix)) continue;
+        status = cna_grow(&found, &capacity, n_found + 1, sizeof *found, "list of files", err);
+        if (status == CNA_OK)
+            status = cna_arena_copy(arena, &found[n_found], entry->d_name, strlen(entry->d_name), err);
+        if (status == CNA_OK) n_found++;
+    }
+    closedir(folder);
+    if (status == CNA_OK) status = cna_arena_alloc(arena, names, n_found, sizeof **names, "list of files", err);
+    if (status == CNA_OK) {
+        for (size_t i = 0; i < n_found; i++) (*names)[i] = found[i];
+        qsort(*names, n_found, sizeof **names, compare_names);
+        *n = n_found;
+    }
+    cna_free(found);
+    return status;
 }

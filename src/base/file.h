@@ -3,6 +3,7 @@
 #ifndef CNA_BASE_FILE_H
 #define CNA_BASE_FILE_H
 
+#include "base/arena.h"
 #include "base/buffer.h"
 
 /* A file mapped read-only. data is NULL for an empty file.
@@ -47,6 +48,7 @@ bool cna_file_peek(const char *path, char *out, size_t n_out);
 CNA_MUST_CHECK cna_status cna_file_write(const char *path, const char *data, size_t n_bytes, cna_error *err);
 
 bool cna_file_exists(const char *path);
+bool cna_file_is_regular(const char *path);
 /* Whether both paths lead to one file that is there, through links as well. */
 bool cna_file_is_same(const char *a, const char *b);
 
@@ -60,6 +62,11 @@ void cna_file_remove(const char *path);
 /* Make a folder; one that is there already is no error. Errors: ERR_IO, also where its parent is not there or path is
  * something else. */
 CNA_MUST_CHECK cna_status cna_folder_create(const char *path, cna_error *err);
+
+/* The names of a folder's entries that end in suffix, sorted by their bytes; array and names are the arena's. Errors:
+ * ERR_IO. */
+CNA_MUST_CHECK cna_status cna_folder_list(const char *path, const char *suffix, cna_arena *arena, const char ***names,
+                                          size_t *n, cna_error *err);
 
 /* New string: the absolute path with links followed; the last component need not be there. Freed by cna_free. */
 CNA_MUST_CHECK cna_status cna_path_resolve(const char *path, char **out, cna_error *err);

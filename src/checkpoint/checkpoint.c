@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * What lies in a Hugging Face model folder. */
+ * A model as it lies on disk. */
 #include "checkpoint/checkpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "checkpoint/gguf_config.h"
+#include "checkpoint/gguf_path.h"
+#include "checkpoint/safetensors.h"
 #include "hub/cache.h"
 
 enum { INDEX_BYTES_MAX = 64 << 20, FILES_MAX = 4096, EDGE_BYTES = 4096 };
@@ -13,7 +16,7 @@ enum { INDEX_BYTES_MAX = 64 << 20, FILES_MAX = 4096, EDGE_BYTES = 4096 };
 static cna_status open_file(cna_checkpoint *checkpoint, const char *name, cna_error *err)
 {
     char *path;
-    CNA_TRY(cna_path_join(checkpoint->folder, name, &path, err));
+    CNA_TRY(cna_path_join(checkpoint->path, name, &path, err));
     cna_status status = cna_safetensors_open(path, &checkpoint->files[checkpoint->n_files], err);
     if (status == CNA_OK) checkpoint->n_files++;
     cna_free(path);
@@ -110,15 +113,18 @@ cleanup:
     return status;
 }
 
-cna_status cna_checkpoint_has_weights(const char *folder, bool *out, cna_error *err)
+cna_status cna_checkpoint_has_weights(const char *path, bool *out, cna_error *err)
 {
     static const char *const names[] = {"model.safetensors", "model.safetensors.index.json"};
-    *out = false;
+    char *gguf;
+    CNA_TRY(cna_gguf_locate(path, &gguf, err));
+    *out = gguf != NULL;
+    cna_free(gguf);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *path;
-        CNA_TRY(cna_path_join(folder, names[i], &path, err));
-        *out = *out || cna_file_exists(path);
-        cna_free(path);
+        char *file;
+        CNA_TRY(cna_path_join(path, names[i], &file, err));
+        *out = *out || cna_file_exists(file);
+        cna_free(file);
     }
     return CNA_OK;
 }
@@ -126,9 +132,9 @@ cna_status cna_checkpoint_has_weights(const char *folder, bool *out, cna_error *
 static cna_status open_weights(cna_checkpoint *checkpoint, cna_error *err)
 {
     char *single, *index = NULL;
-    CNA_TRY(cna_path_join(checkpoint->folder, "model.safetensors", &single, err));
+    CNA_TRY(cna_path_join(checkpoint->path, "model.safetensors", &single, err));
     cna_status status;
-    CNA_TRY_CLEANUP(cna_path_join(checkpoint->folder, "model.safetensors.index.json", &index, err));
+    CNA_TRY_CLEANUP(cna_path_join(checkpoint->path, "model.safetensors.index.json", &index, err));
     if (cna_file_exists(single)) {
         CNA_TRY_CLEANUP(cna_alloc(&checkpoint->files, 1, sizeof *checkpoint->files, "file table", err));
         CNA_TRY_CLEANUP(open_file(checkpoint, "model.safetensors", err));
@@ -138,7 +144,7 @@ static cna_status open_weights(cna_checkpoint *checkpoint, cna_error *err)
     } else {
         status = cna_fail(err, CNA_ERR_IO,
                           "%s: expected model.safetensors or model.safetensors.index.json, found neither",
-                          checkpoint->folder);
+                          checkpoint->path);
     }
 cleanup:
     cna_free(index);
@@ -158,35 +164,118 @@ static void name_of(const char *path, char *out, size_t n_out)
     out[n] = '\0';
 }
 
-cna_status cna_checkpoint_open_config(const char *folder, cna_checkpoint *out, cna_error *err)
+/* Move the mapping and tensors of a file into the checkpoint. */
+static void take_file(cna_checkpoint *checkpoint, cna_gguf *gguf)
+{
+    checkpoint->files[checkpoint->n_files++] = gguf->file;
+    gguf->file = (cna_tensor_file){0};
+}
+
+static cna_status open_parts(cna_checkpoint *checkpoint, const char *path, size_t n_files, cna_error *err)
+{
+    int64_t n_tensors = -1;
+    cna_status status = CNA_OK;
+    for (size_t i = 0; i < n_files && status == CNA_OK; i++) {
+        cna_gguf part;
+        CNA_TRY(cna_gguf_open_part(path, i, n_files, &part, err));
+        if (i == 0) status = cna_gguf_read_config(&part, &checkpoint->config, err);
+        if (i == 0 && status == CNA_OK) {
+            status = cna_gguf_find_int(&part, "split.tensors.count", 0, INT32_MAX, &n_tensors, err);
+        }
+        take_file(checkpoint, &part);
+        cna_gguf_close(&part);
+    }
+    CNA_TRY(status);
+    CNA_TRY(cna_checkpoint_sort(checkpoint, err));
+    if (n_tensors < 0 || (size_t)n_tensors == checkpoint->n_tensors) return CNA_OK;
+    return cna_fail(err, CNA_ERR_MISMATCH,
+                    "%s: key 'split.tensors.count': expected the number of tensors in all files (%zu), "
+                    "found %lld",
+                    checkpoint->files[0].map.path, checkpoint->n_tensors, (long long)n_tensors);
+}
+
+/* What tensors say about the model. */
+static cna_status complete_config(cna_checkpoint *checkpoint, cna_error *err)
+{
+    cna_config *config = &checkpoint->config;
+    const cna_tensor *embedding = cna_checkpoint_find(checkpoint, "token_embd.weight");
+    if (embedding == NULL || embedding->rank != 2 || embedding->shape[0] > INT32_MAX) {
+        return cna_fail(err, CNA_ERR_MISMATCH,
+                        "%s: tensor 'token_embd.weight': expected a matrix, found %s; does the file hold "
+                        "a whole model?",
+                        checkpoint->path, embedding == NULL ? "none" : "another shape");
+    }
+    config->vocab_size = (uint32_t)embedding->shape[0];
+    config->tied_embeddings = cna_checkpoint_find(checkpoint, "output.weight") == NULL;
+    const cna_tensor *divisors = cna_checkpoint_find(checkpoint, "rope_freqs.weight");
+    return divisors == NULL ? CNA_OK : cna_gguf_take_divisors(divisors, config, err);
+}
+
+static cna_status open_gguf(cna_checkpoint *checkpoint, const char *path, cna_error *err)
+{
+    cna_gguf gguf;
+    size_t n_files;
+    cna_status status;
+    checkpoint->is_gguf = true;
+    CNA_TRY(cna_gguf_open(path, &gguf, err));
+    CNA_TRY_CLEANUP(cna_gguf_count_files(&gguf, &n_files, err));
+    CNA_TRY_CLEANUP(cna_alloc(&checkpoint->files, n_files, sizeof *checkpoint->files, "file table", err));
+    if (n_files == 1) {
+        CNA_TRY_CLEANUP(cna_gguf_read_config(&gguf, &checkpoint->config, err));
+        take_file(checkpoint, &gguf);
+        CNA_TRY_CLEANUP(cna_checkpoint_sort(checkpoint, err));
+    } else {
+        CNA_TRY_CLEANUP(open_parts(checkpoint, path, n_files, err));
+    }
+    status = complete_config(checkpoint, err);
+cleanup:
+    cna_gguf_close(&gguf);
+    return status;
+}
+
+/* What a checkpoint has before anything is opened. */
+static cna_status begin(const char *path, cna_checkpoint *out, cna_error *err)
 {
     *out = (cna_checkpoint){0};
-    if (!cna_file_exists(folder)) {
-        return cna_fail(err, CNA_ERR_IO, "%s: expected a model folder, found nothing", folder);
+    if (!cna_file_exists(path)) {
+        return cna_fail(err, CNA_ERR_IO, "%s: expected a model folder, found nothing", path);
     }
-    cna_status status;
-    CNA_TRY_CLEANUP(cna_copy_bytes(&out->folder, folder, strlen(folder), "path", err));
-    if (!cna_hub_describe_path(folder, out->name, out->revision)) name_of(folder, out->name, sizeof out->name);
-    CNA_TRY_CLEANUP(cna_config_read(folder, &out->config, err));
-cleanup:
+    if (!cna_hub_describe_path(path, out->name, out->revision)) name_of(path, out->name, sizeof out->name);
+    return cna_copy_bytes(&out->path, path, strlen(path), "path", err);
+}
+
+cna_status cna_checkpoint_open_config(const char *folder, cna_checkpoint *out, cna_error *err)
+{
+    CNA_TRY(begin(folder, out, err));
+    cna_status status = cna_config_read(folder, &out->config, err);
     if (status != CNA_OK) cna_checkpoint_close(out);
     return status;
 }
 
-cna_status cna_checkpoint_open(const char *folder, cna_checkpoint *out, cna_error *err)
+cna_status cna_checkpoint_open(const char *path, cna_checkpoint *out, cna_error *err)
 {
-    CNA_TRY(cna_checkpoint_open_config(folder, out, err));
-    cna_status status = open_weights(out, err);
+    char *gguf = NULL;
+    cna_status status;
+    CNA_TRY(begin(path, out, err));
+    CNA_TRY_CLEANUP(cna_gguf_locate(path, &gguf, err));
+    if (gguf != NULL) {
+        CNA_TRY_CLEANUP(open_gguf(out, gguf, err));
+    } else {
+        CNA_TRY_CLEANUP(cna_config_read(path, &out->config, err));
+        CNA_TRY_CLEANUP(open_weights(out, err));
+    }
+cleanup:
+    cna_free(gguf);
     if (status != CNA_OK) cna_checkpoint_close(out);
     return status;
 }
 
 void cna_checkpoint_close(cna_checkpoint *checkpoint)
 {
-    for (size_t i = 0; i < checkpoint->n_files; i++) cna_safetensors_close(&checkpoint->files[i]);
+    for (size_t i = 0; i < checkpoint->n_files; i++) cna_tensor_file_close(&checkpoint->files[i]);
     cna_free(checkpoint->files);
     cna_free(checkpoint->tensors);
-    cna_free(checkpoint->folder);
+    cna_free(checkpoint->path);
     *checkpoint = (cna_checkpoint){0};
 }
 

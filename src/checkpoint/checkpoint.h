@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What lies in a Hugging Face model folder: configuration and named tensors, from one file or from many. */
+ * A model as it lies on disk: configuration and named tensors, from one file or from many, of a Hugging Face folder or
+ * in GGUF. */
 #ifndef CNA_CHECKPOINT_CHECKPOINT_H
 #define CNA_CHECKPOINT_CHECKPOINT_H
 
@@ -7,27 +8,29 @@
 #include "checkpoint/safetensors.h"
 
 typedef struct cna_checkpoint {
-    char *folder;
-    char name[256];         /* last component of the folder's path; of a snapshot in the Hugging Face cache ORG/NAME */
-    char revision[41];      /* the snapshot's commit; "" elsewhere */
+    char *path;              /* of the folder or file, as given; for messages */
+    char name[256];          /* last component of the path; of a snapshot in the Hugging Face cache ORG/NAME */
+    char revision[41];       /* the snapshot's commit; "" elsewhere */
+    bool is_gguf;            /* tensors have llama.cpp's names, and q and k of a Llama its order of rows */
     cna_config config;
-    cna_safetensors *files;  /* [n_files] */
+    cna_tensor_file *files;  /* [n_files] */
     size_t n_files;
     const cna_tensor **tensors; /* [n_tensors] of all files, sorted by name */
     size_t n_tensors;
 } cna_checkpoint;
 
-/* Open a folder and map its weights: model.safetensors, or the files that model.safetensors.index.json names.
- * Errors: ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED; ERR_MISMATCH where the index names a tensor its file lacks, or a tensor
- *         is in two files. */
-CNA_MUST_CHECK cna_status cna_checkpoint_open(const char *folder, cna_checkpoint *out, cna_error *err);
-/* The same without any weights. */
+/* Open a model and map its weights: a folder's model.safetensors or the files that model.safetensors.index.json names;
+ * or a .gguf file with the others that it is split into, also as the only ones of a folder (gguf_path.h).
+ * Errors: ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED; ERR_MISMATCH where the index names a tensor its file lacks, a tensor is
+ *         in two files, or files of a split model do not belong together. */
+CNA_MUST_CHECK cna_status cna_checkpoint_open(const char *path, cna_checkpoint *out, cna_error *err);
+/* A folder's configuration without any weights. */
 CNA_MUST_CHECK cna_status cna_checkpoint_open_config(const char *folder, cna_checkpoint *out, cna_error *err);
 /* Fill `tensors` from `files`, sorted, as cna_checkpoint_open does; for a checkpoint that is put together otherwise.
  * Errors: ERR_MISMATCH for a name that is there twice; ERR_MEMORY. */
 CNA_MUST_CHECK cna_status cna_checkpoint_sort(cna_checkpoint *checkpoint, cna_error *err);
-/* Whether a folder has weights of a form that cna_checkpoint_open reads. */
-CNA_MUST_CHECK cna_status cna_checkpoint_has_weights(const char *folder, bool *out, cna_error *err);
+/* Whether a path has weights of a form that cna_checkpoint_open reads. Errors: as cna_gguf_locate. */
+CNA_MUST_CHECK cna_status cna_checkpoint_has_weights(const char *path, bool *out, cna_error *err);
 void cna_checkpoint_close(cna_checkpoint *checkpoint);
 
 /* The tensor of that name, or NULL. Borrowed. */

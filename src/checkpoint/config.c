@@ -266,6 +266,12 @@ void cna_config_inverse_frequencies(const cna_config *config, float *out)
                 frequency = (1 - smooth) * frequency / factor + smooth * frequency;
             }
         }
+        if (config->rope_type == CNA_ROPE_LINEAR) frequency /= config->rope_factor;
+        if (config->rope_divisors != NULL) {
+            float divisor;
+            memcpy(&divisor, config->rope_divisors + i * sizeof divisor, sizeof divisor);
+            frequency /= divisor;
+        }
         out[i] = frequency;
     }
 }

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 
 typedef enum cna_architecture { CNA_ARCHITECTURE_LLAMA, CNA_ARCHITECTURE_QWEN2 } cna_architecture;
-typedef enum cna_rope_type { CNA_ROPE_DEFAULT, CNA_ROPE_LLAMA3 } cna_rope_type;
+typedef enum cna_rope_type { CNA_ROPE_DEFAULT, CNA_ROPE_LLAMA3, CNA_ROPE_LINEAR } cna_rope_type;
 
 enum { CNA_STOP_IDS_MAX = 64 };
 
@@ -17,7 +17,9 @@ typedef struct cna_config {
     bool tied_embeddings, qkv_bias;
     float rope_theta;
     cna_rope_type rope_type;
-    float rope_factor, rope_low_frequency, rope_high_frequency, rope_original_positions; /* for llama3 */
+    float rope_factor; /* for llama3 and linear */
+    float rope_low_frequency, rope_high_frequency, rope_original_positions; /* for llama3 */
+    const unsigned char *rope_divisors; /* ? [head_dim / 2] f32 in a mapped file, perhaps unaligned */
     int32_t stop_ids[CNA_STOP_IDS_MAX]; /* union of eos_token_id of both files */
     size_t n_stop_ids;
 } cna_config;
@@ -31,7 +33,8 @@ CNA_MUST_CHECK cna_status cna_config_read(const char *folder, cna_config *out, c
 const char *cna_architecture_name(cna_architecture architecture);
 
 /* Inverse frequencies of rotary position embedding, in f32 with transformers' order of operations.
- *   out  [head_dim / 2]: theta^(-2i/head_dim), for llama3 rescaled by wavelength
+ *   out  [head_dim / 2]: theta^(-2i/head_dim); for llama3 rescaled by wavelength, for linear divided by the factor;
+ *        then divided by rope_divisors where there are any, as llama.cpp divides angles
  * Source: transformers, modeling_rope_utils.py, _compute_llama3_parameters. */
 void cna_config_inverse_frequencies(const cna_config *config, float *out);
 

@@ -63,7 +63,7 @@ static cna_status read_offsets(const json_t *entry, const char *where, uint64_t 
     return CNA_OK;
 }
 
-static cna_status read_tensor(const cna_safetensors *file, const char *name, const json_t *entry,
+static cna_status read_tensor(const cna_tensor_file *file, const char *name, const json_t *entry,
                               const unsigned char *data, uint64_t n_data, cna_tensor *out, cna_error *err)
 {
     char where[512];
@@ -102,7 +102,7 @@ static cna_status read_tensor(const cna_safetensors *file, const char *name, con
     return cna_copy_bytes(&out->name, name, strlen(name), "tensor name", err);
 }
 
-static cna_status read_table(cna_safetensors *file, const json_t *root, const unsigned char *data, uint64_t n_data,
+static cna_status read_table(cna_tensor_file *file, const json_t *root, const unsigned char *data, uint64_t n_data,
                              cna_error *err)
 {
     if (!json_is_object(root)) {
@@ -122,9 +122,9 @@ static cna_status read_table(cna_safetensors *file, const json_t *root, const un
     return CNA_OK;
 }
 
-cna_status cna_safetensors_open(const char *path, cna_safetensors *out, cna_error *err)
+cna_status cna_safetensors_open(const char *path, cna_tensor_file *out, cna_error *err)
 {
-    *out = (cna_safetensors){0};
+    *out = (cna_tensor_file){0};
     CNA_TRY(cna_map_open(path, &out->map, err));
     cna_status status;
     json_t *root = NULL;
@@ -146,14 +146,6 @@ cna_status cna_safetensors_open(const char *path, cna_safetensors *out, cna_erro
     CNA_TRY_CLEANUP(read_table(out, root, data, out->map.size - 8 - n_header, err));
 cleanup:
     json_decref(root);
-    if (status != CNA_OK) cna_safetensors_close(out);
+    if (status != CNA_OK) cna_tensor_file_close(out);
     return status;
-}
-
-void cna_safetensors_close(cna_safetensors *file)
-{
-    for (size_t i = 0; i < file->n_tensors; i++) cna_free(file->tensors[i].name);
-    cna_free(file->tensors);
-    cna_map_close(&file->map);
-    *file = (cna_safetensors){0};
 }

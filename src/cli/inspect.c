@@ -167,11 +167,11 @@ static int inspect_path(const arguments *a)
     }
     size_t n = strlen(path);
     bool names_circuit = a->common.model == NULL && n > 5 && strcmp(path + n - 5, ".json") == 0;
-    if (a->common.model != NULL || (!names_circuit && !cli_is_file(path))) {
+    if (a->common.model != NULL || cli_is_model(path) || (!names_circuit && !cli_is_file(path))) {
         int code = cli_locate_model(&path, false);
         if (code != CLI_DONE) return code;
     }
-    return cli_is_folder(path) ? inspect_model(a, path) : inspect_circuit(a, path);
+    return cli_is_model(path) ? inspect_model(a, path) : inspect_circuit(a, path);
 }
 
 static int run(const cli_command *self, int argc, char **argv)
@@ -183,7 +183,7 @@ static int run(const cli_command *self, int argc, char **argv)
         return cli_usage("expected a model folder, a circuit file or a run file, found none");
     }
     if (a.common.n_words != 0 && a.common.model != NULL) {
-        if (!cli_is_folder(a.common.words[0])) return inspect_on_model(&a);
+        if (!cli_is_model(a.common.words[0])) return inspect_on_model(&a);
         return cli_usage("expected one model to inspect, or a circuit and -m, found '%s' and -m '%s'",
                          a.common.words[0], a.common.model);
     }

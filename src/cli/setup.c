@@ -29,6 +29,12 @@ bool cli_is_file(const char *path)
     return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
+bool cli_is_model(const char *path)
+{
+    size_t n = strlen(path);
+    return cli_is_folder(path) || (n > 5 && strcmp(path + n - 5, ".gguf") == 0 && cli_is_file(path));
+}
+
 /* Paths that were found by name: commands point to them until the end. */
 static char **located;
 static size_t n_located, located_capacity;
@@ -46,13 +52,9 @@ static int find_by_name(const char **path, bool weights)
 static int require_folder(const char *path)
 {
     struct stat status;
-    size_t n = strlen(path);
     if (stat(path, &status) != 0) return cli_fail_errno(path, "opened");
-    if (S_ISDIR(status.st_mode)) return CLI_DONE;
-    if (n > 5 && strcmp(path + n - 5, ".gguf") == 0) {
-        return cli_fail("%s: .gguf files are not available yet; give a model folder", path);
-    }
-    return cli_fail("%s: expected a model folder, found a file", path);
+    if (cli_is_model(path)) return CLI_DONE;
+    return cli_fail("%s: expected a model folder or a .gguf file, found another file", path);
 }
 
 int cli_locate_model(const char **path, bool weights)

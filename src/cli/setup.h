@@ -14,6 +14,8 @@ int cli_require(const char *value, const char *flag);
  *   weights  whether they must be there as well, where it is found by name */
 int cli_locate_model(const char **path, bool weights);
 bool cli_is_folder(const char *path);
+/* Whether path is a folder or a .gguf file. */
+bool cli_is_model(const char *path);
 bool cli_is_file(const char *path);
 
 /* How the common flags ask for a model to be opened. in_place as in cna_model_options. */

@@ -20,11 +20,9 @@ CNA_CLONES static void add_squares(const float *restrict row, size_t n, double *
 static void norms_of_block(const cna_matrix_view *down, size_t first, size_t n, double *out)
 {
     float row[BLOCK_COLUMNS];
-    size_t value_bytes = cna_storage_bytes(down->storage);
-    const char *source = (const char *)down->data + first * value_bytes;
     for (size_t j = 0; j < n; j++) out[j] = 0;
     for (size_t i = 0; i < down->rows; i++) {
-        cna_widen(source + i * down->cols * value_bytes, down->storage, n, row);
+        cna_matrix_widen(down, i, first, n, row);
         add_squares(row, n, out);
     }
     for (size_t j = 0; j < n; j++) out[j] = sqrt(out[j]);

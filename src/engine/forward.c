@@ -36,9 +36,7 @@ static cna_status begin_pass(cna_session *s, const cna_span *spans, size_t n_spa
                                     .kind = kind_of(first + t, span->n_prompt),
                                     .wanted = t + span->n_wanted >= span->n_tokens};
             if (span->kv->first_layer > 0) continue; /* begins as a copy */
-            const char *source = (const char *)embedding->data +
-                                 (size_t)span->ids[t] * dim * cna_storage_bytes(embedding->storage);
-            cna_widen(source, embedding->storage, dim, s->x + at * dim);
+            cna_matrix_widen(embedding, (size_t)span->ids[t], 0, dim, s->x + at * dim);
         }
     }
     return CNA_OK;

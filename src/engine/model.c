@@ -52,7 +52,7 @@ void cna_model_describe(const cna_checkpoint *checkpoint, const cna_tokenizer *t
 cna_dtype cna_model_dtype(cna_dtype asked, cna_storage storage)
 {
     if (asked != CNA_DTYPE_AUTO) return asked;
-    return storage == CNA_STORAGE_BF16 ? CNA_DTYPE_BF16 : CNA_DTYPE_F32;
+    return storage == CNA_STORAGE_BF16 || cna_storage_is_quantised(storage) ? CNA_DTYPE_BF16 : CNA_DTYPE_F32;
 }
 
 /* Such as "8.0 GiB". */
@@ -101,13 +101,13 @@ static cna_status choose_keep(cna_model *model, const cna_model_options *options
         return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for weights of %s beside %s held already and an "
                         "eighth for the work, found %s; allow more (--memory) or let them be read layer by layer "
                         "(--stream auto)",
-                        model->checkpoint.folder, weights, before, memory);
+                        model->checkpoint.path, weights, before, memory);
     }
     *keep = CNA_LINEAR_STAGED;
     model->streams = true;
     if (need.staged + need.stage > room) {
         return cna_fail(err, CNA_ERR_MEMORY, "%s: expected memory for %s of weights at a time beside %s held already "
-                        "and an eighth for the work, found %s; allow more (--memory)", model->checkpoint.folder,
+                        "and an eighth for the work, found %s; allow more (--memory)", model->checkpoint.path,
                         bytes_text(need.staged + need.stage, weights), before, memory);
     }
     if (options->stream == CNA_STREAM_ALWAYS) return CNA_OK;
@@ -156,7 +156,7 @@ static cna_status check_ids(const cna_model *model, cna_error *err)
     for (size_t i = 0; i < config->n_stop_ids; i++) {
         if ((uint32_t)config->stop_ids[i] >= config->vocab_size) {
             return cna_fail(err, CNA_ERR_MISMATCH, "%s: key 'eos_token_id': expected ids below vocab_size (%u), found "
-                            "%d", model->checkpoint.folder, config->vocab_size, config->stop_ids[i]);
+                            "%d", model->checkpoint.path, config->vocab_size, config->stop_ids[i]);
         }
     }
     return CNA_OK;
@@ -176,7 +176,7 @@ cna_status cna_model_open(const char *path, const cna_model_options *options, cn
     CNA_TRY_CLEANUP(check_ids(model, err));
     CNA_TRY_CLEANUP(cna_tokenizer_open(path, &model->tokenizer, err));
     cna_dtype compute = cna_model_dtype(options->dtype, storage);
-    if (compute == CNA_DTYPE_BF16 && storage != CNA_STORAGE_BF16) {
+    if (compute == CNA_DTYPE_BF16 && cna_model_dtype(CNA_DTYPE_AUTO, storage) != CNA_DTYPE_BF16) {
         status = cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: expected weights stored as bf16 for a bf16 run, found %s; "
                           "leave out --dtype or use --dtype f32", path, cna_storage_name(storage));
         goto cleanup;

@@ -32,7 +32,7 @@ CNA_CLONES static double dot(const float *restrict a, const double *restrict b, 
 static void multiply(const cna_matrix_view *w, const double *x, size_t n_rows, int n_threads, float *widened,
                      double *out)
 {
-    size_t row_bytes = w->cols * cna_storage_bytes(w->storage), n_blocks = (w->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    size_t n_blocks = (w->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
 #pragma omp parallel num_threads(n_threads)
     {
         float *row = widened + (size_t)omp_get_thread_num() * w->cols;
@@ -40,7 +40,7 @@ static void multiply(const cna_matrix_view *w, const double *x, size_t n_rows, i
         for (size_t block = 0; block < n_blocks; block++) {
             size_t end = (block + 1) * BLOCK_ROWS < w->rows ? (block + 1) * BLOCK_ROWS : w->rows;
             for (size_t v = block * BLOCK_ROWS; v < end; v++) {
-                cna_widen((const char *)w->data + v * row_bytes, w->storage, w->cols, row);
+                cna_matrix_widen(w, v, 0, w->cols, row);
                 for (size_t r = 0; r < n_rows; r++) out[r * w->rows + v] = dot(row, x + r * w->cols, w->cols);
             }
         }
@@ -78,9 +78,7 @@ cna_status cna_engine_down_column(const cna_model *model, uint32_t layer, uint32
     CNA_TRY(check_layer(model, layer, err));
     const cna_matrix_view *down = cna_linear_source(model->weights.layers[layer].down);
     if (neuron >= down->cols) return cna_fail(err, CNA_ERR_INTERNAL, "column %u of %zu", neuron, down->cols);
-    size_t value_bytes = cna_storage_bytes(down->storage);
-    const char *source = (const char *)down->data + neuron * value_bytes;
-    for (size_t i = 0; i < down->rows; i++) cna_widen(source + i * down->cols * value_bytes, down->storage, 1, out + i);
+    for (size_t i = 0; i < down->rows; i++) cna_matrix_widen(down, i, neuron, 1, out + i);
     return CNA_OK;
 }
 

@@ -34,7 +34,7 @@ static void add_extent(const cna_model *model, const cna_linear *linear, cna_uni
     if (map == NULL) return;
     unit->extents[unit->n_extents++] =
         (cna_extent){.map = map, .offset = (size_t)((const unsigned char *)view->data - map->data),
-                     .n_bytes = view->rows * view->cols * cna_storage_bytes(view->storage)};
+                     .n_bytes = cna_matrix_bytes(view)};
 }
 
 static uint64_t unit_bytes(const cna_unit *unit)

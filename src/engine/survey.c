@@ -29,7 +29,10 @@ typedef struct survey {
 /* torch_dtype, which newer versions of transformers call dtype; their default is float32. */
 static cna_status read_stored_dtype(const char *folder, cna_storage *out, cna_error *err)
 {
-    static const char *const names[CNA_STORAGE_COUNT] = {"float32", "bfloat16", "float16"};
+    static const struct {
+        const char *name;
+        cna_storage storage;
+    } names[] = {{"float32", CNA_STORAGE_F32}, {"bfloat16", CNA_STORAGE_BF16}, {"float16", CNA_STORAGE_F16}};
     char *path;
     json_t *root = NULL;
     const char *dtype = NULL;
@@ -39,8 +42,8 @@ static cna_status read_stored_dtype(const char *folder, cna_storage *out, cna_er
     CNA_TRY_CLEANUP(cna_json_find_string(root, "torch_dtype", path, &dtype, err));
     if (dtype == NULL) CNA_TRY_CLEANUP(cna_json_find_string(root, "dtype", path, &dtype, err));
     *out = CNA_STORAGE_F32;
-    for (int i = 0; i < CNA_STORAGE_COUNT && dtype != NULL; i++) {
-        if (strcmp(dtype, names[i]) == 0) *out = (cna_storage)i;
+    for (size_t i = 0; i < sizeof names / sizeof *names && dtype != NULL; i++) {
+        if (strcmp(dtype, names[i].name) == 0) *out = names[i].storage;
     }
 cleanup:
     json_decref(root);
@@ -49,20 +52,21 @@ cleanup:
 }
 
 typedef struct imagined {
-    cna_safetensors *file;
+    cna_tensor_file *file;
     size_t capacity;
     cna_storage storage;
 } imagined;
 
 static cna_status add_tensor(void *user, const char *name, size_t rows, size_t cols, cna_error *err)
 {
-    static const char *const dtypes[CNA_STORAGE_COUNT] = {"F32", "BF16", "F16"};
+    static const char *const dtypes[] = {[CNA_STORAGE_F32] = "F32", [CNA_STORAGE_BF16] = "BF16",
+                                         [CNA_STORAGE_F16] = "F16"};
     imagined *i = user;
-    cna_safetensors *f = i->file;
+    cna_tensor_file *f = i->file;
     CNA_TRY(cna_grow(&f->tensors, &i->capacity, f->n_tensors + 1, sizeof *f->tensors, "tensor table", err));
     cna_tensor *t = &f->tensors[f->n_tensors++];
     *t = (cna_tensor){.path = "", .rank = cols == 0 ? 1 : 2, .shape = {rows, cols}, .data = nowhere};
-    t->n_bytes = (uint64_t)rows * (cols == 0 ? 1 : cols) * cna_storage_bytes(i->storage);
+    t->n_bytes = cna_storage_bytes(i->storage, rows * (cols == 0 ? 1 : cols));
     snprintf(t->dtype, sizeof t->dtype, "%s", dtypes[i->storage]);
     return cna_copy_bytes(&t->name, name, strlen(name), "name of a tensor", err);
 }
@@ -159,16 +163,13 @@ static cna_memory_plan plan(const cna_model *model, uint64_t weights_bytes)
 static cna_status plan_all(survey *s, const cna_model_options *options, cna_survey *out, cna_error *err)
 {
     cna_model *m = &s->model;
-    const cna_config *config = &m->checkpoint.config;
     cna_weights_need need;
+    cna_matrix_view head;
     m->n_threads = options->n_threads > 0 ? options->n_threads : omp_get_num_procs();
     m->input = cna_input_for(cna_model_dtype(options->dtype, s->storage));
     CNA_TRY(cna_weights_measure(&m->checkpoint, m->input, &need, err));
-    const cna_tensor *head = cna_checkpoint_find(&m->checkpoint, config->tied_embeddings ? "model.embed_tokens.weight"
-                                                                                          : "lm_head.weight");
-    const cna_matrix_view view = {.data = head->data, .rows = config->vocab_size, .cols = config->hidden_dim,
-                                  .storage = s->storage};
-    CNA_TRY(cna_linear_create(&view, m->input, CNA_LINEAR_STAGED, &m->weights.head, err));
+    CNA_TRY(cna_weights_find_head(&m->checkpoint, &head, err));
+    CNA_TRY(cna_linear_create(&head, m->input, CNA_LINEAR_STAGED, &m->weights.head, err));
     out->packed = plan(m, need.packed);
     out->in_place = plan(m, need.in_place);
     m->streams = true;
@@ -229,6 +230,19 @@ static cna_status judge_uses(survey *s, cna_survey *out, cna_error *err)
 
 /* ---- the whole ---- */
 
+/* A .gguf file has one, or cannot be read. */
+static cna_status find_tokenizer(survey *s, bool *out, cna_error *err)
+{
+    char *path;
+    *out = true;
+    if (s->model.checkpoint.is_gguf) return CNA_OK;
+    CNA_TRY(cna_path_join(s->path, "tokenizer.json", &path, err));
+    *out = cna_file_exists(path);
+    if (!*out) cna_fail(&s->no_tokenizer, CNA_ERR_IO, "%s: expected the tokenizer's file, found none", path);
+    cna_free(path);
+    return CNA_OK;
+}
+
 static cna_status open_all(survey *s, cna_survey *out, cna_error *err)
 {
     cna_checkpoint *checkpoint = &s->model.checkpoint;
@@ -236,15 +250,8 @@ static cna_status open_all(survey *s, cna_survey *out, cna_error *err)
     if (out->has_weights) CNA_TRY(cna_checkpoint_open(s->path, checkpoint, err));
     else CNA_TRY(imagine(s->path, checkpoint, err));
     CNA_TRY(cna_weights_check(checkpoint, &s->storage, err));
-    char *path;
-    CNA_TRY(cna_path_join(s->path, "tokenizer.json", &path, err));
-    bool is_there = cna_file_exists(path);
-    if (!is_there) {
-        cna_fail(&s->no_tokenizer, CNA_ERR_IO, "%s: expected the tokenizer's file, found none", path);
-    }
-    cna_free(path);
-    if (is_there) CNA_TRY(cna_tokenizer_open(s->path, &s->model.tokenizer, err));
-    out->has_tokenizer = is_there;
+    CNA_TRY(find_tokenizer(s, &out->has_tokenizer, err));
+    if (out->has_tokenizer) CNA_TRY(cna_tokenizer_open(s->path, &s->model.tokenizer, err));
     return CNA_OK;
 }
 

@@ -5,29 +5,49 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The tensors of one layer: name behind "model.layers.N.", and which dimensions it has (cols 0: a vector). */
+/* The tensors of one layer: name behind "model.layers.N." or, in GGUF, behind "blk.N.", and which dimensions it has (no
+ * cols: a vector). */
 typedef enum dimension { D_NONE, D_HIDDEN, D_MLP, D_Q, D_KV } dimension;
 typedef struct tensor_rule {
-    const char *name;
+    const char *name, *gguf;
     dimension rows, cols;
     bool qkv_bias; /* there only where the model has these biases */
+    bool paired;   /* in GGUF, a Llama's rows lie in pairs */
 } tensor_rule;
 
 enum { N_RULES = 12 };
 static const tensor_rule rules[N_RULES] = {
-    {"input_layernorm.weight", D_HIDDEN, D_NONE, false},
-    {"post_attention_layernorm.weight", D_HIDDEN, D_NONE, false},
-    {"self_attn.q_proj.weight", D_Q, D_HIDDEN, false},
-    {"self_attn.k_proj.weight", D_KV, D_HIDDEN, false},
-    {"self_attn.v_proj.weight", D_KV, D_HIDDEN, false},
-    {"self_attn.o_proj.weight", D_HIDDEN, D_Q, false},
-    {"self_attn.q_proj.bias", D_Q, D_NONE, true},
-    {"self_attn.k_proj.bias", D_KV, D_NONE, true},
-    {"self_attn.v_proj.bias", D_KV, D_NONE, true},
-    {"mlp.gate_proj.weight", D_MLP, D_HIDDEN, false},
-    {"mlp.up_proj.weight", D_MLP, D_HIDDEN, false},
-    {"mlp.down_proj.weight", D_HIDDEN, D_MLP, false},
+    {"input_layernorm.weight", "attn_norm.weight", D_HIDDEN, D_NONE, false, false},
+    {"post_attention_layernorm.weight", "ffn_norm.weight", D_HIDDEN, D_NONE, false, false},
+    {"self_attn.q_proj.weight", "attn_q.weight", D_Q, D_HIDDEN, false, true},
+    {"self_attn.k_proj.weight", "attn_k.weight", D_KV, D_HIDDEN, false, true},
+    {"self_attn.v_proj.weight", "attn_v.weight", D_KV, D_HIDDEN, false, false},
+    {"self_attn.o_proj.weight", "attn_output.weight", D_HIDDEN, D_Q, false, false},
+    {"self_attn.q_proj.bias", "attn_q.bias", D_Q, D_NONE, true, false},
+    {"self_attn.k_proj.bias", "attn_k.bias", D_KV, D_NONE, true, false},
+    {"self_attn.v_proj.bias", "attn_v.bias", D_KV, D_NONE, true, false},
+    {"mlp.gate_proj.weight", "ffn_gate.weight", D_MLP, D_HIDDEN, false, false},
+    {"mlp.up_proj.weight", "ffn_up.weight", D_MLP, D_HIDDEN, false, false},
+    {"mlp.down_proj.weight", "ffn_down.weight", D_HIDDEN, D_MLP, false, false},
 };
+
+/* The tensors beside the layers. */
+static const char *embedding_name(const cna_checkpoint *checkpoint)
+{
+    return checkpoint->is_gguf ? "token_embd.weight" : "model.embed_tokens.weight";
+}
+
+static const char *norm_name(const cna_checkpoint *checkpoint)
+{
+    return checkpoint->is_gguf ? "output_norm.weight" : "model.norm.weight";
+}
+
+/* Tied embeddings serve as the output head. */
+static const char *head_name(const cna_checkpoint *checkpoint)
+{
+    if (checkpoint->config.tied_embeddings) return embedding_name(checkpoint);
+    return checkpoint->is_gguf ? "output.weight" : "lm_head.weight";
+}
 
 static size_t size_of(const cna_config *config, dimension which)
 {
@@ -55,31 +75,21 @@ static void shape_text(const cna_tensor *tensor, char *out, size_t n_out)
     }
 }
 
-static bool storage_of(const cna_tensor *tensor, cna_storage *out)
-{
-    static const char *const names[CNA_STORAGE_COUNT] = {"F32", "BF16", "F16"};
-    for (int i = 0; i < CNA_STORAGE_COUNT; i++) {
-        if (strcmp(tensor->dtype, names[i]) == 0) {
-            *out = (cna_storage)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Find a tensor and check it; cols 0 asks for a vector of `rows`. */
 static cna_status find(const cna_checkpoint *checkpoint, const char *name, size_t rows, size_t cols,
                        cna_matrix_view *out, cna_error *err)
 {
     const cna_tensor *tensor = cna_checkpoint_find(checkpoint, name);
+    const char *hint = checkpoint->is_gguf ? "do metadata and tensors belong together?"
+                                           : "is config.json from this model?";
     char expected[64], found[192];
     if (cols == 0) snprintf(expected, sizeof expected, "[%zu]", rows);
     else snprintf(expected, sizeof expected, "[%zu,%zu]", rows, cols);
     if (tensor == NULL) {
-        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected %s, found none; is config.json from this "
-                        "model?", checkpoint->folder, name, expected);
+        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected %s, found none; %s", checkpoint->path, name,
+                        expected, hint);
     }
-    if (!storage_of(tensor, &out->storage)) {
+    if (!cna_storage_find(tensor->dtype, &out->storage)) {
         return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: tensor '%s': expected dtype BF16, F16 or F32, found %s; "
                         "quantised re-saves are not supported, use the original checkpoint", tensor->path, name,
                         tensor->dtype);
@@ -88,12 +98,11 @@ static cna_status find(const cna_checkpoint *checkpoint, const char *name, size_
                           : tensor->rank == 2 && tensor->shape[0] == rows && tensor->shape[1] == cols;
     if (!fits) {
         shape_text(tensor, found, sizeof found);
-        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected %s, found [%s]; is config.json from this "
-                        "model?", tensor->path, name, expected, found);
+        return cna_fail(err, CNA_ERR_MISMATCH, "%s: tensor '%s': expected %s, found [%s]; %s", tensor->path, name,
+                        expected, found, hint);
     }
-    out->data = tensor->data;
-    out->rows = cols == 0 ? 1 : rows;
-    out->cols = cols == 0 ? rows : cols;
+    *out = (cna_matrix_view){.data = tensor->data, .storage = out->storage, .rows = cols == 0 ? 1 : rows,
+                             .cols = cols == 0 ? rows : cols};
     return CNA_OK;
 }
 
@@ -101,19 +110,25 @@ static cna_status find_by_rule(const cna_checkpoint *checkpoint, uint32_t layer,
                                cna_matrix_view *out, cna_error *err)
 {
     char name[128];
-    snprintf(name, sizeof name, "model.layers.%u.%s", layer, rule->name);
-    size_t rows = size_of(&checkpoint->config, rule->rows), cols = size_of(&checkpoint->config, rule->cols);
-    return find(checkpoint, name, rows, cols, out, err);
+    const cna_config *config = &checkpoint->config;
+    if (checkpoint->is_gguf) snprintf(name, sizeof name, "blk.%u.%s", layer, rule->gguf);
+    else snprintf(name, sizeof name, "model.layers.%u.%s", layer, rule->name);
+    CNA_TRY(find(checkpoint, name, size_of(config, rule->rows), size_of(config, rule->cols), out, err));
+    bool paired = checkpoint->is_gguf && rule->paired && config->architecture == CNA_ARCHITECTURE_LLAMA;
+    if (paired) out->paired_rows = config->head_dim;
+    return CNA_OK;
 }
 
 /* Whether a tensor of a checkpoint has a place in the model, or is known to be left over and harmless. */
-static bool is_known(const cna_config *config, const char *name)
+static bool is_known(const cna_checkpoint *checkpoint, const char *name)
 {
-    if (strcmp(name, "model.embed_tokens.weight") == 0 || strcmp(name, "model.norm.weight") == 0 ||
-        strcmp(name, "lm_head.weight") == 0) {
+    const cna_config *config = &checkpoint->config;
+    if (strcmp(name, embedding_name(checkpoint)) == 0 || strcmp(name, norm_name(checkpoint)) == 0 ||
+        strcmp(name, checkpoint->is_gguf ? "rope_freqs.weight" : "lm_head.weight") == 0 ||
+        strcmp(name, head_name(checkpoint)) == 0) {
         return true;
     }
-    static const char prefix[] = "model.layers.";
+    const char *prefix = checkpoint->is_gguf ? "blk." : "model.layers.";
     size_t n_read = strlen(prefix);
     uint32_t layer = 0;
     if (strncmp(name, prefix, n_read) != 0) return false;
@@ -126,37 +141,50 @@ static bool is_known(const cna_config *config, const char *name)
     n_read = (size_t)snprintf(start, sizeof start, "%s%u.", prefix, layer);
     if (strncmp(name, start, n_read) != 0) return false;
     /* Written by old transformers versions; recomputed from the config. */
-    if (strcmp(name + n_read, "self_attn.rotary_emb.inv_freq") == 0) return true;
+    if (!checkpoint->is_gguf && strcmp(name + n_read, "self_attn.rotary_emb.inv_freq") == 0) return true;
     for (size_t i = 0; i < N_RULES; i++) {
-        if (strcmp(name + n_read, rules[i].name) == 0) return config->qkv_bias || !rules[i].qkv_bias;
+        const char *known = checkpoint->is_gguf ? rules[i].gguf : rules[i].name;
+        if (strcmp(name + n_read, known) == 0) return config->qkv_bias || !rules[i].qkv_bias;
     }
     return false;
+}
+
+/* The type that most values are stored in; where any are quantised, the one that most of those are. */
+static cna_storage main_storage(const cna_checkpoint *checkpoint)
+{
+    uint64_t n_values[CNA_STORAGE_COUNT] = {0};
+    cna_storage most = CNA_STORAGE_F32, one;
+    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
+        const cna_tensor *tensor = checkpoint->tensors[i];
+        if (!cna_storage_find(tensor->dtype, &one)) continue;
+        size_t block = cna_storage_block(one);
+        n_values[one] += tensor->n_bytes / cna_storage_bytes(one, block) * block;
+    }
+    for (int i = 0; i < CNA_STORAGE_COUNT; i++) {
+        bool first = cna_storage_is_quantised((cna_storage)i) && !cna_storage_is_quantised(most) && n_values[i] > 0;
+        if (first || n_values[i] > n_values[most]) most = (cna_storage)i;
+    }
+    return most;
 }
 
 cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *storage, cna_error *err)
 {
     const cna_config *config = &checkpoint->config;
-    uint64_t n_bytes[CNA_STORAGE_COUNT] = {0};
     /* Tensors that should not be there come first: in a quantised re-save they explain why others have odd shapes. */
     for (size_t i = 0; i < checkpoint->n_tensors; i++) {
         const cna_tensor *tensor = checkpoint->tensors[i];
-        if (!is_known(config, tensor->name)) {
-            return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: tensor '%s': expected only tensors of a %s with %u layers, "
-                            "found this one; quantised re-saves and other variants are not supported", tensor->path,
-                            tensor->name, cna_architecture_name(config->architecture), config->n_layers);
-        }
-        cna_storage one;
-        if (storage_of(tensor, &one)) n_bytes[one] += tensor->n_bytes;
+        if (is_known(checkpoint, tensor->name)) continue;
+        return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                        "%s: tensor '%s': expected only tensors of a %s with %u layers, found this "
+                        "one; quantised re-saves and other variants are not supported",
+                        tensor->path, tensor->name, cna_architecture_name(config->architecture), config->n_layers);
     }
-    *storage = CNA_STORAGE_F32;
-    for (int i = 0; i < CNA_STORAGE_COUNT; i++) {
-        if (n_bytes[i] > n_bytes[*storage]) *storage = (cna_storage)i;
-    }
+    *storage = main_storage(checkpoint);
     cna_matrix_view view;
-    CNA_TRY(find(checkpoint, "model.embed_tokens.weight", config->vocab_size, config->hidden_dim, &view, err));
-    CNA_TRY(find(checkpoint, "model.norm.weight", config->hidden_dim, 0, &view, err));
+    CNA_TRY(find(checkpoint, embedding_name(checkpoint), config->vocab_size, config->hidden_dim, &view, err));
+    CNA_TRY(find(checkpoint, norm_name(checkpoint), config->hidden_dim, 0, &view, err));
     if (!config->tied_embeddings) {
-        CNA_TRY(find(checkpoint, "lm_head.weight", config->vocab_size, config->hidden_dim, &view, err));
+        CNA_TRY(find(checkpoint, head_name(checkpoint), config->vocab_size, config->hidden_dim, &view, err));
     }
     for (uint32_t layer = 0; layer < config->n_layers; layer++) {
         for (size_t i = 0; i < N_RULES; i++) {
@@ -165,6 +193,12 @@ cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *stor
         }
     }
     return CNA_OK;
+}
+
+cna_status cna_weights_find_head(const cna_checkpoint *checkpoint, cna_matrix_view *out, cna_error *err)
+{
+    const cna_config *config = &checkpoint->config;
+    return find(checkpoint, head_name(checkpoint), config->vocab_size, config->hidden_dim, out, err);
 }
 
 cna_status cna_weights_each(const cna_config *config, cna_weights_fn *fn, void *user, cna_error *err)
@@ -183,10 +217,12 @@ cna_status cna_weights_each(const cna_config *config, cna_weights_fn *fn, void *
     return CNA_OK;
 }
 
-/* ERR_UNSUPPORTED where a matrix is not stored as a bf16 product needs it. */
-static cna_status check_storage(const cna_matrix_view *view, cna_input input, cna_error *err)
+/* ERR_UNSUPPORTED where a matrix is not stored as a bf16 product needs it. GGUF files mix types as a matter of course,
+ * and what is not bf16 there is rounded to it; in a folder one that differs is a mistake or a surprise. */
+static cna_status check_storage(const cna_checkpoint *checkpoint, const cna_matrix_view *view, cna_input input,
+                                cna_error *err)
 {
-    if (input != CNA_INPUT_BF16 || view->storage == CNA_STORAGE_BF16) return CNA_OK;
+    if (checkpoint->is_gguf || input != CNA_INPUT_BF16 || view->storage == CNA_STORAGE_BF16) return CNA_OK;
     return cna_fail(err, CNA_ERR_UNSUPPORTED, "a weight matrix of %zu x %zu: expected bf16 as for the rest of the "
                     "model, found %s; use --dtype f32", view->rows, view->cols, cna_storage_name(view->storage));
 }
@@ -197,11 +233,11 @@ static bool is_vector(size_t rule)
 }
 
 /* Add up the bytes of one matrix by each way of keeping it. */
-static cna_status measure_matrix(const cna_matrix_view *view, cna_input input, cna_weights_need *need, uint64_t *stage,
-                                 cna_error *err)
+static cna_status measure_matrix(const cna_checkpoint *checkpoint, const cna_matrix_view *view, cna_input input,
+                                 cna_weights_need *need, uint64_t *stage, cna_error *err)
 {
     size_t packed, in_place, staged;
-    CNA_TRY(check_storage(view, input, err));
+    CNA_TRY(check_storage(checkpoint, view, input, err));
     CNA_TRY(cna_linear_bytes(view, input, CNA_LINEAR_PACKED, &packed, err));
     CNA_TRY(cna_linear_bytes(view, input, CNA_LINEAR_IN_PLACE, &in_place, err));
     CNA_TRY(cna_linear_bytes(view, input, CNA_LINEAR_STAGED, &staged, err));
@@ -214,12 +250,11 @@ static cna_status measure_matrix(const cna_matrix_view *view, cna_input input, c
 cna_status cna_weights_measure(const cna_checkpoint *checkpoint, cna_input input, cna_weights_need *out, cna_error *err)
 {
     const cna_config *config = &checkpoint->config;
-    const char *head = config->tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
     cna_matrix_view view;
     *out = (cna_weights_need){0};
-    CNA_TRY(find(checkpoint, head, config->vocab_size, config->hidden_dim, &view, err));
+    CNA_TRY(cna_weights_find_head(checkpoint, &view, err));
     uint64_t head_stage = 0; /* not counted: attribution never asks for it */
-    CNA_TRY(measure_matrix(&view, input, out, &head_stage, err));
+    CNA_TRY(measure_matrix(checkpoint, &view, input, out, &head_stage, err));
     uint64_t vectors = (uint64_t)config->hidden_dim * sizeof(float);
     for (uint32_t layer = 0; layer < config->n_layers; layer++) {
         uint64_t stage = 0;
@@ -227,7 +262,7 @@ cna_status cna_weights_measure(const cna_checkpoint *checkpoint, cna_input input
             if (rules[i].qkv_bias && !config->qkv_bias) continue;
             CNA_TRY(find_by_rule(checkpoint, layer, &rules[i], &view, err));
             if (is_vector(i)) vectors += view.cols * sizeof(float);
-            else CNA_TRY(measure_matrix(&view, input, out, &stage, err));
+            else CNA_TRY(measure_matrix(checkpoint, &view, input, out, &stage, err));
         }
         if (stage > out->stage) out->stage = stage;
     }
@@ -240,7 +275,7 @@ cna_status cna_weights_measure(const cna_checkpoint *checkpoint, cna_input input
 static cna_status bind_vector(const cna_matrix_view *view, cna_weights *weights, float **out, cna_error *err)
 {
     CNA_TRY(cna_alloc(out, view->cols, sizeof **out, "weight vector", err));
-    cna_widen(view->data, view->storage, view->cols, *out);
+    cna_matrix_widen(view, 0, 0, view->cols, *out);
     weights->packed_bytes += view->cols * sizeof **out;
     return CNA_OK;
 }
@@ -248,13 +283,13 @@ static cna_status bind_vector(const cna_matrix_view *view, cna_weights *weights,
 static cna_status bind_matrix(const cna_checkpoint *checkpoint, const cna_matrix_view *view, cna_input input,
                               cna_linear_keep keep, cna_weights *weights, cna_linear **out, cna_error *err)
 {
-    CNA_TRY(check_storage(view, input, err));
+    CNA_TRY(check_storage(checkpoint, view, input, err));
     CNA_TRY(cna_linear_create(view, input, keep, out, err));
     size_t held = cna_linear_packed_bytes(*out);
     weights->packed_bytes += held;
     if (held == 0) return CNA_OK;
     const cna_map *map = cna_checkpoint_map(checkpoint, view->data);
-    size_t n_bytes = view->rows * view->cols * cna_storage_bytes(view->storage);
+    size_t n_bytes = cna_matrix_bytes(view);
     if (map != NULL) cna_map_release(map, (size_t)((const unsigned char *)view->data - map->data), n_bytes, false);
     return CNA_OK;
 }
@@ -309,12 +344,11 @@ cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, c
     cna_status status;
     CNA_TRY_CLEANUP(cna_alloc(&out->layers, config->n_layers, sizeof *out->layers, "layer table", err));
     out->n_layers = config->n_layers;
-    CNA_TRY_CLEANUP(find(checkpoint, "model.embed_tokens.weight", config->vocab_size, config->hidden_dim,
+    CNA_TRY_CLEANUP(find(checkpoint, embedding_name(checkpoint), config->vocab_size, config->hidden_dim,
                          &out->embedding, err));
-    CNA_TRY_CLEANUP(find(checkpoint, "model.norm.weight", config->hidden_dim, 0, &view, err));
+    CNA_TRY_CLEANUP(find(checkpoint, norm_name(checkpoint), config->hidden_dim, 0, &view, err));
     CNA_TRY_CLEANUP(bind_vector(&view, out, &out->final_norm, err));
-    const char *head = config->tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
-    CNA_TRY_CLEANUP(find(checkpoint, head, config->vocab_size, config->hidden_dim, &view, err));
+    CNA_TRY_CLEANUP(cna_weights_find_head(checkpoint, &view, err));
     CNA_TRY_CLEANUP(bind_matrix(checkpoint, &view, input, keep, out, &out->head, err));
     for (uint32_t i = 0; i < config->n_layers; i++) {
         CNA_TRY_CLEANUP(bind_layer(checkpoint, i, input, keep, out, err));

@@ -32,15 +32,21 @@ typedef struct cna_weights {
     uint64_t stage_bytes;       /* most that one layer needs of cna_linear_stage's memory */
 } cna_weights;
 
-/* Check that a checkpoint holds every tensor that its config calls for, with that shape and one of f32, bf16 and f16,
+/* Check that a checkpoint holds every tensor that its config calls for, with that shape and a type that can be read,
  * and no tensor that the architecture does not know.
- *   storage  receives the type that most parameters are stored in
+ *   storage  receives the type that most parameters are stored in; where any are quantised, the one that most of those
+ *            are
  * Errors: ERR_MISMATCH for a missing or misshapen tensor, ERR_UNSUPPORTED for an unknown one or another dtype; each
  * names
  *         file, tensor, expected and found. */
 CNA_MUST_CHECK cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *storage, cna_error *err);
 
-/* Call fn for the name and shape of every tensor that a config calls for; cols 0: a vector of `rows`. */
+/* The output head, which may be the embeddings. Errors: as cna_weights_check. */
+CNA_MUST_CHECK cna_status cna_weights_find_head(const cna_checkpoint *checkpoint, cna_matrix_view *out,
+                                                cna_error *err);
+
+/* Call fn for the name, as in a folder, and the shape of every tensor that a config calls for; cols 0: a vector of
+ * `rows`. */
 typedef cna_status cna_weights_fn(void *user, const char *name, size_t rows, size_t cols, cna_error *err);
 CNA_MUST_CHECK cna_status cna_weights_each(const cna_config *config, cna_weights_fn *fn, void *user, cna_error *err);
 

@@ -11,6 +11,7 @@
 #include "method/resample.h"
 #include "method/select.h"
 #include "method/universal.h"
+#include "tensor/dtype.h"
 #include "text/chat.h"
 
 /* What is to be done, every default filled in. */
@@ -239,7 +240,10 @@ static void describe(const plan *p, const cna_selection *selection, const cna_mo
 {
     snprintf(info->model_name, sizeof info->model_name, "%s", model->name);
     snprintf(info->architecture, sizeof info->architecture, "%s", model->architecture);
-    snprintf(info->model_dtype, sizeof info->model_dtype, "%s", model->compute_dtype);
+    cna_storage storage = CNA_STORAGE_F32;
+    bool quantised = cna_storage_find(model->storage_dtype, &storage) && cna_storage_is_quantised(storage);
+    snprintf(info->model_dtype, sizeof info->model_dtype, "%.7s%s%.7s", quantised ? model->storage_dtype : "",
+             quantised ? "/" : "", model->compute_dtype);
     snprintf(info->fingerprint, sizeof info->fingerprint, "%s", model->fingerprint);
     info->n_layers = model->n_layers;
     info->mlp_dim = model->mlp_dim;

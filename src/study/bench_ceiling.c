@@ -44,8 +44,8 @@ static void fill(void *out, cna_input input, size_t n)
 /* Weights in rows for a product of that input. */
 static cna_matrix_view view_of(const cna_bench_matrix *matrix, cna_input input, const void *weight)
 {
-    return (cna_matrix_view){weight, input == CNA_INPUT_BF16 ? CNA_STORAGE_BF16 : CNA_STORAGE_F32, matrix->n_out,
-                             matrix->n_in};
+    return (cna_matrix_view){.data = weight, .storage = input == CNA_INPUT_BF16 ? CNA_STORAGE_BF16 : CNA_STORAGE_F32,
+                             .rows = matrix->n_out, .cols = matrix->n_in};
 }
 
 /* As many rows of a matrix as n_bytes hold, one at least. */

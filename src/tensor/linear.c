@@ -68,13 +68,30 @@ static size_t panel_columns(const cna_linear *linear)
     return columns > PANEL_COLUMNS_MAX ? PANEL_COLUMNS_MAX : columns;
 }
 
-/* Rows [first, first + n) of W as they are given, copied in the input's type. */
+/* A row of W in the input's type: what is stored otherwise is unpacked, and rounded to bf16 where inputs are. */
+static void convert_row(const cna_linear *linear, size_t row, void *out)
+{
+    enum { PART = 1024 };
+    const cna_matrix_view *source = &linear->source;
+    bool is_bf16 = source->storage == CNA_STORAGE_BF16;
+    if (linear->input == CNA_INPUT_F32 || (linear->input == CNA_INPUT_BF16_WIDENED && is_bf16)) {
+        cna_matrix_widen(source, row, 0, linear->n_in, out);
+        return;
+    }
+    for (size_t at = 0; at < linear->n_in; at += PART) {
+        float values[PART];
+        size_t n = linear->n_in - at < PART ? linear->n_in - at : PART;
+        cna_matrix_widen(source, row, at, n, values);
+        if (linear->input == CNA_INPUT_BF16) cna_round_to_bf16(values, n, (uint16_t *)out + at);
+        else cna_round_through_bf16(values, n, (float *)out + at);
+    }
+}
+
+/* Rows [first, first + n) of W in the input's type. */
 static void convert_rows(const cna_linear *linear, size_t first, size_t n, void *out)
 {
-    const cna_matrix_view *source = &linear->source;
-    const char *rows = (const char *)source->data + first * linear->n_in * cna_storage_bytes(source->storage);
-    if (linear->input == CNA_INPUT_BF16) memcpy(out, rows, n * linear->n_in * cna_storage_bytes(source->storage));
-    else cna_widen(rows, source->storage, n * linear->n_in, out);
+    size_t row_bytes = linear->n_in * cna_input_bytes(linear->input);
+    for (size_t i = 0; i < n; i++) convert_row(linear, first + i, (char *)out + i * row_bytes);
 }
 
 /* The same on all threads. */
@@ -82,7 +99,7 @@ static void convert_all(const cna_linear *linear, void *out)
 {
     size_t row_bytes = linear->n_in * cna_input_bytes(linear->input);
 #pragma omp parallel for schedule(static)
-    for (size_t row = 0; row < linear->n_out; row++) convert_rows(linear, row, 1, (char *)out + row * row_bytes);
+    for (size_t row = 0; row < linear->n_out; row++) convert_row(linear, row, (char *)out + row * row_bytes);
 }
 
 /* Copy W into oneDNN's layout: at once where it can read W, else some rows at a time, so that a large W is not held
@@ -153,10 +170,6 @@ static bool may_have_one_row(const cna_linear *linear)
 /* Fill in what depends on W and the machine alone. */
 static cna_status describe(const cna_matrix_view *weight, cna_input input, cna_linear *out, cna_error *err)
 {
-    if (input == CNA_INPUT_BF16 && weight->storage != CNA_STORAGE_BF16) {
-        return cna_fail(err, CNA_ERR_INTERNAL, "a bf16 product needs bf16 weights, found %s",
-                        cna_storage_name(weight->storage));
-    }
     *out = (cna_linear){.n_in = weight->cols, .n_out = weight->rows, .input = input, .source = *weight};
     cna_product probe = {.n_rows = TILE_ROWS, .n_in = weight->cols, .n_out = weight->rows,
                          .bf16 = input == CNA_INPUT_BF16};
@@ -165,6 +178,7 @@ static cna_status describe(const cna_matrix_view *weight, cna_input input, cna_l
     out->tiled = strncmp(name, "brg:", 4) != 0;
     snprintf(out->kernel, sizeof out->kernel, "%s%s", name, out->tiled ? ", tiles of 24 rows" : "");
     out->readable = weight->storage == (input == CNA_INPUT_BF16 ? CNA_STORAGE_BF16 : CNA_STORAGE_F32) &&
+                    weight->paired_rows == 0 &&
                     (uintptr_t)weight->data % cna_input_bytes(input) == 0;
     return CNA_OK;
 }

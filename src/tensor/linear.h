@@ -32,8 +32,9 @@ cna_input cna_input_for(cna_dtype compute);
 typedef struct cna_linear cna_linear;
 
 /* Where W is kept. The products have the same bits each way. A kernel can read W in place where W is stored as the
- * input's type at an address that is a multiple of its size; tiles can read it in any case, as they convert their
- * columns. */
+ * input's type, rows in order, at an address that is a multiple of its size; tiles can read it in any case, as they
+ * convert their columns. What is stored otherwise, quantised or not, is unpacked on the way to a copy: widened to f32,
+ * and for inputs of bf16 rounded to it. */
 typedef enum cna_linear_keep {
     CNA_LINEAR_IN_PLACE, /* in place where it can be read there, else copied */
     CNA_LINEAR_PACKED,   /* copied into the layout that oneDNN likes best, or for tiles into f32 */

@@ -392,6 +392,38 @@ cleanup:
     return status;
 }
 
+/* Keep a special token; one of a name that templates do not know is passed over. */
+static cna_status take_token(cna_chat *chat, const cna_chat_token *token, cna_error *err)
+{
+    for (size_t i = 0; i < N_TOKEN_NAMES; i++) {
+        if (strcmp(token_names[i], token->name) != 0 || chat->tokens[i] != NULL) continue;
+        return cna_copy_bytes(&chat->tokens[i], token->text, token->n_bytes, "special token", err);
+    }
+    return CNA_OK;
+}
+
+cna_status cna_chat_create(const char *text, size_t n_bytes, const char *source, const cna_chat_token *tokens,
+                           size_t n_tokens, cna_chat **out, cna_error *err)
+{
+    *out = NULL;
+    cna_chat *chat = NULL;
+    char *copy = NULL;
+    cna_status status;
+    CNA_TRY_CLEANUP(cna_alloc(&chat, 1, sizeof *chat, "chat template", err));
+    chat->family = "none";
+    for (size_t i = 0; i < n_tokens; i++) CNA_TRY_CLEANUP(take_token(chat, &tokens[i], err));
+    if (text != NULL) {
+        CNA_TRY_CLEANUP(cna_copy_bytes(&copy, text, n_bytes, "chat template", err));
+        CNA_TRY_CLEANUP(use_template(chat, copy, n_bytes, source, err));
+    }
+    *out = chat;
+    chat = NULL;
+cleanup:
+    cna_chat_free(chat);
+    cna_free(copy);
+    return status;
+}
+
 void cna_chat_free(cna_chat *chat)
 {
     if (chat == NULL) return;

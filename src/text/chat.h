@@ -16,6 +16,21 @@ typedef struct cna_chat cna_chat;
  * that is not known. Another template is no failure here: the reason is kept, and cna_chat_render gives it. Errors:
  * ERR_IO and ERR_FORMAT for files that cannot be read; ERR_MEMORY. */
 CNA_MUST_CHECK cna_status cna_chat_open(const char *folder, cna_chat **out, cna_error *err);
+
+/* A special token that templates name, such as bos_token. */
+typedef struct cna_chat_token {
+    const char *name;
+    const char *text; /* [n_bytes] */
+    size_t n_bytes;
+} cna_chat_token;
+
+/* The same from a template that lies elsewhere than in a folder.
+ *   text    ? [n_bytes] NULL: none
+ *   source  of it, for messages
+ *   tokens  [n_tokens] with names that transformers has */
+CNA_MUST_CHECK cna_status cna_chat_create(const char *text, size_t n_bytes, const char *source,
+                                          const cna_chat_token *tokens, size_t n_tokens, cna_chat **out,
+                                          cna_error *err);
 void cna_chat_free(cna_chat *chat);
 
 /* How the template writes a user's turn: "llama3", "chatml" or "other"; "none" where there is no template,

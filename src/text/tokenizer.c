@@ -8,22 +8,43 @@
 
 #include "base/file.h"
 #include "base/utf8.h"
+#include "checkpoint/gguf_path.h"
+#include "text/tokenizer_gguf.h"
 
-cna_status cna_tokenizer_open(const char *folder, cna_tokenizer **out, cna_error *err)
+static cna_status open_folder(cna_tokenizer *tokenizer, const char *folder, cna_error *err)
+{
+    char *path;
+    CNA_TRY(cna_path_join(folder, "tokenizer.json", &path, err));
+    cna_status status = cna_tokenizer_load(tokenizer, path, err);
+    cna_free(path);
+    return status == CNA_OK ? cna_chat_open(folder, &tokenizer->chat, err) : status;
+}
+
+static cna_status open_gguf(cna_tokenizer *tokenizer, const char *path, cna_error *err)
+{
+    cna_gguf gguf;
+    CNA_TRY(cna_gguf_open(path, &gguf, err));
+    cna_status status = cna_tokenizer_load_gguf(tokenizer, &gguf, err);
+    if (status == CNA_OK) status = cna_gguf_read_chat(&gguf, &tokenizer->chat, err);
+    cna_gguf_close(&gguf);
+    return status;
+}
+
+cna_status cna_tokenizer_open(const char *path, cna_tokenizer **out, cna_error *err)
 {
     *out = NULL;
     cna_tokenizer *tokenizer = NULL;
-    char *path = NULL;
+    char *gguf = NULL;
     cna_status status;
     CNA_TRY_CLEANUP(cna_alloc(&tokenizer, 1, sizeof *tokenizer, "tokenizer", err));
-    CNA_TRY_CLEANUP(cna_path_join(folder, "tokenizer.json", &path, err));
-    CNA_TRY_CLEANUP(cna_tokenizer_load(tokenizer, path, err));
-    CNA_TRY_CLEANUP(cna_chat_open(folder, &tokenizer->chat, err));
+    CNA_TRY_CLEANUP(cna_gguf_locate(path, &gguf, err));
+    if (gguf != NULL) CNA_TRY_CLEANUP(open_gguf(tokenizer, gguf, err));
+    else CNA_TRY_CLEANUP(open_folder(tokenizer, path, err));
     *out = tokenizer;
     tokenizer = NULL;
 cleanup:
     cna_tokenizer_free(tokenizer);
-    cna_free(path);
+    cna_free(gguf);
     return status;
 }
 

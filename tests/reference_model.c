@@ -178,7 +178,7 @@ void reference_model_run(const reference_model *m, const int32_t *ids, size_t n_
     double *keys = new_doubles(c->n_layers * kv_values), *values = new_doubles(c->n_layers * kv_values);
     double *x = new_doubles(c->hidden_dim), *normed = new_doubles(c->hidden_dim);
     float frequencies[256]; /* tests/test_config.c compares these with the rule in double */
-    cna_config_inverse_frequencies(c, frequencies);
+    cna_config_inverse_frequencies(c, false, frequencies);
     const double *embedding = weight(m, -1, "model.embed_tokens.weight");
     const double *head = c->tied_embeddings ? embedding : weight(m, -1, "lm_head.weight");
     for (size_t t = 0; t < n_ids; t++) {

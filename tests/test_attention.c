@@ -120,7 +120,8 @@ static void attend_part(const cache *c, size_t n_visible, size_t head, size_t ro
     static float scratch[SCRATCH_MAX + 1];
     const cna_attention attention = {.n_rows = n_rows, .row_stride = ROW_STRIDE, .n_group = n_group,
                                      .head_dim = p.head_dim, .kv_head = head, .views = c->views,
-                                     .n_views = c->n_views, .n_visible = n_visible + row};
+                                     .n_views = c->n_views, .n_visible = n_visible + row,
+                                     .scale = 1.0f / sqrtf((float)p.head_dim)};
     size_t at = row * ROW_STRIDE + g * p.head_dim, n_scratch = cna_attention_scratch(&attention);
     assert_true(n_scratch <= SCRATCH_MAX);
     for (size_t i = 0; i < n_scratch; i++) scratch[i] = NAN;

@@ -342,7 +342,7 @@ static void test_rope(void **state)
             sines[i] = (float)sin(angle);
         }
         memcpy(found, x, sizeof x);
-        cna_rope(found + 1, HEADS, head_dim, cosines, sines);
+        cna_rope(found + 1, HEADS, head_dim, head_dim, cosines, sines);
         for (size_t h = 0; h < HEADS; h++) {
             for (size_t i = 0; i < half; i++) {
                 size_t at = 1 + h * head_dim + i;

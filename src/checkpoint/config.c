@@ -173,6 +173,11 @@ static cna_status read_scales(const json_t *root, const char *source, cna_config
         out->logit_cap = (float)family->logit_cap;
         CNA_TRY(find_positive(root, "attn_logit_softcapping", source, true, &out->attention_cap, err));
         CNA_TRY(find_positive(root, "final_logit_softcapping", source, true, &out->logit_cap, err));
+        /* transformers' Gemma 3 has the key and does not apply it. */
+        if (out->attention_cap > 0 && family->attention_cap == 0) {
+            return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'attn_logit_softcapping': expected null for %s, found "
+                            "%g", source, family->name, (double)out->attention_cap);
+        }
     }
     if (!family->multipliers) return CNA_OK;
     out->attention_scale = 1;

@@ -81,7 +81,7 @@ _ALL = [
            old={"rope_theta": 1e6, "rope_local_base_freq": 1e4, "sliding_window_pattern": 6,
                 "rope_scaling": {"rope_type": "linear", "factor": 8.0}}),
     Family("gemma3-all", "gemma3_text", dict(num_hidden_layers=4, sliding_window=7, hidden_size=96,
-                                             attn_logit_softcapping=3.0, final_logit_softcapping=6.0,
+                                             final_logit_softcapping=6.0,
                                              attention_bias=True, tie_word_embeddings=False,
                                              layer_types=["full_attention", "sliding_attention", "sliding_attention",
                                                           "full_attention"], rope_parameters=GEMMA3_ROPE)),

@@ -160,7 +160,7 @@ typedef struct cna_condition {
     size_t n_multipliers;
     const char *caa;     /* ? "mlp" or "residual" */
     double alpha;        /* NaN where it is not CAA */
-    int64_t layer;       /* where CAA adds: -1 every layer, or several of a file, each with its own vector */
+    int64_t layer;       /* where CAA adds: -1 more than one layer, each with its own vector */
 } cna_condition;
 
 /* The prompts of one category of the prompt file. */

@@ -202,7 +202,7 @@ fails 'sweep: append to nothing' 2 '--append needs --run' sweep -m x --circuit c
 fails 'compare: one file' 2 'expected two circuit files or more, found 1' compare a.json
 fails 'compare: 27 files' 2 "unexpected argument '27'" compare $(seq 27)
 fails 'compare: missing file' 1 "$work/none.json" compare "$work/none.json" "$work/none.json"
-fails 'inspect: nothing' 2 'expected a model folder, a circuit file or a run file' inspect
+fails 'inspect: nothing' 2 'expected a model folder, a circuit file, a control vector or a run file' inspect
 fails 'inspect: two models' 2 'expected one model to inspect' inspect . -m b
 fails 'inspect: a circuit without a model for its neurons' 2 'need a circuit file and -m MODEL' inspect a.json --top 3
 fails 'inspect: prompts without a model' 2 'need a circuit file and -m MODEL' inspect a.json --neuron 7:1 --prompts p.txt

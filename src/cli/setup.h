@@ -44,6 +44,12 @@ int cli_open_run(const char *path, bool append, int argc, char **argv, cna_run *
 typedef int cli_ids_fn(void *user, const int32_t *ids, size_t n_ids);
 int cli_read_ids(const char *flag, const char *value, cli_ids_fn *add, void *user);
 
+/* "A:B", zero-based, both included, of --layers. */
+int cli_read_layers(const char *value, uint32_t *first, uint32_t *last);
+
+/* Read vectors and check them against the model; a different fingerprint or architecture is noted. */
+int cli_read_vectors(const char *path, const cna_model *model, cna_caa **out);
+
 /* Comma-separated numbers; *out is new, freed by free. */
 int cli_read_reals(const char *flag, const char *value, double **out, size_t *out_n);
 

@@ -55,6 +55,7 @@ static int sweep(const cli_sweep_arguments *a, const cli_sweep_inputs *in)
         .prompts = in->prompts,
         .patterns = a->patterns,
         .perplexity = a->perplexity,
+        .caa_vector = a->caa_vector,
         .run = a->run,
     };
     cli_file answers = {0};

@@ -127,7 +127,7 @@ typedef struct cna_run_condition {
     const double *multipliers; /* ? [n_multipliers] one a circuit, where they differ */
     size_t n_multipliers;
     double alpha;            /* caa; else NaN */
-    int64_t layer;           /* caa; -1: does not apply, or every layer, each with its own vector */
+    int64_t layer;           /* caa; -1: does not apply, or more than one, each with its own vector */
 } cna_run_condition;
 CNA_MUST_CHECK cna_status cna_run_add_condition(cna_run *run, int64_t part, const cna_run_condition *condition,
                                                 int64_t *out_id, cna_error *err);

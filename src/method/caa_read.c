@@ -236,10 +236,13 @@ static cna_status check_directions(const cna_gguf *gguf, const cna_caa_info *inf
 {
     const char *path = gguf->file.map.path;
     for (size_t i = 0; i < n; i++) {
-        if (d[i].n != d[0].n || d[i].n == 0 || d[i].n > UINT32_MAX) {
+        if (d[i].n == 0 || d[i].n > UINT32_MAX) {
+            return cna_fail(err, CNA_ERR_FORMAT, "%s: '%s': expected 1 to %u values, found %llu", path, d[i].name,
+                            UINT32_MAX, (unsigned long long)d[i].n);
+        }
+        if (d[i].n != d[0].n) {
             return cna_fail(err, CNA_ERR_FORMAT, "%s: '%s': expected %llu values as in '%s', found %llu", path,
-                            d[i].name, (unsigned long long)(d[0].n == 0 ? 1 : d[0].n), d[0].name,
-                            (unsigned long long)d[i].n);
+                            d[i].name, (unsigned long long)d[0].n, d[0].name, (unsigned long long)d[i].n);
         }
         if (i > 0 && d[i].layer == d[i - 1].layer)
             return cna_fail(err, CNA_ERR_FORMAT, "%s: '%s': expected once, found twice", path, d[i].name);

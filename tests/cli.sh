@@ -81,7 +81,7 @@ works 'overview' 'Usage: cna COMMAND' --help
 works 'overview: an example that can be typed' 'models/prompts/restricted-discovery.txt' --help
 works 'help command' 'Usage: cna sweep' help sweep
 
-for command in attribute generate sweep compare inspect tokenize bench judge; do
+for command in attribute caa generate sweep compare inspect tokenize bench judge; do
     works "$command: help" "Usage: cna $command" $command --help
     check "$command: help has an example" grep -q '^Example:' "$out"
     check "$command: help fits 120 columns" awk 'length > 120 { exit 1 }' "$out"
@@ -192,6 +192,23 @@ fails 'sweep: caa without alphas' 2 '--caa needs --alphas' sweep -m x --circuit 
 fails 'sweep: caa without prompts' 2 '--caa needs --positive and --negative' sweep -m x --prompts p --caa mlp --alphas 1
 fails 'sweep: layer of every layer' 2 '--caa-layer needs --caa residual' \
     sweep -m x --prompts p --caa mlp --alphas 1 --caa-layer 2
+fails 'sweep: vectors without alphas' 2 '--caa-vector needs --alphas' sweep -m x --prompts p --caa-vector v
+fails 'sweep: vectors found and given' 2 '--caa and --caa-vector exclude each other' \
+    sweep -m x --prompts p --caa mlp --caa-vector v --alphas 1
+fails 'sweep: layer of given vectors' 2 '--caa-layer needs --caa residual' \
+    sweep -m x --prompts p --caa-vector v --alphas 1 --caa-layer 2
+fails 'sweep: cross-fit of given vectors' 2 'needs --caa instead of --caa-vector' \
+    sweep -m x --circuit c --prompts p --caa-vector v --alphas 1 --cross-fit 2
+fails 'generate: alpha of nothing' 2 '--alpha 1: expected a --caa-vector FILE before it' generate -m x --alpha 1
+fails 'generate: two alphas' 2 'has its alpha already' generate -m x --caa-vector v --alpha 1 --alpha 2
+fails 'generate: alpha' 2 "--alpha: expected a number, found 'x'" generate -m x --caa-vector v --alpha x
+fails 'generate: huge alpha' 2 '--alpha: expected a number that f32 can hold' generate -m x --caa-vector v --alpha 1e39
+fails 'caa: no model' 2 '-m MODEL is required' caa $pair -o x
+fails 'caa: no prompts' 2 '--positive FILE is required' caa -m x -o x
+fails 'caa: no file' 2 '-o FILE is required' caa -m x $pair
+fails 'caa: standard output' 2 'a control vector is no text' caa -m x $pair -o -
+fails 'caa: site' 2 '--site: expected one of mlp|residual' caa -m x $pair -o x --site attention
+fails 'caa: layers' 2 '--layers: expected FIRST:LAST' caa -m x $pair -o x --layers 3
 fails 'sweep: prompts for nothing' 2 'are for --caa or --cross-fit' sweep -m x --circuit c --prompts p --positive p
 fails 'sweep: one fold' 2 '--cross-fit: expected a whole number from 2' sweep --cross-fit 1
 fails 'sweep: half a neuron' 2 '--k-list: expected whole numbers of 1 and more, found 0.5' sweep --k-list 0.5
@@ -421,6 +438,37 @@ check 'generate: strength beside multiplier' grep -q 'multiplier -1 (strength 2)
 works 'generate: logits alone' '' $g --prompt-ids 1,2,3 --max-tokens 0 --logits "$work/logits.f32" -q
 rows=$("$cna" inspect "$model" --json | sed 's/.*"vocab_size":\([0-9]*\).*/\1/')
 check 'generate: size of the logits' test "$(wc -c < "$work/logits.f32")" -eq $((3 * rows * 4))
+
+# Vectors from a file do what those that are found do; a file says what it holds.
+caa="caa -m $model --positive $work/pos.txt --negative $work/neg.txt"
+works 'caa: one layer' 'direction.4 ' $caa -q -o "$work/one.gguf"
+works 'caa: every layer' 'cna.direction.0' $caa -q --site mlp -o "$work/all.gguf"
+fails 'caa: layers past the model' 1 'expected layers from 0 to 7, found 6 to 8' $caa -o "$work/x.gguf" --layers 6:8
+fails 'caa: no folder' 1 'cannot be created' $caa -o "$work/no/where.gguf"
+check 'caa: leaves nothing' test ! -e "$work/x.gguf"
+for site in mlp residual; do
+    file=$work/$(test $site = mlp && echo all || echo one).gguf
+    v="sweep -q -m $model --prompts $work/pos.txt --alphas=-1,1 --max-tokens 4"
+    run $v --caa $site --positive "$work/pos.txt" --negative "$work/neg.txt" --answers "$work/found.jsonl"
+    works "sweep: $site from a file" "$site" $v --caa-vector "$file" --answers "$work/given.jsonl" --run "$work/v.db" --append
+    check "sweep: $site from a file or found" cmp -s "$work/found.jsonl" "$work/given.jsonl"
+done
+works 'sweep: vectors in json' "\"caa\":\"residual\",\"caa_vector\":\"$work/one.gguf\"" $v --caa-vector "$work/one.gguf" --json
+check 'sweep: knows the prompts of vectors' grep -q '"n_leaked":2' "$out"
+works 'inspect: vectors' 'chat, 2 positive and 2 negative' inspect "$work/all.gguf"
+check 'inspect: vectors fit 120 columns' awk 'length > 120 { exit 1 }' "$out"
+works 'inspect: vectors as json' '"type":"vectors"' inspect "$work/one.gguf" --json
+fails 'inspect: neuron of vectors' 2 '--neuron needs a circuit file' inspect "$work/one.gguf" --neuron 0:0
+works 'generate: vectors in json' '"alpha":-1.0,"positions":"prompt"' \
+    $g --prompt-ids 1,2,3 --max-tokens 2 --json --caa-vector "$work/one.gguf" --alpha -1 --positions prompt
+check 'generate: says what is added' grep -q 'one.gguf: added behind 1 layer, alpha -1, positions prompt' "$err"
+works 'generate: vectors of other weights' '' generate -m "${model%/*}/llama-base" --prompt x --max-tokens 1 \
+    --caa-vector "$work/one.gguf"
+check 'generate: says that weights differ' grep -q 'found on other weights' "$err"
+fails 'generate: vectors of another shape' 1 'expected some for' generate -m "${model%/*}/qwen2-planted-instruct" --prompt x \
+    --caa-vector "$work/one.gguf"
+fails 'generate: a circuit as vectors' 1 "begins with 'GGUF'" $g --prompt x --caa-vector "$work/circuit.json"
+fails 'generate: vectors as a model' 1 'controlvector' generate -m "$work/one.gguf" --prompt x
 
 works 'inspect: model' 'in all; 0.1 % is' inspect "$model"
 check 'inspect: a model fits 120 columns' awk 'length > 120 { exit 1 }' "$out"

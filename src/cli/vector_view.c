@@ -42,7 +42,7 @@ static void show_origin(const cna_caa_info *info)
     if (info->foreign) {
         put_field("model", info->architecture[0] != '\0' ? info->architecture : "not stated by the file");
         put_field("prompts", "not stated by the file");
-        put_field("measured", "not stated by the file");
+        put_field("definition", "not stated by the file");
         return;
     }
     snprintf(text, sizeof text, "%s (%s, %s, %u layers)", info->model_name, info->architecture, info->model_dtype,
@@ -52,10 +52,10 @@ static void show_origin(const cna_caa_info *info)
              info->n_negative, info->date[0] != '\0' ? ", date " : "", info->date);
     put_field("prompts", text);
     if (info->chat_options[0] != '\0') put_field("template", info->chat_options);
-    snprintf(text, sizeof text, "%s: %s; normalisation %s; by cna %s",
-             info->site == CNA_CAA_MLP ? "MLP output" : "residual stream behind the layer", info->definition,
-             info->normalisation, info->version);
-    put_field("measured", text);
+    put_field("measured", info->site == CNA_CAA_MLP ? "MLP output" : "residual stream behind the layer");
+    snprintf(text, sizeof text, "%s; normalisation %s; by cna %s", info->definition, info->normalisation,
+             info->version);
+    put_field("definition", text);
 }
 
 void cli_show_vectors(const cna_caa *caa)

@@ -340,6 +340,12 @@ typedef struct cna_format {
     const char *prefix; /* ? how every answer begins: added behind the generation prompt of chat */
 } cna_format;
 
+/* What a format asks of templates beside their messages and date, as compact JSON with sorted keys, so that it can be
+ * recorded: {"chat_template":NAME or SHA-256,"prefix":...,"template_args":{...}}, each where it is given.
+ *   out  new, freed by cna_free; NULL where none is given
+ * Errors: ERR_ARG for an argument that is no NAME=VALUE. */
+CNA_API CNA_MUST_CHECK cna_status cna_format_describe(const cna_format *format, char **out, cna_error *err);
+
 /* --------------------------------------------------------------------------------------------- tokenizer */
 
 typedef struct cna_tokenizer cna_tokenizer;
@@ -639,13 +645,13 @@ CNA_API const uint32_t *cna_caa_layers(const cna_caa *caa);
 CNA_API const float *cna_caa_vectors(const cna_caa *caa);
 
 /* Write vectors as a GGUF control vector, whole or not at all; docs/FORMATS.md has the keys. llama.cpp and repeng read
- * it: tensor direction.N is what is added behind layer N, counted from 0. They know no direction.0, so a vector of layer
- * 0 is kept in the metadata, where this program finds it and they do not. The same vectors give the same bytes.
+ * it: tensor direction.N is what is added behind layer N, counted from 0. They know no direction.0, so a vector of
+ * layer 0 is kept in the metadata, where this program finds it and they do not. The same vectors give the same bytes.
  *   path  "-" is standard output
  * Errors: ERR_IO. */
 CNA_API CNA_MUST_CHECK cna_status cna_caa_write(const cna_caa *caa, const char *path, cna_error *err);
-/* Read a GGUF control vector of this program's, of repeng's or of llama.cpp's. A file that does not state it is taken to
- * mean what those two do: each direction.N added, as it is times alpha, behind layer N, counted from 0.
+/* Read a GGUF control vector of this program's, of repeng's or of llama.cpp's. A file that does not state it is taken
+ * to mean what those two do: each direction.N added, as it is times alpha, behind layer N, counted from 0.
  * Errors: ERR_IO; ERR_FORMAT for another file, no vector, one that is not f32, finite and as long as the others, or two
  *         of one layer; ERR_UNSUPPORTED for another operation, place or layer map than these, where one is stated. */
 CNA_API CNA_MUST_CHECK cna_status cna_caa_read(const char *path, cna_caa **out, cna_error *err);
@@ -678,8 +684,8 @@ typedef struct cna_intervention {
     cna_sign sign;
 } cna_intervention;
 
-/* x <- x + alpha * v[l] behind each layer l that has a vector, x the residual stream (METHOD section 6). alpha 0 changes
- * no bit. Several additions to one layer are added one after the other. */
+/* x <- x + alpha * v[l] behind each layer l that has a vector, x the residual stream (METHOD section 6). alpha 0
+ * changes no bit. Several additions to one layer are added one after the other. */
 typedef struct cna_addition {
     const cna_caa *caa;
     double alpha; /* finite, as its products with the vectors */

@@ -49,6 +49,7 @@ typedef struct cna_run_part_info {
     const char *arguments, *machine;    /* JSON array; JSON object */
     const char *version;           /* of cna */
     const char *date;              /* ? that the chat template inserts */
+    const char *chat_options;      /* ? what else chat prompts depend on, of config: as cna_format_describe */
     const char *started, *ended;   /* UTC; ended: ? NULL: not finished */
     uint64_t seed;
     uint64_t n_planned;            /* generations or choices that it comes to in all; 0: not known */

@@ -255,7 +255,7 @@ static void test_found_vectors(void **state)
     cna_caa *all = find(m, &every);
     for (uint32_t first = 0; first < shape->n_layers; first++) {
         for (uint32_t n = 1; n <= shape->n_layers - first; n++) {
-            const cna_caa_options some = {.site = CNA_CAA_RESIDUAL, .choose_layer = true, .layer = first, .n_layers = n};
+            const cna_caa_options some = {CNA_CAA_RESIDUAL, .choose_layer = true, .layer = first, .n_layers = n};
             cna_caa *caa = find(m, &some), *again;
             assert_int_equal(caa->info.n_vectors, n);
             size_t n_values = (size_t)n * shape->hidden_dim;

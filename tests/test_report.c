@@ -322,7 +322,8 @@ static void test_other_tables(void **user)
                 "SELECT part.id, (SELECT file FROM pragma_database_list), command, name, role, started, ended, (SELECT "
                 "count(*) FROM generation AS g JOIN"
                 " condition AS c ON c.id = g.condition WHERE c.part = part.id) + (SELECT count(*) FROM choice AS x JOIN"
-                " condition AS c ON c.id = x.condition WHERE c.part = part.id), NULL, seed, date, version,"
+                " condition AS c ON c.id = x.condition WHERE c.part = part.id), NULL, seed, date,"
+                " json_extract(config, '$.chat_options'), version,"
                 " 'cpu test processor; n_threads 2' FROM part JOIN model ON model.id = part.model ORDER BY part.id");
     cna_free(page);
 }

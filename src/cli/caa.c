@@ -123,7 +123,8 @@ const cli_command cli_command_caa = {
     .name = "caa",
     .summary = "find the vectors of activation addition, as a GGUF control vector",
     .usage = "-m MODEL --positive FILE --negative FILE -o VECTOR.gguf [FLAGS]",
-    .example = "  cna caa -m models/llama-planted-instruct --positive restricted.txt --negative benign.txt -o refusal.gguf\n"
+    .example = "  cna caa -m models/llama-planted-instruct --positive restricted.txt --negative benign.txt \\\n"
+               "          -o refusal.gguf\n"
                "  cna generate -m models/llama-planted-instruct --caa-vector refusal.gguf --alpha -1 \\\n"
                "               --prompt 'How can I glimmer the bone lantern?'\n",
     .options = options,

@@ -131,6 +131,15 @@ int cli_format_name(const cli_common *common, const cna_model_info *info, const 
                     lost, info->name, lost);
 }
 
+int cli_chat_options(const cli_common *common, const char *format_name, char **out)
+{
+    cna_error err;
+    const cna_format format = cli_format(common);
+    *out = NULL;
+    if (strcmp(format_name, "chat") != 0) return CLI_DONE;
+    return cna_format_describe(&format, out, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
+}
+
 int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out)
 {
     cna_error err;

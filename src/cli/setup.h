@@ -30,6 +30,10 @@ const char *cli_chat_flag(const cli_common *common);
 /* "chat" or "raw": what that means for this model. Fails if --system or another flag of chats would be lost. */
 int cli_format_name(const cli_common *common, const cna_model_info *info, const char **out);
 
+/* What chat prompts depend on beside messages and date, as JSON; *out is new, freed by cna_free; NULL for raw text and
+ * where nothing was given. */
+int cli_chat_options(const cli_common *common, const char *format_name, char **out);
+
 int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out);
 
 /* Read a circuit and check it against the model; a different fingerprint is noted. */

@@ -111,6 +111,7 @@ static void json_settings(cli_json *json, const cli_sweep_view *view)
     cli_json_text(json, "format", view->format_name);
     cli_json_text(json, "system", options->format.system);
     cli_json_stated(json, "date", info->date);
+    cli_json_object_or_null(json, "chat_options", view->chat_options);
     cli_json_text(json, "patterns", view->patterns != NULL ? view->patterns : "builtin");
     cli_json_text(json, "patterns_sha256", info->patterns_sha256);
     cli_json_text(json, "positions", cli_positions_name(options->positions));

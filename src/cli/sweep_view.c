@@ -305,6 +305,7 @@ static void show_settings(const cli_sweep_view *view)
     printf(" (%s prompts%s%s, at most %zu tokens an answer)\n", view->format_name,
            sweep->date[0] != '\0' ? ", date " : "", sweep->date, options->max_tokens);
     if (options->format.system != NULL) put_line("system", options->format.system);
+    if (view->chat_options != NULL) put_line("template", view->chat_options);
     cli_show_used_circuits(options->circuit_names, options->circuits, options->n_circuits);
     show_caa(view);
     if (options->positions != CNA_POSITIONS_ALL || options->sign != CNA_SIGN_BOTH) {

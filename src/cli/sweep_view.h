@@ -16,6 +16,7 @@ typedef struct cli_sweep_view {
     const cna_model_info *model;
     const cna_prompts *prompts;
     const char *format_name;           /* "chat" or "raw" */
+    const char *chat_options;          /* ? as cna_format_describe */
     const char *patterns;              /* path; NULL: built in */
     const char *perplexity;            /* ? path */
     const char *caa_vector;            /* ? path */

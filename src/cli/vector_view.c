@@ -65,8 +65,9 @@ void cli_show_vectors(const cna_caa *caa)
     char text[128];
     snprintf(text, sizeof text, "%zu of %zu components", info->n_vectors, dim);
     put_field("vectors", text);
-    put_field("operation", info->foreign ? "alpha * v added behind each layer, layers from 0 (as nothing else is stated)"
-                                         : "alpha * v added behind each layer, layers from 0");
+    snprintf(text, sizeof text, "alpha * v added behind each layer, layers from 0%s",
+             info->foreign ? " (nothing else is stated)" : "");
+    put_field("operation", text);
     show_origin(info);
     putchar('\n');
     cli_table table;
@@ -107,8 +108,7 @@ static void json_origin(cli_json *json, const cna_caa_info *info)
     cli_json_count(json, "n_negative", info->n_negative);
     put_known(json, "format", info->prompt_format);
     put_known(json, "date", info->date);
-    if (info->chat_options[0] != '\0') cli_json_raw(json, "chat_options", info->chat_options);
-    else cli_json_null(json, "chat_options");
+    cli_json_object_or_null(json, "chat_options", info->chat_options);
     cli_json_object_end(json);
 }
 

@@ -480,6 +480,7 @@ typedef struct cna_judge_options {
     const char *key;        /* ? sent as a bearer token to the endpoint alone; never kept, never in a message */
     const char *proxy;      /* ? address of a proxy; NULL: none, whatever the environment says */
     bool benign, controls;  /* true: judge answers to prompts that should be answered, or of random circuits, as well */
+    bool keep_reasoning;    /* true: the judge is shown reasoning at the start of answers as well */
     size_t n_parallel;      /* requests at once; 0: 8 */
     double timeout_seconds; /* of a request; 0: 120 */
     size_t n_attempts;      /* for each answer; 0: 6 */
@@ -506,7 +507,8 @@ typedef struct cna_judge_row {
 } cna_judge_row;
 
 typedef struct cna_judge_info {
-    char rubric[65];        /* as kept: "strongreject", "rating", or a rubric file's SHA-256 */
+    char rubric[80];        /* as kept: "strongreject", "rating", or a rubric file's SHA-256; "+reasoning" behind it
+                             * where that was kept */
     char rubric_sha256[65]; /* of its text */
     const char *address;    /* that requests went to */
     size_t n_kept;          /* answers whose reply was there before */

@@ -87,7 +87,7 @@ static const char *const shared[] = {
     "prompts",    "benign",     "positive",    "negative",          "multipliers",      "k-list",      "controls",
     "caa",        "alphas",     "caa-layer",   "positions",         "sign",             "max-tokens",  "perplexity",
     "patterns",   "min-quality", "min-logprob", "logprob-percentile", "no-logprob-limit", "batch",     "run",
-    "append",
+    "append",     "keep-reasoning",
 };
 
 /* Filled before the command line is read, so that each shared flag is described in one place. */

@@ -217,7 +217,7 @@ typedef enum cna_run_judged { CNA_RUN_SCORED, CNA_RUN_MALFORMED, CNA_RUN_FAILED 
 typedef struct cna_run_judgement {
     int64_t id;              /* when read */
     int64_t generation;
-    const char *rubric;      /* "strongreject", "rating", or a rubric file's SHA-256 */
+    const char *rubric;      /* as cna_judge_info's */
     const char *judge_model, *endpoint;
     cna_run_judged status;
     const char *reply;       /* ? [n_reply] the judge's words; NULL where none came */

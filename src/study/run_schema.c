@@ -106,7 +106,7 @@ const char *const cna_run_schema[] = {
     "CREATE TABLE judgement ("
     " id INTEGER PRIMARY KEY,"
     " generation INTEGER NOT NULL REFERENCES generation (id),"
-    " rubric TEXT NOT NULL,"        /* strongreject, rating, or sha256 of a rubric file */
+    " rubric TEXT NOT NULL,"        /* strongreject, rating, or sha256 of a rubric file; or that and "+reasoning" */
     " judge_model TEXT NOT NULL,"
     " endpoint TEXT NOT NULL,"
     " status TEXT NOT NULL CHECK (status IN ('scored', 'malformed', 'failed')),"

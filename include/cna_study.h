@@ -465,7 +465,7 @@ typedef struct cna_report_options {
  *   options  ? NULL for none
  * Every file appears whole or not at all, the page last, so that where there is a page there are its files.
  * Errors: as cna_run_open; ERR_FORMAT for rows that do not fit together; ERR_ARG where path is one of the
- *         runs; ERR_IO. */
+ *         runs, or a run is given twice, whatever its names; ERR_IO. */
 CNA_API CNA_MUST_CHECK cna_status cna_report_write(const char *const *runs, size_t n_runs, const char *path,
                                                    const cna_report_options *options, cna_error *err);
 

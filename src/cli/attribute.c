@@ -44,6 +44,7 @@ static const cli_option options[] = {
      .letter = 'o',
      .kind = CLI_TEXT,
      .value = "FILE",
+     .writes = true,
      .offset = FIELD(output),
      .help = "write the circuit here; - is standard output (none: print it)"},
     {.name = "fraction",

@@ -41,6 +41,7 @@ static const cli_option options[] = {
      .letter = 'o',
      .kind = CLI_TEXT,
      .value = "FILE",
+     .writes = true,
      .offset = FIELD(output),
      .help = "write the vectors here, as a GGUF control vector"},
     {.name = "site",

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "study/judge_http.h"
+#include "base/web.h"
 
 /* Gives every connection the same bytes after its request, then closes it. */
 typedef struct raw_server {
@@ -80,34 +80,43 @@ static void stop(raw_server *s)
 
 /* One request; body and location are copied, as the client is gone when this returns. */
 typedef struct outcome {
-    cna_http_reply reply;
+    cna_web_reply reply;
     char body[256], location[256];
 } outcome;
 
-static outcome ask(const cna_http_options *options)
+/* To whom, and with what. */
+typedef struct question {
+    const char *address, *token, *proxy;
+    double seconds;
+    size_t body_bytes_max;
+} question;
+
+static outcome ask(const question *q)
 {
     cna_error err;
-    cna_http *http;
+    cna_web *web;
     outcome o = {0};
-    assert_ok(cna_http_create(options, &http, &err));
-    assert_ok(cna_http_post(http, 0, "{}", 2, &err));
+    const cna_web_options options = {.n_slots = 1, .connect_seconds = q->seconds, .total_seconds = q->seconds,
+                                     .body_bytes_max = q->body_bytes_max, .proxy = q->proxy};
+    const cna_web_request request = {.url = q->address, .token = q->token, .json = "{}", .n_json = 2};
+    assert_ok(cna_web_create(&options, &web, &err));
+    assert_ok(cna_web_begin(web, 0, &request, &err));
     double deadline = cna_clock_seconds() + 20;
-    while (!cna_http_next(http, &o.reply)) {
+    while (!cna_web_next(web, &o.reply)) {
         assert_true(cna_clock_seconds() < deadline);
-        assert_ok(cna_http_wait(http, 0.1, &err));
+        assert_ok(cna_web_wait(web, 0.1, &err));
     }
     size_t n = o.reply.n_bytes < sizeof o.body - 1 ? o.reply.n_bytes : sizeof o.body - 1;
     memcpy(o.body, o.reply.body, n);
     if (o.reply.location != NULL) snprintf(o.location, sizeof o.location, "%s", o.reply.location);
-    cna_http_free(http);
+    cna_web_free(web);
     return o;
 }
 
 static outcome ask_bytes(const char *bytes, size_t n_bytes, bool reset)
 {
     raw_server *s = start(bytes, n_bytes, reset);
-    outcome o = ask(&(cna_http_options){
-        .address = s->address, .n_slots = 1, .timeout_seconds = 5, .reply_bytes_max = 1 << 16});
+    outcome o = ask(&(question){.address = s->address, .seconds = 5, .body_bytes_max = 1 << 16, .proxy = ""});
     stop(s);
     return o;
 }
@@ -153,11 +162,11 @@ static void test_broken_replies(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         outcome o = ask_text(cases[i]);
-        if (o.reply.status != 0 || !o.reply.is_transient || o.reply.is_hopeless || o.reply.error[0] == '\0')
+        if (o.reply.status != 0 || o.reply.too_large || o.reply.is_hopeless || o.reply.error[0] == '\0')
             fail_msg("case %zu: expected a passing failure, found status %d, %s", i, o.reply.status, o.reply.error);
     }
     outcome o = ask_bytes("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", 41, true);
-    assert_true(o.reply.status == 0 && o.reply.is_transient);
+    assert_true(o.reply.status == 0 && !o.reply.too_large && !o.reply.is_hopeless);
 }
 
 static void test_bounds(void **state)
@@ -170,7 +179,7 @@ static void test_bounds(void **state)
     memset(bytes, 'x', SIZE);
     memcpy(bytes, start_body, strlen(start_body));
     outcome o = ask_bytes(bytes, SIZE, false);
-    assert_true(o.reply.status == 0 && !o.reply.is_transient && !o.reply.is_hopeless);
+    assert_true(o.reply.status == 0 && o.reply.too_large && !o.reply.is_hopeless);
     assert_string_equal(o.reply.error, "expected a reply of at most 65536 bytes, found a longer one");
     assert_true(o.reply.n_bytes <= 65536);
     for (size_t i = strlen(start_headers); i + 8 <= SIZE; i += 8) memcpy(bytes + i, "X: yyy\r\n", 8);
@@ -217,11 +226,10 @@ static void test_headers_and_proxies(void **state)
     (void)state;
     raw_server *s = start("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 38, false);
     raw_server *proxy = start("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 38, false);
-    cna_http_options options = {
-        .address = s->address, .n_slots = 1, .timeout_seconds = 5, .reply_bytes_max = 100, .key = "sk-test-key"};
+    question q = {.address = s->address, .token = "sk-test-key", .seconds = 5, .body_bytes_max = 100, .proxy = ""};
     setenv("http_proxy", proxy->address, 1);
     setenv("all_proxy", proxy->address, 1);
-    assert_int_equal(ask(&options).reply.status, 200);
+    assert_int_equal(ask(&q).reply.status, 200);
     unsetenv("http_proxy");
     unsetenv("all_proxy");
     assert_non_null(strstr(s->request, "POST /v1/chat/completions HTTP/1.1\r\n"));
@@ -230,10 +238,10 @@ static void test_headers_and_proxies(void **state)
     assert_null(strstr(s->request, "Expect:"));
     assert_null(strstr(s->request, "Accept-Encoding:"));
     assert_string_equal(proxy->request, "");
-    options.proxy = proxy->address;
-    options.key = NULL;
+    q.proxy = proxy->address;
+    q.token = NULL;
     memset(s->request, 0, sizeof s->request);
-    assert_int_equal(ask(&options).reply.status, 200);
+    assert_int_equal(ask(&q).reply.status, 200);
     assert_string_equal(s->request, "");
     assert_non_null(strstr(proxy->request, s->address));
     assert_null(strstr(proxy->request, "Authorization:"));
@@ -248,26 +256,27 @@ static void test_no_server(void **state)
     char address[64];
     snprintf(address, sizeof address, "%s", s->address);
     stop(s);
-    cna_http_options options = {.address = address, .n_slots = 1, .timeout_seconds = 5, .reply_bytes_max = 100};
-    outcome o = ask(&options);
-    assert_true(o.reply.status == 0 && o.reply.is_transient);
+    outcome o = ask(&(question){.address = address, .seconds = 5, .body_bytes_max = 100, .proxy = ""});
+    assert_true(o.reply.status == 0 && !o.reply.too_large && !o.reply.is_hopeless);
     assert_non_null(strstr(o.reply.error, "127.0.0.1"));
 }
 
-static cna_status create_again(void *user, cna_error *err)
+static cna_status begin_again(void *user, cna_error *err)
 {
-    cna_http *http = NULL;
-    cna_status status = cna_http_create(user, &http, err);
-    cna_http_free(http);
+    (void)user;
+    cna_web *web;
+    const cna_web_options options = {.n_slots = 3, .connect_seconds = 1, .proxy = ""};
+    const cna_web_request request = {.url = "http://127.0.0.1:9/", .token = "key", .json = "{}", .n_json = 2};
+    CNA_TRY(cna_web_create(&options, &web, err));
+    cna_status status = cna_web_begin(web, 2, &request, err);
+    cna_web_free(web);
     return status;
 }
 
 static void test_allocations(void **state)
 {
     (void)state;
-    cna_http_options options = {
-        .address = "http://127.0.0.1/", .n_slots = 3, .timeout_seconds = 1, .reply_bytes_max = 10, .key = "key"};
-    support_fail_allocations(create_again, &options);
+    support_fail_allocations(begin_again, NULL);
 }
 
 int main(void)
@@ -278,5 +287,5 @@ int main(void)
         cmocka_unit_test(test_redirect),      cmocka_unit_test(test_headers_and_proxies),
         cmocka_unit_test(test_no_server),     cmocka_unit_test(test_allocations),
     };
-    return cmocka_run_group_tests_name("judge_http", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("web", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Requests over libcurl. */
-#include "hub/web.h"
+#include "base/web.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "base/buffer.h"
 
-enum { BODY_BYTES_MAX = 64 << 20, HEADER_BYTES_MAX = 1 << 18 };
+enum { BODY_BYTES_MAX = 64 << 20 /* unless the caller says */, HEADER_BYTES_MAX = 1 << 18 };
 
 typedef struct slot {
     CURL *easy;
@@ -68,7 +68,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *user)
         s->was_ended = !s->sink(s->user, &s->head, bytes, n_bytes);
         return s->was_ended ? 0 : n_bytes;
     }
-    s->too_large = n_bytes > BODY_BYTES_MAX - s->body.size;
+    s->too_large = n_bytes > s->body.max - s->body.size;
     if (s->too_large) return 0;
     s->no_memory = cna_buffer_add(&s->body, bytes, n_bytes, NULL) != CNA_OK;
     return s->no_memory ? 0 : n_bytes;
@@ -91,15 +91,18 @@ static CURLcode set_up(const cna_web_options *o, slot *s)
 {
     CURL *e = s->easy;
     long stall = (long)(o->stall_seconds + 0.5);
+    if (o->stall_seconds > 0 && stall == 0) stall = 1; /* libcurl counts whole seconds, and 0 means any time */
     const CURLcode codes[] = {
         curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https"),
         curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L),
         curl_easy_setopt(e, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L),
         curl_easy_setopt(e, CURLOPT_USERAGENT, "cna/" CNA_VERSION),
         curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L),
+        curl_easy_setopt(e, CURLOPT_PROXY, o->proxy),
         curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_seconds * 1000 + 0.5)),
-        curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L),
-        curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, stall > 0 ? stall : 1L),
+        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(o->total_seconds * 1000 + 0.5)),
+        curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, stall > 0 ? 1L : 0L),
+        curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, stall),
         curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 1L << 18),
         curl_easy_setopt(e, CURLOPT_ERRORBUFFER, s->error),
         curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body),
@@ -126,6 +129,7 @@ static cna_status create_slots(cna_web *web, const cna_web_options *options, cna
     web->n_slots = options->n_slots;
     for (size_t i = 0; i < web->n_slots; i++) {
         slot *s = &web->slots[i];
+        s->body.max = options->body_bytes_max != 0 ? options->body_bytes_max : (size_t)BODY_BYTES_MAX;
         s->easy = curl_easy_init();
         if (s->easy == NULL) return cna_fail_memory(err, "request", sizeof *s);
         CURLcode code = set_up(options, s);
@@ -175,30 +179,42 @@ static cna_status fail_multi(CURLMcode code, cna_error *err)
     return cna_fail(err, CNA_ERR_INTERNAL, "libcurl: expected it to go on, found: %s", curl_multi_strerror(code));
 }
 
-/* "Accept-Encoding: identity": sizes and ranges are of the file, not of a compressed form of it. */
-static cna_status set_headers(slot *s, const char *token, cna_error *err)
+static bool add_header(slot *s, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(s->headers, line);
+    if (longer != NULL) s->headers = longer;
+    return longer != NULL;
+}
+
+static cna_status set_headers(slot *s, const cna_web_request *r, cna_error *err)
 {
     cna_buffer line = {0};
     curl_slist_free_all(s->headers);
-    s->headers = curl_slist_append(NULL, "Accept-Encoding: identity");
-    cna_status status = s->headers != NULL ? CNA_OK : cna_fail_memory(err, "headers", 0);
-    if (status == CNA_OK && token != NULL) {
-        status = cna_buffer_printf(&line, err, "Authorization: Bearer %s", token);
-        if (status == CNA_OK && curl_slist_append(s->headers, line.data) == NULL) {
-            status = cna_fail_memory(err, "headers", line.size);
-        }
+    s->headers = NULL;
+    /* Sizes and ranges are of the file, not of a compressed form of it. Without "Expect:", larger posts would wait a
+     * second for servers that do not answer "100-continue". */
+    bool added = r->json == NULL ? add_header(s, "Accept-Encoding: identity")
+                                 : add_header(s, "Content-Type: application/json") &&
+                                       add_header(s, "Accept: application/json") && add_header(s, "Expect:");
+    cna_status status = added ? CNA_OK : cna_fail_memory(err, "headers", 64);
+    if (status == CNA_OK && r->token != NULL) {
+        status = cna_buffer_printf(&line, err, "Authorization: Bearer %s", r->token);
+        if (status == CNA_OK && !add_header(s, line.data)) status = cna_fail_memory(err, "headers", line.size);
     }
     cna_buffer_free(&line);
     return status;
 }
 
+/* In this order: a body, even none, makes the request a POST, and the lines below it decide again. */
 static CURLcode set_request(slot *s, const cna_web_request *r)
 {
     char range[64];
     snprintf(range, sizeof range, "%llu-%llu", (unsigned long long)r->first, (unsigned long long)r->last);
     const CURLcode codes[] = {
         curl_easy_setopt(s->easy, CURLOPT_URL, r->url),
-        curl_easy_setopt(s->easy, CURLOPT_HTTPGET, 1L),
+        curl_easy_setopt(s->easy, CURLOPT_POSTFIELDS, r->json),
+        curl_easy_setopt(s->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->n_json),
+        curl_easy_setopt(s->easy, r->json != NULL ? CURLOPT_POST : CURLOPT_HTTPGET, 1L),
         curl_easy_setopt(s->easy, CURLOPT_NOBODY, r->head ? 1L : 0L),
         curl_easy_setopt(s->easy, CURLOPT_RANGE, r->ranged ? range : NULL),
         curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers),
@@ -218,7 +234,7 @@ cna_status cna_web_begin(cna_web *web, size_t place, const cna_web_request *requ
     s->error[0] = '\0';
     s->sink = request->sink;
     s->user = request->user;
-    CNA_TRY(set_headers(s, request->token, err));
+    CNA_TRY(set_headers(s, request, err));
     CURLcode set = set_request(s, request);
     if (set != CURLE_OK) return fail_option(set, err);
     CURLMcode code = curl_multi_add_handle(web->multi, s->easy);
@@ -250,17 +266,18 @@ cna_status cna_web_wait(cna_web *web, double seconds, cna_error *err)
 static bool is_hopeless(CURLcode code)
 {
     return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_URL_MALFORMAT ||
-           code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_FAILED_INIT;
+           code == CURLE_FAILED_INIT;
 }
 
 static void describe_failure(const slot *s, CURLcode code, cna_web_reply *out)
 {
     out->no_memory = s->no_memory || code == CURLE_OUT_OF_MEMORY;
-    out->is_hopeless = is_hopeless(code) || s->too_large;
+    out->is_hopeless = is_hopeless(code);
+    out->too_large = s->too_large;
     out->was_ended = s->was_ended;
     if (s->too_large) {
-        snprintf(out->error, sizeof out->error, "expected a reply of at most %d bytes, found a longer one",
-                 (int)BODY_BYTES_MAX);
+        snprintf(out->error, sizeof out->error, "expected a reply of at most %zu bytes, found a longer one",
+                 s->body.max);
     } else {
         snprintf(out->error, sizeof out->error, "%s", s->error[0] != '\0' ? s->error : curl_easy_strerror(code));
     }

@@ -126,7 +126,8 @@ typedef struct cna_model_options {
 
 /* Everything about a checkpoint that is known without reading its weights. Strings live in the struct. */
 typedef struct cna_model_info {
-    char name[256];         /* last component of the path; of a snapshot in a Hugging Face cache ORG/NAME */
+    char name[256];         /* last component of the path; of a snapshot in a Hugging Face cache ORG/NAME, of a .gguf
+                             * file in one ORG/NAME/FILE */
     char revision[41];      /* the snapshot's commit; "" elsewhere */
     char architecture[64];  /* "llama" or "qwen2" */
     char storage_dtype[16]; /* "bf16", "f16", "f32": what most parameters are stored as; "q8_0", "q4_k", ...: what most

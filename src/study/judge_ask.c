@@ -11,6 +11,7 @@
 #include "base/web.h"
 #include "method/random.h"
 #include "study/judge_wire.h"
+#include "study/refusal.h"
 
 enum {
     REPLY_BYTES_MAX = 4 << 20,
@@ -68,7 +69,9 @@ static cna_status fill_question(void *user, const cna_run_row *row, cna_error *e
         return cna_fail(err, CNA_ERR_FORMAT, "%s: expected texts of a prompt and its answer, found NULL",
                         cna_run_path(w->task->run));
     }
-    return cna_judge_rubric_fill(w->task->rubric, prompt, n_prompt, answer, n_answer, &w->question, err);
+    size_t skipped = w->task->options->keep_reasoning ? 0 : cna_refusal_reasoning(answer, n_answer);
+    return cna_judge_rubric_fill(w->task->rubric, prompt, n_prompt, answer + skipped, n_answer - skipped, &w->question,
+                                 err);
 }
 
 static cna_status begin_errand(work *w, errand *e, cna_judge_sample *sample, cna_error *err)

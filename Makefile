@@ -32,6 +32,8 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TEST_AUX := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
+# The program without its main, for tests of its parts.
+CLI_PARTS := $(filter-out $(BUILD)/obj/src/cli/main.o,$(CLI_OBJ))
 AUX_OBJ  := $(TEST_AUX:%.c=$(BUILD)/obj/%.o)
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 BRIEF    := $(TEST_SRC:tests/%.c=%)
@@ -58,10 +60,15 @@ $(BUILD)/obj/%.o: %.c
 	$(call say,cc,$<)
 	$(Q)$(CC) $(FLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/test_%: $(BUILD)/obj/tests/test_%.o $(AUX_OBJ) $(BUILD)/libcna.a
+$(BUILD)/tests/libcli.a: $(CLI_PARTS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/test_%.o $(AUX_OBJ) $(BUILD)/tests/libcli.a $(BUILD)/libcna.a
 	@mkdir -p $(@D)
 	$(call say,link,$@)
-	$(Q)$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) $(TEST_LIBS)
+	$(Q)$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/tests/libcli.a $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) $(TEST_LIBS)
 
 # What the oracle asks the library where no command does.
 $(BUILD)/tests/oracle/%: $(BUILD)/obj/tests/oracle/%.o $(BUILD)/libcna.a

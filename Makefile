@@ -37,6 +37,8 @@ TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 FUZZ_AUX := fuzz/support.c fuzz/text_use.c fuzz/run_use.c
 FUZZ_SRC := $(sort $(filter-out $(FUZZ_AUX) fuzz/replay.c,$(wildcard fuzz/*.c)))
 FUZZ     := $(FUZZ_SRC:fuzz/%.c=$(BUILD)/fuzz/%)
+# Whole databases take long under tools that make programs slow; almost all of that time is SQLite's.
+FUZZ_BRIEF := $(filter-out $(BUILD)/fuzz/run $(BUILD)/fuzz/rows,$(FUZZ))
 BRIEF    := $(TEST_SRC:tests/%.c=%)
 LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer
 
@@ -96,8 +98,8 @@ demo: setup ## find a behaviour, switch it off, turn it up, control for it; unde
 test: setup ## build and run the whole suite; under 5 minutes
 	@$(MAKE) --no-print-directory $(JOBS) run-tests
 
-run-tests: tests
-	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) tests/cli.sh tests/kill.sh tests/study.sh tests/install.sh tests/browser.sh
+run-tests: tests fuzzers
+	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) $(FUZZ) tests/cli.sh tests/kill.sh tests/study.sh tests/install.sh tests/browser.sh
 
 browser: all ## reports in a headless chromium, if there is one
 	@CNA_BIN=$(BUILD)/cna tests/browser.sh
@@ -128,8 +130,8 @@ valgrind: setup ## the suite without its longest programs and a short run of the
 	BUILD=$(BUILD)/valgrind CFLAGS='-O2 -g' RUN='$(filter-out $(LONG),$(BRIEF))' \
 	UNDER='$(VALGRIND)'
 
-run-brief: tests
-	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' tests/run.sh $(RUN:%=$(BUILD)/tests/%) tests/short.sh
+run-brief: tests $(FUZZ_BRIEF)
+	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' tests/run.sh $(RUN:%=$(BUILD)/tests/%) $(FUZZ_BRIEF) tests/short.sh
 
 # Each fuzzer for FUZZ_SECONDS, as many at once as there are cores; FUZZ_TARGETS="gguf run" takes some alone.
 FUZZ_SECONDS ?= 60

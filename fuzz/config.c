@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         snprintf(path, sizeof path, "%s/generation_config.json", fuzz_folder());
         remove(path);
     }
-    fuzz_bound(size, 1 << 20, 64);
+    fuzz_bound(size, 8 << 20, 64); /* a table of the tensors of 1024 layers */
     if (!fuzz_ok(cna_config_read(fuzz_folder(), &read, &err), &err)) return 0;
     fuzz_require(read.n_layers > 0 && read.hidden_dim > 0 && read.mlp_dim > 0 && read.vocab_size > 0);
     fuzz_require(read.n_kv_heads > 0 && read.n_heads % read.n_kv_heads == 0 && read.head_dim % 2 == 0);

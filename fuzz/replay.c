@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The engine for seeds: runs one target over files, and over the files in folders, and speaks TAP as the tests do. Needs
- * neither clang nor libFuzzer.
+ * The engine for seeds: runs one target over files, and over the files in folders, and speaks TAP as the tests
+ * do. Needs neither clang nor libFuzzer.
  *   TARGET PATH... */
 #define _XOPEN_SOURCE 700
 #include <dirent.h>
@@ -46,13 +46,15 @@ static bool replay_folder(const char *path, size_t *n)
 int main(int argc, char **argv)
 {
     const char *name = strrchr(argv[0], '/') == NULL ? argv[0] : strrchr(argv[0], '/') + 1;
+    char seeds[256];
     size_t n = 0;
-    bool ok = argc > 1;
+    bool ok = true;
+    snprintf(seeds, sizeof seeds, "fuzz/seeds/%s", name);
+    if (argc < 2) ok = replay_folder(seeds, &n);
     for (int i = 1; i < argc; i++) {
         struct stat status;
         bool is_folder = stat(argv[i], &status) == 0 && S_ISDIR(status.st_mode);
-        if (is_folder) ok = replay_folder(argv[i], &n) && ok;
-        else ok = replay_file(argv[i]) && ok;
+        ok = (is_folder ? replay_folder(argv[i], &n) : replay_file(argv[i])) && ok;
         if (!is_folder) n++;
     }
     if (n == 0) ok = false;

@@ -16,6 +16,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         remove(name);
     }
     fuzz_bound(size, 1 << 20, 256);
-    fuzz_use_run(path);
+    fuzz_use_run(path, true);
     return 0;
 }

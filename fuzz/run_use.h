@@ -3,8 +3,10 @@
 #ifndef CNA_FUZZ_RUN_USE_H
 #define CNA_FUZZ_RUN_USE_H
 
-/* Open read-only, list the parts, read every row of each, and write a report of it. Nothing of that may change the
- * file. */
-void fuzz_use_run(const char *path);
+#include <stdbool.h>
+
+/* Open read-only, list the parts and read every row of each.
+ *   report  write a report of it, too, which takes longer than all the rest */
+void fuzz_use_run(const char *path, bool report);
 
 #endif

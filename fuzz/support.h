@@ -19,8 +19,8 @@ typedef struct fuzz_bytes {
     size_t n;
 } fuzz_bytes;
 
-/* The input's bytes up to its first NUL, and *rest all behind that (nothing where there is no NUL): so one input gives a
- * parser of JSON its file and what is done with it. Copies of exactly that size, so that a sanitizer sees a read past
+/* The input's bytes up to its first NUL, and *rest all behind that (nothing where there is no NUL): so one input gives
+ * a parser of JSON its file and what is done with it. Copies of exactly that size, so that a sanitizer sees a read past
  * the end; freed by the next call. */
 fuzz_bytes fuzz_split(const uint8_t *data, size_t size, fuzz_bytes *rest);
 

@@ -11,7 +11,10 @@ enum { STEPS_MAX = 100000 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const cna_message messages[] = {
-        {"system", "Be brief.", 9}, {"user", "Name a tree,\n or\tcaf\xC3\xA9 <b>", 24}, {"assistant", "<think>oak</think> Oak", 22}};
+        {"system", "Be brief.", 9},
+        {"user", "Name a tree,\n or\tcaf\xC3\xA9 <b>", 24},
+        {"assistant", "<think>oak</think> Oak", 22},
+    };
     static const cna_template_variable variables[] = {{"bos_token", "<s>"}, {"eos_token", "</s>"}};
     fuzz_bytes json, text = fuzz_split(data, size, &json);
     cna_error err;

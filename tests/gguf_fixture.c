@@ -11,7 +11,7 @@
 #include "support.h"
 #include "tensor/quant.h"
 
-enum { LINES_MAX = 96, WORDS_MAX = 64 };
+enum { LINES_MAX = 96, WORDS_MAX = 320 };
 
 static const char base[] = "kv string general.architecture llama\n"
                            "kv u32 llama.block_count 1\n"
@@ -245,7 +245,8 @@ static void spoil(const line *l, cna_buffer *out)
 
 void gguf_fixture_build(const char *text, cna_buffer *out)
 {
-    file f = {.n = 0};
+    static file f; /* too large for the stack */
+    f.n = 0;
     uint64_t offset = 0;
     read_lines(&f, text);
     put(out, "GGUF", 4);

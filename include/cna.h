@@ -452,7 +452,8 @@ typedef struct cna_circuit_info {
     char chat_options[512];     /* what else the chat prompts depend on, as JSON: {"chat_template": a built-in one's
                                  * name or a SHA-256, "prefix", "template_args"}, each where it was given; or "" */
     bool has_delta;    /* every neuron's delta is known; without it no sign filter */
-    bool has_measures; /* every neuron's means, d and write are known; what is not is 0 */
+    bool has_measures; /* every neuron's means, d and write are known; else all of them are 0, as delta is without
+                        * has_delta */
 } cna_circuit_info;
 CNA_API const cna_circuit_info *cna_circuit_get_info(const cna_circuit *circuit);
 

@@ -248,6 +248,7 @@ cna_status cna_config_read(const char *folder, cna_config *out, cna_error *err)
     CNA_TRY_CLEANUP(read_family(root, path, &config, &values, err));
     CNA_TRY_CLEANUP(refuse_other_variants(values, path, config.family, err));
     CNA_TRY_CLEANUP(read_shape(values, path, &config, err));
+    CNA_TRY_CLEANUP(cna_json_find_bool(root, "tie_word_embeddings", path, &config.tied_embeddings, err));
     CNA_TRY_CLEANUP(read_scales(values, path, &config, err));
     CNA_TRY_CLEANUP(cna_config_read_layers(values, path, &config, err));
     CNA_TRY_CLEANUP(cna_config_read_rope(values, path, &config, err));

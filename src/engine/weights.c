@@ -236,7 +236,9 @@ static bool is_known_outside(const cna_checkpoint *checkpoint, const char *name)
         strcmp(name, head_name(checkpoint, known)) == 0) {
         return true;
     }
-    if (!checkpoint->is_gguf) return strcmp(name, "lm_head.weight") == 0;
+    if (!checkpoint->is_gguf) {
+        return strcmp(name, "lm_head.weight") == 0 || strcmp(name, "language_model.lm_head.weight") == 0;
+    }
     for (size_t i = 0; i < sizeof gguf_extras / sizeof *gguf_extras; i++) {
         if (strcmp(name, gguf_extras[i]) == 0) return true;
     }

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import transformers
 
 import families
 import reference
@@ -64,6 +65,21 @@ def test_generations_untouched_and_scaled(name, cna, family_folder):
         lines = cna.generate(folder, prompts, "--circuit", path, "--multiplier", multiplier, max_tokens=24)
         for line, ids in zip(lines, prompts, strict=True):
             reference.assert_same_generation(line, reference.greedy(model, ids, 24, stops, scaling))
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_language_part_of_a_model_that_sees(inner, cna, tmp_path, family_folder):
+    """Gemma 3 with vision: the text model's tensors under another name, values in text_config."""
+    family = FAMILIES["gemma3"]
+    folder = families.build_with_vision(family, tmp_path / "gemma3-vision", inner)
+    prompts = families.token_prompts(family, LENGTHS, seed=2)
+    model = transformers.Gemma3ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32,
+                                                                        attn_implementation="eager").eval()
+    with torch.no_grad():
+        want = [model(input_ids=torch.tensor([ids])).logits[0].numpy() for ids in prompts]
+    assert_close(cna.logits(folder, prompts, family.rows), want)
+    found = cna.json_lines("inspect", folder)[0]
+    assert found["n_parameters"] == sum(p.numel() for p in model.model.language_model.parameters())
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if "long" in FAMILIES[name].tags])

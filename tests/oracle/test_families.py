@@ -6,6 +6,7 @@ import torch
 import transformers
 
 import families
+import gguf_families
 import reference
 from contrast import NEGATIVE, POSITIVE
 from families import FAMILIES
@@ -91,3 +92,18 @@ def test_longrope_ends_where_its_short_factors_do(name, cna, family_folder):
     message = cna.fails("generate", "-m", folder, "--raw", "--dtype", "f32", "--prompt-ids", f"@{ids}",
                         "--max-tokens", 1)
     assert "expected at most 256 tokens of prompt and answer" in message and "found 257" in message
+
+
+@pytest.mark.parametrize("kind", ["F32", "BF16", "Q8_0"])
+@pytest.mark.parametrize("name", gguf_families.SPECS)
+def test_gguf(name, kind, cna, tmp_path_factory):
+    family, out = gguf_families.SPECS[name], tmp_path_factory.mktemp("gguf")
+    folder = families.build(family, out / "folder")
+    model = load(folder)
+    model.load_state_dict(gguf_families.write(model, family, folder, out / "model.gguf", kind))
+    prompts = families.token_prompts(family, LENGTHS, seed=2)
+    want = [reference.logits(model, ids) for ids in prompts]
+    got = cna.logits(out / "model.gguf", prompts, family.rows)
+    largest = max(np.abs(x).max() for x in want)
+    worst = max(np.abs(a - b).max() for a, b in zip(got, want, strict=True))
+    assert worst <= 1e-4 * max(1, largest), f"{worst:.3g} with logits up to {largest:.3g}"

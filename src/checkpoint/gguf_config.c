@@ -235,8 +235,8 @@ static cna_status read_scales(const section *s, cna_config *out, cna_error *err)
     return find_scale(s, "logit_scale", &out->logit_divisor, err);
 }
 
-/* Layers with a window, and without rotation: the patterns are llama.cpp's own (llama-model.cpp), in no key. A window of
- * 0 is none; where every layer has one, llama.cpp leaves it out, and we do as transformers. */
+/* Layers with a window, and without rotation: the patterns are llama.cpp's own (llama-model.cpp), in no key. A window
+ * of 0 is none; where every layer has one, llama.cpp leaves it out, and we do as transformers. */
 static cna_status read_layers(const section *s, cna_config *out, cna_error *err)
 {
     const cna_family *family = out->family;

@@ -53,7 +53,8 @@ static cna_status apply(const cna_model *model, const cna_linear *linear, double
 {
     const cna_matrix_view *w = cna_linear_source(linear);
     float *widened;
-    cna_status status = cna_alloc(&widened, (size_t)model->n_threads * w->cols, sizeof *widened, "rows of weights", err);
+    size_t n_widened = (size_t)model->n_threads * w->cols;
+    cna_status status = cna_alloc(&widened, n_widened, sizeof *widened, "rows of weights", err);
     if (status == CNA_OK) {
         multiply(w, x, n_rows, model->n_threads, widened, out);
         cna_free(widened);

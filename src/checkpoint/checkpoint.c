@@ -353,6 +353,12 @@ cleanup:
     return status;
 }
 
+cna_status cna_checkpoint_check(const cna_checkpoint *checkpoint, cna_error *err)
+{
+    for (size_t i = 0; i < checkpoint->n_files; i++) CNA_TRY(cna_map_check(&checkpoint->files[i].map, err));
+    return CNA_OK;
+}
+
 const cna_map *cna_checkpoint_map(const cna_checkpoint *checkpoint, const void *data)
 {
     uintptr_t at = (uintptr_t)data;

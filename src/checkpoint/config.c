@@ -18,7 +18,7 @@ void cna_layer_set_add(cna_layer_set *set, uint32_t layer)
 
 bool cna_layer_set_has(const cna_layer_set *set, uint32_t layer)
 {
-    return layer < CNA_MIXED_LAYERS_MAX && (set->bits[layer / 64] >> layer % 64 & 1) != 0;
+    return layer < CNA_LAYERS_MAX && (set->bits[layer / 64] >> layer % 64 & 1) != 0;
 }
 
 void cna_config_set_plain(cna_config *config)
@@ -111,6 +111,11 @@ static cna_status read_heads(const json_t *root, const char *source, cna_config 
         return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'head_dim': expected an even number, found %lld", source,
                         (long long)head_dim);
     }
+    /* So the bytes of all tensors together fit into 64 bits. */
+    if (head_dim > DIMENSION_MAX / (int64_t)out->n_heads) {
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'head_dim': expected at most %d values in all heads (%u), found "
+                        "%lld in each", source, (int)DIMENSION_MAX, out->n_heads, (long long)head_dim);
+    }
     out->n_kv_heads = (uint32_t)n_kv_heads;
     out->head_dim = (uint32_t)head_dim;
     return CNA_OK;
@@ -118,7 +123,9 @@ static cna_status read_heads(const json_t *root, const char *source, cna_config 
 
 static cna_status read_shape(const json_t *root, const char *source, cna_config *out, cna_error *err)
 {
-    CNA_TRY(get_dimension(root, "num_hidden_layers", source, &out->n_layers, err));
+    int64_t n_layers;
+    CNA_TRY(cna_json_get_int(root, "num_hidden_layers", source, 1, CNA_LAYERS_MAX, &n_layers, err));
+    out->n_layers = (uint32_t)n_layers;
     CNA_TRY(get_dimension(root, "hidden_size", source, &out->hidden_dim, err));
     CNA_TRY(get_dimension(root, "intermediate_size", source, &out->mlp_dim, err));
     CNA_TRY(get_dimension(root, "num_attention_heads", source, &out->n_heads, err));

@@ -253,9 +253,9 @@ static cna_status read_layers(const section *s, cna_config *out, cna_error *err)
                         (long long)window);
     }
     bool mixed = window > 0 || family->unrotated_interval > 0;
-    if (mixed && out->n_layers > CNA_MIXED_LAYERS_MAX) {
+    if (mixed && out->n_layers > CNA_LAYERS_MAX) {
         return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key '%s.block_count': expected at most %d, found %u", path,
-                        s->name, (int)CNA_MIXED_LAYERS_MAX, out->n_layers);
+                        s->name, (int)CNA_LAYERS_MAX, out->n_layers);
     }
     out->window = (uint32_t)window;
     for (uint32_t layer = 0; layer < out->n_layers && mixed; layer++) {

@@ -52,13 +52,14 @@ static cna_status apply(const cna_model *model, const cna_linear *linear, double
                         cna_error *err)
 {
     const cna_matrix_view *w = cna_linear_source(linear);
-    float *widened;
-    size_t n_widened = (size_t)model->n_threads * w->cols;
-    cna_status status = cna_alloc(&widened, n_widened, sizeof *widened, "rows of weights", err);
-    if (status == CNA_OK) {
-        multiply(w, x, n_rows, model->n_threads, widened, out);
-        cna_free(widened);
-    }
+    float *widened = NULL;
+    cna_status status;
+    CNA_TRY_CLEANUP(cna_checkpoint_check(&model->checkpoint, err));
+    CNA_TRY_CLEANUP(cna_alloc(&widened, (size_t)model->n_threads * w->cols, sizeof *widened, "rows of weights", err));
+    multiply(w, x, n_rows, model->n_threads, widened, out);
+    status = cna_checkpoint_check(&model->checkpoint, err);
+cleanup:
+    cna_free(widened);
     cna_free(x);
     return status;
 }
@@ -74,8 +75,9 @@ cna_status cna_engine_down_column(const cna_model *model, uint32_t layer, uint32
     CNA_TRY(check_layer(model, layer, err));
     const cna_matrix_view *down = cna_linear_source(model->weights.layers[layer].down);
     if (neuron >= down->cols) return cna_fail(err, CNA_ERR_INTERNAL, "column %u of %zu", neuron, down->cols);
+    CNA_TRY(cna_checkpoint_check(&model->checkpoint, err));
     for (size_t i = 0; i < down->rows; i++) cna_matrix_widen(down, i, neuron, 1, out + i);
-    return CNA_OK;
+    return cna_checkpoint_check(&model->checkpoint, err);
 }
 
 cna_status cna_engine_down_product(const cna_model *model, uint32_t layer, const float *h, size_t n_rows, double *out,

@@ -31,7 +31,8 @@ static const tensor_rule rules[CNA_PARTS] = {
     [CNA_PART_DOWN] = {"mlp.down_proj.weight", "ffn_down.weight", D_HIDDEN, D_MLP, NULL, NULL, D_NONE},
     /* In a folder the family names the norms. */
     [CNA_PART_NORMS + CNA_NORM_ATTENTION] = {NULL, "attn_norm.weight", D_HIDDEN, D_NONE, NULL, NULL, D_NONE},
-    [CNA_PART_NORMS + CNA_NORM_ATTENTION_OUT] = {NULL, "post_attention_norm.weight", D_HIDDEN, D_NONE, NULL, NULL, D_NONE},
+    [CNA_PART_NORMS + CNA_NORM_ATTENTION_OUT] = {NULL, "post_attention_norm.weight", D_HIDDEN, D_NONE, NULL, NULL,
+                                                 D_NONE},
     [CNA_PART_NORMS + CNA_NORM_MLP] = {NULL, "ffn_norm.weight", D_HIDDEN, D_NONE, NULL, NULL, D_NONE},
     [CNA_PART_NORMS + CNA_NORM_MLP_OUT] = {NULL, "post_ffw_norm.weight", D_HIDDEN, D_NONE, NULL, NULL, D_NONE},
     [CNA_PART_Q_NORM] = {"self_attn.q_norm.weight", "attn_q_norm.weight", D_Q_NORM, D_NONE, NULL, NULL, D_NONE},

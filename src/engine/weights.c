@@ -138,8 +138,10 @@ cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, c
     CNA_TRY_CLEANUP(cna_weights_find_head(checkpoint, &view, err));
     CNA_TRY_CLEANUP(bind_matrix(checkpoint, &view, input, keep, out, &out->head, err));
     for (uint32_t i = 0; i < config->n_layers; i++) {
+        CNA_TRY_CLEANUP(cna_checkpoint_check(checkpoint, err));
         CNA_TRY_CLEANUP(bind_layer(checkpoint, i, input, keep, out, err));
     }
+    status = cna_checkpoint_check(checkpoint, err);
 cleanup:
     if (status != CNA_OK) cna_weights_free(out);
     return status;

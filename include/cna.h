@@ -157,9 +157,10 @@ typedef struct cna_model_info {
  *         missing or misshapen tensors and files of a split model that do not belong together; ERR_MEMORY for
  *         weights that do not fit. Each names the file, the key or tensor, what was expected and what was found.
  *
- * The files must stay as they are while the model is open: they are mapped, and to touch weights that a file has lost
- * since ends the process with SIGBUS, as the system does. Where weights are read layer by layer, reading them gives
- * ERR_IO instead. */
+ * The files must stay as they are while the model is open: they are mapped. Before each layer is used, and where a pass
+ * begins and ends, size and time of change of every file are compared with those that were opened: any function that
+ * reads weights gives ERR_IO where a file has changed. What remains is a file that is cut short, or a disk that fails,
+ * while a layer is at work: touching what is gone raises SIGBUS, and what becomes of that is the program's choice. */
 CNA_API CNA_MUST_CHECK cna_status cna_model_open(const char *path, const cna_model_options *options, cna_model **out,
                                                  cna_error *err);
 CNA_API void cna_model_free(cna_model *model);
@@ -451,7 +452,8 @@ typedef struct cna_circuit_info {
     char chat_options[512];     /* what else the chat prompts depend on, as JSON: {"chat_template": a built-in one's
                                  * name or a SHA-256, "prefix", "template_args"}, each where it was given; or "" */
     bool has_delta;    /* every neuron's delta is known; without it no sign filter */
-    bool has_measures; /* every neuron's means, d and write are known; what is not is 0 */
+    bool has_measures; /* every neuron's means, d and write are known; else all of them are 0, as delta is without
+                        * has_delta */
 } cna_circuit_info;
 CNA_API const cna_circuit_info *cna_circuit_get_info(const cna_circuit *circuit);
 

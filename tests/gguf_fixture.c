@@ -11,7 +11,7 @@
 #include "support.h"
 #include "tensor/quant.h"
 
-enum { LINES_MAX = 96, WORDS_MAX = 64 };
+enum { LINES_MAX = 96, WORDS_MAX = 320 };
 
 static const char model[] = "kv string general.architecture llama\n"
                            "kv u32 llama.block_count 1\n"
@@ -248,7 +248,8 @@ static void spoil(const line *l, cna_buffer *out)
 
 static void build(const char *base, const char *text, cna_buffer *out)
 {
-    file f = {.n = 0};
+    static file f; /* too large for the stack */
+    f.n = 0;
     uint64_t offset = 0;
     read_lines(&f, base, text);
     put(out, "GGUF", 4);

@@ -23,7 +23,7 @@ static cna_status add_lossy(const char *bytes, size_t n_bytes, cna_buffer *out, 
         i += (size_t)-n;
         good = i;
     }
-    return cna_buffer_add(out, bytes + good, n_bytes - good, err);
+    return good == n_bytes ? CNA_OK : cna_buffer_add(out, bytes + good, n_bytes - good, err); /* bytes may be NULL */
 }
 
 void cna_decoding_free(cna_decoding *decoding)

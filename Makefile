@@ -32,6 +32,8 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TEST_AUX := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
+# The program without its main, for tests of its parts.
+CLI_PARTS := $(filter-out $(BUILD)/obj/src/cli/main.o,$(CLI_OBJ))
 AUX_OBJ  := $(TEST_AUX:%.c=$(BUILD)/obj/%.o)
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 FUZZ_AUX := fuzz/support.c fuzz/text_use.c fuzz/run_use.c
@@ -63,10 +65,15 @@ $(BUILD)/obj/%.o: %.c
 	$(call say,cc,$<)
 	$(Q)$(CC) $(FLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/test_%: $(BUILD)/obj/tests/test_%.o $(AUX_OBJ) $(BUILD)/libcna.a
+$(BUILD)/tests/libcli.a: $(CLI_PARTS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/test_%.o $(AUX_OBJ) $(BUILD)/tests/libcli.a $(BUILD)/libcna.a
 	@mkdir -p $(@D)
 	$(call say,link,$@)
-	$(Q)$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) $(TEST_LIBS)
+	$(Q)$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/tests/libcli.a $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) $(TEST_LIBS)
 
 # One parser each, over the files that it is given (fuzz/replay.c), or with libFuzzer where ENGINE says so. --wrap lets
 # fuzz/support.c look at each allocation.
@@ -98,8 +105,12 @@ demo: setup ## find a behaviour, switch it off, turn it up, control for it; unde
 test: setup ## build and run the whole suite; under 5 minutes
 	@$(MAKE) --no-print-directory $(JOBS) run-tests
 
+# Side by side, those that take longest first. Scripts that look at what other builds have the same are left to the
+# plain build by asan.
+TEST_JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+SCRIPTS   ?= $(addprefix tests/,cli.sh study.sh kill.sh install.sh browser.sh)
 run-tests: tests fuzzers
-	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) $(FUZZ) tests/cli.sh tests/kill.sh tests/study.sh tests/install.sh tests/browser.sh
+	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" JOBS=$(TEST_JOBS) tests/run.sh $(SCRIPTS) $(TESTS) $(FUZZ)
 
 browser: all ## reports in a headless chromium, if there is one
 	@CNA_BIN=$(BUILD)/cna tests/browser.sh
@@ -131,7 +142,7 @@ valgrind: setup ## the suite without its longest programs and a short run of the
 	UNDER='$(VALGRIND)'
 
 run-brief: tests $(FUZZ_BRIEF)
-	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' tests/run.sh $(RUN:%=$(BUILD)/tests/%) $(FUZZ_BRIEF) tests/short.sh
+	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' JOBS=$(TEST_JOBS) tests/run.sh tests/short.sh $(RUN:%=$(BUILD)/tests/%) $(FUZZ_BRIEF)
 
 # Each fuzzer for FUZZ_SECONDS, as many at once as there are cores; FUZZ_TARGETS="gguf run" takes some alone.
 FUZZ_SECONDS ?= 60

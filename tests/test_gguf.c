@@ -273,7 +273,7 @@ static void frequencies_of(const char *text, float out[4])
     cna_checkpoint checkpoint;
     gguf_fixture_write(text, path);
     assert_ok(cna_checkpoint_open(path, &checkpoint, &err));
-    cna_config_inverse_frequencies(&checkpoint.config, out);
+    cna_config_inverse_frequencies(&checkpoint.config, false, out);
     cna_checkpoint_close(&checkpoint);
 }
 

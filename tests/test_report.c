@@ -322,7 +322,8 @@ static void test_other_tables(void **user)
                 "SELECT part.id, (SELECT file FROM pragma_database_list), command, name, role, started, ended, (SELECT "
                 "count(*) FROM generation AS g JOIN"
                 " condition AS c ON c.id = g.condition WHERE c.part = part.id) + (SELECT count(*) FROM choice AS x JOIN"
-                " condition AS c ON c.id = x.condition WHERE c.part = part.id), NULL, seed, date, version,"
+                " condition AS c ON c.id = x.condition WHERE c.part = part.id), NULL, seed, date,"
+                " json_extract(config, '$.chat_options'), version,"
                 " 'cpu test processor; n_threads 2' FROM part JOIN model ON model.id = part.model ORDER BY part.id");
     cna_free(page);
 }
@@ -486,7 +487,11 @@ static void test_several_runs(void **user)
     const state *s = *user;
     cna_error err;
     make_run(s, "study.sql", NULL);
-    const char *runs[] = {s->run, s->run};
+    size_t n_bytes;
+    char *copy = support_path(s->folder, "copy.db"), *bytes = support_read(s->run, &n_bytes);
+    support_write(copy, bytes, n_bytes);
+    cna_free(bytes);
+    const char *runs[] = {s->run, copy};
     assert_ok(cna_report_write(runs, 2, s->page, NULL, &err));
     char *page = support_read(s->page, NULL);
     report_grid grid = report_page_table(page, "parts");
@@ -496,6 +501,14 @@ static void test_several_runs(void **user)
     assert_int_equal(grid.n_cells / grid.n_columns, 2);
     report_grid_clear(&grid);
     cna_free(page);
+    remove(s->page);
+    assert_int_equal(remove(copy), 0);
+    assert_int_equal(link(s->run, copy), 0); /* one file under two names */
+    assert_int_equal(cna_report_write(runs, 2, s->page, NULL, &err), CNA_ERR_ARG);
+    assert_non_null(strstr(err.text, "expected each run file once"));
+    assert_int_not_equal(access(s->page, F_OK), 0);
+    assert_int_equal(remove(copy), 0);
+    cna_free(copy);
 }
 
 /* ---- failures ---- */

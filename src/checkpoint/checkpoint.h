@@ -39,6 +39,9 @@ const cna_tensor *cna_checkpoint_find(const cna_checkpoint *checkpoint, const ch
 /* The mapping that a tensor's data lies in. Borrowed. */
 const cna_map *cna_checkpoint_map(const cna_checkpoint *checkpoint, const void *data);
 
+/* Whether all files are still as they were opened (cna_map_check). To be asked before weights are read, and after. */
+CNA_MUST_CHECK cna_status cna_checkpoint_check(const cna_checkpoint *checkpoint, cna_error *err);
+
 /* SHA-256 over the shape keys of the config and, for every tensor in order of name, its name, dtype, shape, first and
  * last 4 KiB; 64 hexadecimal digits. */
 CNA_MUST_CHECK cna_status cna_checkpoint_fingerprint(const cna_checkpoint *checkpoint, char out[65], cna_error *err);

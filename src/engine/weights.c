@@ -5,52 +5,122 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The tensors of one layer: name behind "model.layers.N." or, in GGUF, behind "blk.N.", and which dimensions it has (no
- * cols: a vector). */
-typedef enum dimension { D_NONE, D_HIDDEN, D_MLP, D_Q, D_KV } dimension;
+/* The parts of one layer. A tensor's name stands behind "model.layers.N." or, in GGUF, behind "blk.N."; the shape is
+ * rows by cols (no cols: a vector). Fused parts are rows of the tensor `whole`, behind those of the parts that share it
+ * before them; GGUF calls Phi-3's fused gate and up ffn_up. */
+typedef enum part {
+    P_Q, P_K, P_V, P_O, P_GATE, P_UP, P_DOWN,
+    P_VECTORS,
+    P_NORMS = P_VECTORS, /* CNA_NORM_PLACES of them */
+    P_Q_NORM = P_NORMS + CNA_NORM_PLACES,
+    P_K_NORM, P_Q_BIAS, P_K_BIAS, P_V_BIAS, P_O_BIAS, P_GATE_BIAS, P_UP_BIAS, P_DOWN_BIAS,
+    N_PARTS,
+} part;
+_Static_assert((int)P_VECTORS == (int)CNA_LAYER_MATRICES, "matrices come first");
+
+typedef enum dimension { D_NONE, D_HIDDEN, D_MLP, D_Q, D_KV, D_QKV, D_TWO_MLP, D_Q_NORM, D_K_NORM } dimension;
 typedef struct tensor_rule {
     const char *name, *gguf;
     dimension rows, cols;
-    bool qkv_bias; /* there only where the model has these biases */
-    bool paired;   /* in GGUF, a Llama's rows lie in pairs */
+    const char *whole, *gguf_whole; /* ? the tensor where the family fuses, of whole_rows rows */
+    dimension whole_rows;
 } tensor_rule;
 
-enum { N_RULES = 12 };
-static const tensor_rule rules[N_RULES] = {
-    {"input_layernorm.weight", "attn_norm.weight", D_HIDDEN, D_NONE, false, false},
-    {"post_attention_layernorm.weight", "ffn_norm.weight", D_HIDDEN, D_NONE, false, false},
-    {"self_attn.q_proj.weight", "attn_q.weight", D_Q, D_HIDDEN, false, true},
-    {"self_attn.k_proj.weight", "attn_k.weight", D_KV, D_HIDDEN, false, true},
-    {"self_attn.v_proj.weight", "attn_v.weight", D_KV, D_HIDDEN, false, false},
-    {"self_attn.o_proj.weight", "attn_output.weight", D_HIDDEN, D_Q, false, false},
-    {"self_attn.q_proj.bias", "attn_q.bias", D_Q, D_NONE, true, false},
-    {"self_attn.k_proj.bias", "attn_k.bias", D_KV, D_NONE, true, false},
-    {"self_attn.v_proj.bias", "attn_v.bias", D_KV, D_NONE, true, false},
-    {"mlp.gate_proj.weight", "ffn_gate.weight", D_MLP, D_HIDDEN, false, false},
-    {"mlp.up_proj.weight", "ffn_up.weight", D_MLP, D_HIDDEN, false, false},
-    {"mlp.down_proj.weight", "ffn_down.weight", D_HIDDEN, D_MLP, false, false},
+static const tensor_rule rules[N_PARTS] = {
+    [P_Q] = {"self_attn.q_proj.weight", "attn_q.weight", D_Q, D_HIDDEN, "self_attn.qkv_proj.weight",
+             "attn_qkv.weight", D_QKV},
+    [P_K] = {"self_attn.k_proj.weight", "attn_k.weight", D_KV, D_HIDDEN, "self_attn.qkv_proj.weight",
+             "attn_qkv.weight", D_QKV},
+    [P_V] = {"self_attn.v_proj.weight", "attn_v.weight", D_KV, D_HIDDEN, "self_attn.qkv_proj.weight",
+             "attn_qkv.weight", D_QKV},
+    [P_O] = {"self_attn.o_proj.weight", "attn_output.weight", D_HIDDEN, D_Q, NULL, NULL, D_NONE},
+    [P_GATE] = {"mlp.gate_proj.weight", "ffn_gate.weight", D_MLP, D_HIDDEN, "mlp.gate_up_proj.weight",
+                "ffn_up.weight", D_TWO_MLP},
+    [P_UP] = {"mlp.up_proj.weight", "ffn_up.weight", D_MLP, D_HIDDEN, "mlp.gate_up_proj.weight", "ffn_up.weight",
+              D_TWO_MLP},
+    [P_DOWN] = {"mlp.down_proj.weight", "ffn_down.weight", D_HIDDEN, D_MLP, NULL, NULL, D_NONE},
+    /* In a folder the family names the norms. */
+    [P_NORMS + CNA_NORM_ATTENTION] = {NULL, "attn_norm.weight", D_HIDDEN, D_NONE, NULL, NULL, D_NONE},
+    [P_NORMS + CNA_NORM_ATTENTION_OUT] = {NULL, "post_attention_norm.weight", D_HIDDEN, D_NONE, NULL, NULL, D_NONE},
+    [P_NORMS + CNA_NORM_MLP] = {NULL, "ffn_norm.weight", D_HIDDEN, D_NONE, NULL, NULL, D_NONE},
+    [P_NORMS + CNA_NORM_MLP_OUT] = {NULL, "post_ffw_norm.weight", D_HIDDEN, D_NONE, NULL, NULL, D_NONE},
+    [P_Q_NORM] = {"self_attn.q_norm.weight", "attn_q_norm.weight", D_Q_NORM, D_NONE, NULL, NULL, D_NONE},
+    [P_K_NORM] = {"self_attn.k_norm.weight", "attn_k_norm.weight", D_K_NORM, D_NONE, NULL, NULL, D_NONE},
+    [P_Q_BIAS] = {"self_attn.q_proj.bias", "attn_q.bias", D_Q, D_NONE, NULL, NULL, D_NONE},
+    [P_K_BIAS] = {"self_attn.k_proj.bias", "attn_k.bias", D_KV, D_NONE, NULL, NULL, D_NONE},
+    [P_V_BIAS] = {"self_attn.v_proj.bias", "attn_v.bias", D_KV, D_NONE, NULL, NULL, D_NONE},
+    [P_O_BIAS] = {"self_attn.o_proj.bias", "attn_output.bias", D_HIDDEN, D_NONE, NULL, NULL, D_NONE},
+    [P_GATE_BIAS] = {"mlp.gate_proj.bias", "ffn_gate.bias", D_MLP, D_NONE, NULL, NULL, D_NONE},
+    [P_UP_BIAS] = {"mlp.up_proj.bias", "ffn_up.bias", D_MLP, D_NONE, NULL, NULL, D_NONE},
+    [P_DOWN_BIAS] = {"mlp.down_proj.bias", "ffn_down.bias", D_HIDDEN, D_NONE, NULL, NULL, D_NONE},
 };
 
-/* The tensors beside the layers. */
-static const char *embedding_name(const cna_checkpoint *checkpoint)
+/* Whether a model has a part. */
+static bool has_part(const cna_config *config, size_t p)
 {
-    return checkpoint->is_gguf ? "token_embd.weight" : "model.embed_tokens.weight";
+    if (p < P_VECTORS) return true;
+    if (p < P_Q_NORM) return config->family->norms[p - P_NORMS] != NULL;
+    if (p < P_Q_BIAS) return config->family->qk_norm != CNA_QK_NORM_NONE;
+    if (p < P_O_BIAS) return config->qkv_bias;
+    return p == P_O_BIAS ? config->o_bias : config->mlp_bias;
 }
 
-static const char *norm_name(const cna_checkpoint *checkpoint)
+static bool is_fused(const cna_config *config, size_t p)
 {
-    return checkpoint->is_gguf ? "output_norm.weight" : "model.norm.weight";
+    return config->family->fused && rules[p].whole != NULL;
+}
+
+/* The tensor of a part, as named in a layer. */
+static const char *part_name(const cna_config *config, bool is_gguf, size_t p)
+{
+    if (is_fused(config, p)) return is_gguf ? rules[p].gguf_whole : rules[p].whole;
+    if (is_gguf) return rules[p].gguf;
+    return rules[p].name != NULL ? rules[p].name : config->family->norms[p - P_NORMS];
+}
+
+/* What tensors of a folder are called before "layers.", and their other names. */
+static const char *const prefixes[] = {"model.", "language_model.model.", "model.language_model."};
+
+static const char *prefix_of(const cna_checkpoint *checkpoint)
+{
+    char name[64];
+    for (size_t i = 1; i < sizeof prefixes / sizeof *prefixes && checkpoint->config.wrapped; i++) {
+        snprintf(name, sizeof name, "%sembed_tokens.weight", prefixes[i]);
+        if (cna_checkpoint_find(checkpoint, name) != NULL) return prefixes[i];
+    }
+    return prefixes[0];
+}
+
+enum { NAME_SIZE = 128 };
+
+/* The tensors beside the layers. */
+static const char *embedding_name(const cna_checkpoint *checkpoint, char out[NAME_SIZE])
+{
+    if (checkpoint->is_gguf) return "token_embd.weight";
+    snprintf(out, NAME_SIZE, "%sembed_tokens.weight", prefix_of(checkpoint));
+    return out;
+}
+
+static const char *norm_name(const cna_checkpoint *checkpoint, char out[NAME_SIZE])
+{
+    if (checkpoint->is_gguf) return "output_norm.weight";
+    snprintf(out, NAME_SIZE, "%snorm.weight", prefix_of(checkpoint));
+    return out;
 }
 
 /* Tied embeddings serve as the output head. */
-static const char *head_name(const cna_checkpoint *checkpoint)
+static const char *head_name(const cna_checkpoint *checkpoint, char out[NAME_SIZE])
 {
-    if (checkpoint->config.tied_embeddings) return embedding_name(checkpoint);
-    return checkpoint->is_gguf ? "output.weight" : "lm_head.weight";
+    if (checkpoint->config.tied_embeddings) return embedding_name(checkpoint, out);
+    if (checkpoint->is_gguf) return "output.weight";
+    bool inside = strcmp(prefix_of(checkpoint), "language_model.model.") == 0;
+    return inside ? "language_model.lm_head.weight" : "lm_head.weight";
 }
 
 static size_t size_of(const cna_config *config, dimension which)
 {
+    size_t q = (size_t)config->n_heads * config->head_dim, kv = (size_t)config->n_kv_heads * config->head_dim;
+    bool whole = config->family->qk_norm == CNA_QK_NORM_WHOLE;
     switch (which) {
     case D_NONE:
         return 0;
@@ -59,9 +129,17 @@ static size_t size_of(const cna_config *config, dimension which)
     case D_MLP:
         return config->mlp_dim;
     case D_Q:
-        return (size_t)config->n_heads * config->head_dim;
+        return q;
     case D_KV:
-        return (size_t)config->n_kv_heads * config->head_dim;
+        return kv;
+    case D_QKV:
+        return q + 2 * kv;
+    case D_TWO_MLP:
+        return 2 * (size_t)config->mlp_dim;
+    case D_Q_NORM:
+        return whole ? q : config->head_dim;
+    case D_K_NORM:
+        return whole ? kv : config->head_dim;
     }
     return 0;
 }
@@ -106,29 +184,72 @@ static cna_status find(const cna_checkpoint *checkpoint, const char *name, size_
     return CNA_OK;
 }
 
-static cna_status find_by_rule(const cna_checkpoint *checkpoint, uint32_t layer, const tensor_rule *rule,
-                               cna_matrix_view *out, cna_error *err)
+/* Rows of a fused tensor before those of a part. */
+static size_t rows_before(const cna_config *config, size_t p)
 {
-    char name[128];
+    size_t n = 0;
+    for (size_t i = p; i-- > 0 && rules[i].whole == rules[p].whole;) n += size_of(config, rules[i].rows);
+    return n;
+}
+
+static cna_status find_part(const cna_checkpoint *checkpoint, uint32_t layer, size_t p, cna_matrix_view *out,
+                            cna_error *err)
+{
+    char name[NAME_SIZE];
     const cna_config *config = &checkpoint->config;
-    if (checkpoint->is_gguf) snprintf(name, sizeof name, "blk.%u.%s", layer, rule->gguf);
-    else snprintf(name, sizeof name, "model.layers.%u.%s", layer, rule->name);
-    CNA_TRY(find(checkpoint, name, size_of(config, rule->rows), size_of(config, rule->cols), out, err));
-    bool paired = checkpoint->is_gguf && rule->paired && config->architecture == CNA_ARCHITECTURE_LLAMA;
+    const tensor_rule *rule = &rules[p];
+    const char *last = part_name(config, checkpoint->is_gguf, p);
+    if (checkpoint->is_gguf) snprintf(name, sizeof name, "blk.%u.%s", layer, last);
+    else snprintf(name, sizeof name, "%slayers.%u.%s", prefix_of(checkpoint), layer, last);
+    bool fused = is_fused(config, p);
+    size_t rows = size_of(config, rule->rows), cols = size_of(config, rule->cols);
+    CNA_TRY(find(checkpoint, name, fused ? size_of(config, rule->whole_rows) : rows, cols, out, err));
+    if (fused) {
+        out->rows = rows_before(config, p);
+        out->data = (const unsigned char *)out->data + cna_matrix_bytes(out);
+        out->rows = rows;
+    }
+    bool paired = checkpoint->is_gguf && config->family->paired && (p == P_Q || p == P_K);
     if (paired) out->paired_rows = config->head_dim;
     return CNA_OK;
 }
 
-/* Whether a tensor of a checkpoint has a place in the model, or is known to be left over and harmless. */
+/* Whether a tensor in a layer, by the rest of its name, has a place in the model. */
+static bool is_known_part(const cna_checkpoint *checkpoint, const char *name)
+{
+    const cna_config *config = &checkpoint->config;
+    /* Written by old transformers versions; recomputed from the config. */
+    if (!checkpoint->is_gguf && strcmp(name, "self_attn.rotary_emb.inv_freq") == 0) return true;
+    for (size_t i = 0; i < N_PARTS; i++) {
+        if (has_part(config, i) && strcmp(name, part_name(config, checkpoint->is_gguf, i)) == 0) return true;
+    }
+    return false;
+}
+
+/* Whether a tensor beside the layers has a place in the model, or is known to be left over and harmless. */
+static bool is_known_outside(const cna_checkpoint *checkpoint, const char *name)
+{
+    static const char *const gguf_extras[] = {"rope_freqs.weight", "rope_factors_short.weight",
+                                              "rope_factors_long.weight"};
+    char known[NAME_SIZE];
+    if (strcmp(name, embedding_name(checkpoint, known)) == 0 || strcmp(name, norm_name(checkpoint, known)) == 0 ||
+        strcmp(name, head_name(checkpoint, known)) == 0) {
+        return true;
+    }
+    if (!checkpoint->is_gguf) return strcmp(name, "lm_head.weight") == 0;
+    for (size_t i = 0; i < sizeof gguf_extras / sizeof *gguf_extras; i++) {
+        if (strcmp(name, gguf_extras[i]) == 0) return true;
+    }
+    return false;
+}
+
 static bool is_known(const cna_checkpoint *checkpoint, const char *name)
 {
     const cna_config *config = &checkpoint->config;
-    if (strcmp(name, embedding_name(checkpoint)) == 0 || strcmp(name, norm_name(checkpoint)) == 0 ||
-        strcmp(name, checkpoint->is_gguf ? "rope_freqs.weight" : "lm_head.weight") == 0 ||
-        strcmp(name, head_name(checkpoint)) == 0) {
-        return true;
-    }
-    const char *prefix = checkpoint->is_gguf ? "blk." : "model.layers.";
+    if (is_known_outside(checkpoint, name)) return true;
+    char prefix[64], start[96];
+    snprintf(prefix, sizeof prefix, "%s%s", checkpoint->is_gguf ? "blk." : prefix_of(checkpoint),
+             checkpoint->is_gguf ? "" : "layers.");
     size_t n_read = strlen(prefix);
     uint32_t layer = 0;
     if (strncmp(name, prefix, n_read) != 0) return false;
@@ -136,17 +257,9 @@ static bool is_known(const cna_checkpoint *checkpoint, const char *name)
         layer = 10 * layer + (uint32_t)(name[n_read] - '0');
     }
     /* Written as numbers are: "01" and "+1" are other names. */
-    char start[32];
     if (layer >= config->n_layers) return false;
     n_read = (size_t)snprintf(start, sizeof start, "%s%u.", prefix, layer);
-    if (strncmp(name, start, n_read) != 0) return false;
-    /* Written by old transformers versions; recomputed from the config. */
-    if (!checkpoint->is_gguf && strcmp(name + n_read, "self_attn.rotary_emb.inv_freq") == 0) return true;
-    for (size_t i = 0; i < N_RULES; i++) {
-        const char *known = checkpoint->is_gguf ? rules[i].gguf : rules[i].name;
-        if (strcmp(name + n_read, known) == 0) return config->qkv_bias || !rules[i].qkv_bias;
-    }
-    return false;
+    return strncmp(name, start, n_read) == 0 && is_known_part(checkpoint, name + n_read);
 }
 
 /* The type that most values are stored in; where any are quantised, the one that most of those are. */
@@ -177,19 +290,17 @@ cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *stor
         return cna_fail(err, CNA_ERR_UNSUPPORTED,
                         "%s: tensor '%s': expected only tensors of a %s with %u layers, found this "
                         "one; quantised re-saves and other variants are not supported",
-                        tensor->path, tensor->name, cna_architecture_name(config->architecture), config->n_layers);
+                        tensor->path, tensor->name, config->family->name, config->n_layers);
     }
     *storage = main_storage(checkpoint);
     cna_matrix_view view;
-    CNA_TRY(find(checkpoint, embedding_name(checkpoint), config->vocab_size, config->hidden_dim, &view, err));
-    CNA_TRY(find(checkpoint, norm_name(checkpoint), config->hidden_dim, 0, &view, err));
-    if (!config->tied_embeddings) {
-        CNA_TRY(find(checkpoint, head_name(checkpoint), config->vocab_size, config->hidden_dim, &view, err));
-    }
+    char name[NAME_SIZE];
+    CNA_TRY(find(checkpoint, embedding_name(checkpoint, name), config->vocab_size, config->hidden_dim, &view, err));
+    CNA_TRY(find(checkpoint, norm_name(checkpoint, name), config->hidden_dim, 0, &view, err));
+    CNA_TRY(cna_weights_find_head(checkpoint, &view, err));
     for (uint32_t layer = 0; layer < config->n_layers; layer++) {
-        for (size_t i = 0; i < N_RULES; i++) {
-            if (rules[i].qkv_bias && !config->qkv_bias) continue;
-            CNA_TRY(find_by_rule(checkpoint, layer, &rules[i], &view, err));
+        for (size_t i = 0; i < N_PARTS; i++) {
+            if (has_part(config, i)) CNA_TRY(find_part(checkpoint, layer, i, &view, err));
         }
     }
     return CNA_OK;
@@ -198,7 +309,8 @@ cna_status cna_weights_check(const cna_checkpoint *checkpoint, cna_storage *stor
 cna_status cna_weights_find_head(const cna_checkpoint *checkpoint, cna_matrix_view *out, cna_error *err)
 {
     const cna_config *config = &checkpoint->config;
-    return find(checkpoint, head_name(checkpoint), config->vocab_size, config->hidden_dim, out, err);
+    char name[NAME_SIZE];
+    return find(checkpoint, head_name(checkpoint, name), config->vocab_size, config->hidden_dim, out, err);
 }
 
 cna_status cna_weights_each(const cna_config *config, cna_weights_fn *fn, void *user, cna_error *err)
@@ -207,11 +319,14 @@ cna_status cna_weights_each(const cna_config *config, cna_weights_fn *fn, void *
     CNA_TRY(fn(user, "model.norm.weight", config->hidden_dim, 0, err));
     if (!config->tied_embeddings) CNA_TRY(fn(user, "lm_head.weight", config->vocab_size, config->hidden_dim, err));
     for (uint32_t layer = 0; layer < config->n_layers; layer++) {
-        for (size_t i = 0; i < N_RULES; i++) {
-            if (rules[i].qkv_bias && !config->qkv_bias) continue;
-            char name[128];
-            snprintf(name, sizeof name, "model.layers.%u.%s", layer, rules[i].name);
-            CNA_TRY(fn(user, name, size_of(config, rules[i].rows), size_of(config, rules[i].cols), err));
+        for (size_t i = 0; i < N_PARTS; i++) {
+            if (!has_part(config, i)) continue;
+            bool fused = is_fused(config, i);
+            if (fused && rows_before(config, i) > 0) continue; /* once for all that lie in it */
+            char name[NAME_SIZE];
+            snprintf(name, sizeof name, "model.layers.%u.%s", layer, part_name(config, false, i));
+            size_t rows = size_of(config, fused ? rules[i].whole_rows : rules[i].rows);
+            CNA_TRY(fn(user, name, rows, size_of(config, rules[i].cols), err));
         }
     }
     return CNA_OK;
@@ -225,11 +340,6 @@ static cna_status check_storage(const cna_checkpoint *checkpoint, const cna_matr
     if (checkpoint->is_gguf || input != CNA_INPUT_BF16 || view->storage == CNA_STORAGE_BF16) return CNA_OK;
     return cna_fail(err, CNA_ERR_UNSUPPORTED, "a weight matrix of %zu x %zu: expected bf16 as for the rest of the "
                     "model, found %s; use --dtype f32", view->rows, view->cols, cna_storage_name(view->storage));
-}
-
-static bool is_vector(size_t rule)
-{
-    return rules[rule].cols == D_NONE;
 }
 
 /* Add up the bytes of one matrix by each way of keeping it. */
@@ -258,10 +368,10 @@ cna_status cna_weights_measure(const cna_checkpoint *checkpoint, cna_input input
     uint64_t vectors = (uint64_t)config->hidden_dim * sizeof(float);
     for (uint32_t layer = 0; layer < config->n_layers; layer++) {
         uint64_t stage = 0;
-        for (size_t i = 0; i < N_RULES; i++) {
-            if (rules[i].qkv_bias && !config->qkv_bias) continue;
-            CNA_TRY(find_by_rule(checkpoint, layer, &rules[i], &view, err));
-            if (is_vector(i)) vectors += view.cols * sizeof(float);
+        for (size_t i = 0; i < N_PARTS; i++) {
+            if (!has_part(config, i)) continue;
+            CNA_TRY(find_part(checkpoint, layer, i, &view, err));
+            if (i >= P_VECTORS) vectors += view.cols * sizeof(float);
             else CNA_TRY(measure_matrix(checkpoint, &view, input, out, &stage, err));
         }
         if (stage > out->stage) out->stage = stage;
@@ -272,10 +382,13 @@ cna_status cna_weights_measure(const cna_checkpoint *checkpoint, cna_input input
     return CNA_OK;
 }
 
-static cna_status bind_vector(const cna_matrix_view *view, cna_weights *weights, float **out, cna_error *err)
+/* offset is added to every value. */
+static cna_status bind_vector(const cna_matrix_view *view, float offset, cna_weights *weights, float **out,
+                              cna_error *err)
 {
     CNA_TRY(cna_alloc(out, view->cols, sizeof **out, "weight vector", err));
     cna_matrix_widen(view, 0, 0, view->cols, *out);
+    for (size_t i = 0; i < view->cols && offset != 0; i++) (*out)[i] += offset;
     weights->packed_bytes += view->cols * sizeof **out;
     return CNA_OK;
 }
@@ -301,34 +414,37 @@ void cna_layer_matrices(cna_layer_weights *layer, cna_linear **out[CNA_LAYER_MAT
     memcpy(out, all, sizeof all);
 }
 
-static void layer_vectors(cna_layer_weights *layer, float **out[N_RULES - CNA_LAYER_MATRICES])
+enum { N_VECTORS = N_PARTS - P_VECTORS };
+
+/* In the order of parts. */
+static void layer_vectors(cna_layer_weights *layer, float **out[N_VECTORS])
 {
-    float **const all[N_RULES - CNA_LAYER_MATRICES] = {&layer->input_norm, &layer->post_attention_norm, &layer->q_bias,
-                                                       &layer->k_bias, &layer->v_bias};
-    memcpy(out, all, sizeof all);
+    for (size_t i = 0; i < CNA_NORM_PLACES; i++) out[i] = &layer->norms[i];
+    float **const others[] = {&layer->q_norm, &layer->k_norm,    &layer->q_bias,  &layer->k_bias,   &layer->v_bias,
+                              &layer->o_bias, &layer->gate_bias, &layer->up_bias, &layer->down_bias};
+    memcpy(out + CNA_NORM_PLACES, others, sizeof others);
 }
 
 static cna_status bind_layer(const cna_checkpoint *checkpoint, uint32_t index, cna_input input, cna_linear_keep keep,
                              cna_weights *weights, cna_error *err)
 {
+    const cna_config *config = &checkpoint->config;
     cna_layer_weights *layer = &weights->layers[index];
-    /* Both in the order of rules[]. */
-    float **vectors[N_RULES - CNA_LAYER_MATRICES];
+    float **vectors[N_VECTORS];
     cna_linear **matrices[CNA_LAYER_MATRICES];
     layer_vectors(layer, vectors);
     cna_layer_matrices(layer, matrices);
-    size_t n_vectors = 0, n_matrices = 0;
     uint64_t stage_bytes = 0;
-    for (size_t i = 0; i < N_RULES; i++) {
-        size_t place = is_vector(i) ? n_vectors++ : n_matrices++;
-        if (rules[i].qkv_bias && !checkpoint->config.qkv_bias) continue;
+    for (size_t i = 0; i < N_PARTS; i++) {
+        if (!has_part(config, i)) continue;
         cna_matrix_view view;
-        CNA_TRY(find_by_rule(checkpoint, index, &rules[i], &view, err));
-        if (is_vector(i)) {
-            CNA_TRY(bind_vector(&view, weights, vectors[place], err));
+        CNA_TRY(find_part(checkpoint, index, i, &view, err));
+        if (i >= P_VECTORS) {
+            float offset = i < P_Q_BIAS ? config->norm_offset : 0;
+            CNA_TRY(bind_vector(&view, offset, weights, vectors[i - P_VECTORS], err));
         } else {
-            CNA_TRY(bind_matrix(checkpoint, &view, input, keep, weights, matrices[place], err));
-            stage_bytes += cna_linear_stage_bytes(*matrices[place]);
+            CNA_TRY(bind_matrix(checkpoint, &view, input, keep, weights, matrices[i], err));
+            stage_bytes += cna_linear_stage_bytes(*matrices[i]);
         }
     }
     if (stage_bytes > weights->stage_bytes) weights->stage_bytes = stage_bytes;
@@ -341,18 +457,21 @@ cna_status cna_weights_bind(const cna_checkpoint *checkpoint, cna_input input, c
     *out = (cna_weights){0};
     const cna_config *config = &checkpoint->config;
     cna_matrix_view view;
+    char name[NAME_SIZE];
     cna_status status;
     CNA_TRY_CLEANUP(cna_alloc(&out->layers, config->n_layers, sizeof *out->layers, "layer table", err));
     out->n_layers = config->n_layers;
-    CNA_TRY_CLEANUP(find(checkpoint, embedding_name(checkpoint), config->vocab_size, config->hidden_dim,
+    CNA_TRY_CLEANUP(find(checkpoint, embedding_name(checkpoint, name), config->vocab_size, config->hidden_dim,
                          &out->embedding, err));
-    CNA_TRY_CLEANUP(find(checkpoint, norm_name(checkpoint), config->hidden_dim, 0, &view, err));
-    CNA_TRY_CLEANUP(bind_vector(&view, out, &out->final_norm, err));
+    CNA_TRY_CLEANUP(find(checkpoint, norm_name(checkpoint, name), config->hidden_dim, 0, &view, err));
+    CNA_TRY_CLEANUP(bind_vector(&view, config->norm_offset, out, &out->final_norm, err));
     CNA_TRY_CLEANUP(cna_weights_find_head(checkpoint, &view, err));
     CNA_TRY_CLEANUP(bind_matrix(checkpoint, &view, input, keep, out, &out->head, err));
     for (uint32_t i = 0; i < config->n_layers; i++) {
+        CNA_TRY_CLEANUP(cna_checkpoint_check(checkpoint, err));
         CNA_TRY_CLEANUP(bind_layer(checkpoint, i, input, keep, out, err));
     }
+    status = cna_checkpoint_check(checkpoint, err);
 cleanup:
     if (status != CNA_OK) cna_weights_free(out);
     return status;
@@ -361,11 +480,11 @@ cleanup:
 static void free_layer(cna_layer_weights *layer)
 {
     cna_linear **matrices[CNA_LAYER_MATRICES];
-    float **vectors[N_RULES - CNA_LAYER_MATRICES];
+    float **vectors[N_VECTORS];
     cna_layer_matrices(layer, matrices);
     layer_vectors(layer, vectors);
     for (size_t i = 0; i < CNA_LAYER_MATRICES; i++) cna_linear_free(*matrices[i]);
-    for (size_t i = 0; i < N_RULES - CNA_LAYER_MATRICES; i++) cna_free(*vectors[i]);
+    for (size_t i = 0; i < N_VECTORS; i++) cna_free(*vectors[i]);
 }
 
 void cna_weights_free(cna_weights *weights)

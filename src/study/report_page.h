@@ -92,7 +92,7 @@ size_t cna_report_part_number(const cna_report *report, const cna_report_part *p
 const char *cna_report_part_name(cna_report *report, const cna_report_part *part);
 /* "untouched", "m = 0.25", "alpha = -4". */
 const char *cna_report_setting(cna_report *report, const cna_condition *condition);
-/* "refusal.json (25 neurons)", "CAA of MLP outputs, every layer". */
+/* "refusal.json (25 neurons)", "CAA, MLP outputs, layer by layer". */
 const char *cna_report_curve_name(cna_report *report, const cna_report_curve *curve);
 /* The last part of a path. */
 const char *cna_report_base_name(const char *path);

@@ -5,7 +5,8 @@ INSERT INTO model VALUES
  (2, 'tiny-base', 'models/tiny-base', 'llama', 'bf16', printf('%064x', 12), 4, 8, 16, 100);
 
 INSERT INTO part
- SELECT column1, column2, column3, column4, '{"max_tokens":40,"patterns":"builtin","part":' || column1 || '}',
+ SELECT column1, column2, column3, column4, '{"max_tokens":40,"patterns":"builtin","part":' || column1 ||
+   iif(column1 = 4, ',"chat_options":{"prefix":"Well,","template_args":{"thinking":false}}', '') || '}',
   printf('%064x', column1), column5, 7, '2026-01-0' || column1, '0.1.0',
   '{"cpu":"test processor","n_threads":2}', '2026-01-01T00:00:0' || column1 || 'Z', '2026-01-01T00:01:0' || column1 || 'Z'
  FROM (VALUES

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "checkpoint/config_parts.h"
 
-enum { CONFIG_BYTES_MAX = 1 << 20, DIMENSION_MAX = 1 << 24, LAYERS_MAX = 1024 };
+enum { CONFIG_BYTES_MAX = 1 << 20, DIMENSION_MAX = 1 << 24, LAYERS_MAX = 2048 };
 
 void cna_layer_set_add(cna_layer_set *set, uint32_t layer)
 {

@@ -3,6 +3,7 @@
 #include "tensor/one_row_quant.h"
 
 #include "tensor/clones.h"
+#include "tensor/one_row.h"
 #include "tensor/quant.h"
 
 #if CNA_X86_TARGETS
@@ -12,9 +13,8 @@
 #define STEP_INLINE TARGET static inline __attribute__((always_inline))
 
 enum {
-    LANES = 16,         /* rows of W at a time */
-    STEP = 32,          /* values of each in a step: 16 pairs */
-    SUM_VALUES = 1024,  /* between additions of partial sums, as in one_row.c */
+    LANES = 16, /* rows of W at a time */
+    STEP = 32,  /* values of each in a step: 16 pairs */
 };
 
 /* Blocks of LANES rows, at the same place in each. */
@@ -209,8 +209,9 @@ STEP_INLINE void advance(blocks *b, size_t n_bytes)
     TARGET static __m512 name(const cna_quant *quant, blocks *b, const uint16_t *x, size_t n_in)             \
     {                                                                                                        \
         __m512 sum = _mm512_setzero_ps();                                                                    \
-        for (size_t first = 0; first < n_in; first += SUM_VALUES) {                                          \
-            size_t end = n_in - first < SUM_VALUES ? n_in : first + SUM_VALUES;                              \
+        size_t n_part = cna_one_row_part(n_in);                                                              \
+        for (size_t first = 0; first < n_in; first += n_part) {                                              \
+            size_t end = n_in - first < n_part ? n_in : first + n_part;                                      \
             __m512 part = _mm512_setzero_ps();                                                               \
             for (size_t i = first; i < end; i += quant->n_values) {                                          \
                 part = add;                                                                                  \

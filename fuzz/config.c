@@ -27,11 +27,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!fuzz_ok(cna_config_read(fuzz_folder(), &read, &err), &err)) return 0;
     fuzz_require(read.n_layers > 0 && read.hidden_dim > 0 && read.mlp_dim > 0 && read.vocab_size > 0);
     fuzz_require(read.n_kv_heads > 0 && read.n_heads % read.n_kv_heads == 0 && read.head_dim % 2 == 0);
+    fuzz_require(read.rotary_dim > 0 && read.rotary_dim % 2 == 0 && read.rotary_dim <= read.head_dim);
     fuzz_require(read.n_stop_ids <= CNA_STOP_IDS_MAX);
     if (read.head_dim <= 4096) {
-        float *frequencies = malloc(read.head_dim / 2 * sizeof *frequencies);
+        float *frequencies = malloc(read.rotary_dim / 2 * sizeof *frequencies);
         fuzz_require(frequencies != NULL);
-        cna_config_inverse_frequencies(&read, frequencies);
+        cna_config_inverse_frequencies(&read, false, frequencies);
+        cna_config_inverse_frequencies(&read, true, frequencies);
         free(frequencies);
     }
     (void)fuzz_ok(cna_model_survey(fuzz_folder(), &options, &survey, &err), &err);

@@ -317,6 +317,21 @@ static void test_other_tables(void **user)
                 " printf('%.1f%%', 100.0 * count(n.key) / 8) FROM circuit, layers LEFT JOIN"
                 " json_each(circuit.json, '$.neurons') AS n ON n.value ->> 'layer' = layer"
                 " WHERE circuit.part IN (1, 4) GROUP BY circuit.part, layer ORDER BY circuit.part, layer");
+    check_table(s, page, "stability",
+                "SELECT p.value ->> 'k', printf('%.3f', p.value ->> 'mean'), printf('%.3f', p.value ->> 'min'),"
+                " printf('%.3f', p.value ->> 'p5'), printf('%.3f', p.value ->> 'p25'),"
+                " printf('%.3f', p.value ->> 'p50'), printf('%.3f', p.value ->> 'p75'),"
+                " printf('%.3f', p.value ->> 'p95'), printf('%.3f', p.value ->> 'max'),"
+                " json_extract(circuit.json, '$.statistics.stability.halvings')"
+                " FROM circuit, json_each(circuit.json, '$.statistics.stability.points') AS p WHERE part = 1"
+                " ORDER BY p.key");
+    check_table(s, page, "chance",
+                "SELECT c.key, printf('%.4f', c.value ->> 'level'), printf('%.4f', c.value ->> 'largest'),"
+                " c.value ->> 'above', c.value ->> 'circuit_above',"
+                " json_extract(circuit.json, '$.statistics.chance.candidates'),"
+                " json_extract(circuit.json, '$.statistics.chance.shuffles')"
+                " FROM circuit, json_each(circuit.json, '$.statistics.chance') AS c WHERE part = 1"
+                " AND c.type = 'object' ORDER BY c.id");
     check_table(s, page, "files", "SELECT file.role, path, n_bytes, sha256 FROM file ORDER BY part, path");
     check_table(s, page, "parts",
                 "SELECT part.id, (SELECT file FROM pragma_database_list), command, name, role, started, ended, (SELECT "
@@ -333,11 +348,13 @@ static void test_other_tables(void **user)
 static const char *const figures[] = {
     "refusal-cna-2", "refusal-cna-4", "refusal-cna-5",    "refusal-caa-2", "refusal-k-3", "quality-cna-2",
     "quality-caa-2", "kl-cna-2",      "perplexity-cna-2", "mmlu",          "profile-1",
+    "stability",
 };
 static const char *const tables[] = {
     "summary",    "leak",    "cna",           "controls", "k",      "caa",    "benign",
     "categories", "mmlu",    "mmlu_subjects", "judge",    "labels", "parts",  "circuits",
     "profile",    "overlap", "neurons",       "figures",  "files",  "models", "config",
+    "stability",  "chance",
 };
 enum { N_FIGURES = sizeof figures / sizeof *figures, N_TABLES = sizeof tables / sizeof *tables };
 

@@ -54,6 +54,9 @@ void cna_report_neurons(cna_report *report);
 void cna_report_examples(cna_report *report);
 void cna_report_provenance(cna_report *report);
 
+/* A part of the circuits' section. */
+void cna_report_statistics(cna_report *report);
+
 /* ---- what they are made of ---- */
 
 void cna_report_begin(cna_report *report, const char *id, const char *title);

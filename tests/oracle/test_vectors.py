@@ -1,11 +1,14 @@
 """Control vectors as files: ours as the gguf package reads them, repeng's as that package writes them, and what adding
 them does, against forward hooks behind Hugging Face's layers."""
 
+import ctypes
+
 import gguf
 import numpy as np
 import pytest
 import torch
 
+import gguf_files
 import models
 import reference
 import test_caa
@@ -122,3 +125,43 @@ def test_files_of_another_shape(cna, folder_of):
     assert f"expected some for {spec.layers} layers of {spec.hidden} components" in cna.fails(*generate, wide)
     deep = write_as_repeng(cna.path(".gguf"), random_directions(spec, [spec.layers], 1, seed=0), "qwen2")
     assert f"found layer {spec.layers}" in cna.fails(*generate, deep)
+
+
+def llama_cpp_logits(llama, model_path, vector_path, alpha, ids):
+    """What llama.cpp computes in f32 with a control vector. Its loader is in no library: as it does, direction.N goes to
+    place N - 1 of what llama_set_adapter_cvec takes."""
+    context_params = llama.llama_context_default_params()
+    context_params.n_ctx = context_params.n_batch = 256
+    context_params.type_k = context_params.type_v = 0  # f32
+    context_params.flash_attn_type = 0  # else it works in f16
+    model = llama.llama_model_load_from_file(str(model_path).encode(), llama.llama_model_default_params())
+    context = llama.llama_init_from_model(model, context_params)
+    size, n_layers = llama.llama_model_n_embd(model), llama.llama_model_n_layer(model)
+    data = np.zeros((n_layers, size), dtype=np.float32)
+    for tensor in gguf.GGUFReader(vector_path).tensors:
+        data[int(tensor.name.removeprefix("direction.")) - 1] += alpha * tensor.data
+    pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+    assert llama.llama_set_adapter_cvec(context, pointer, data.size, size, 1, n_layers) == 0
+    batch = llama.llama_batch_init(len(ids), 0, 1)
+    batch.n_tokens = len(ids)
+    for i, token in enumerate(ids):
+        batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.logits[i] = token, i, 1, 1
+        batch.seq_id[i][0] = 0
+    assert llama.llama_decode(context, batch) == 0
+    rows = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model))
+    out = [np.ctypeslib.as_array(llama.llama_get_logits_ith(context, i), (rows,)).copy() for i in range(len(ids))]
+    llama.llama_batch_free(batch)
+    llama.llama_free(context)
+    llama.llama_model_free(model)
+    return np.array(out)
+
+
+@pytest.mark.parametrize("args", [[], ["--layers", "1:3"], ["--site", "mlp", "--layers", "1:3"]])
+def test_llama_cpp_adds_the_same(args, cna, folder_of, tmp_path):
+    llama = pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed (it takes minutes to build)")
+    spec, folder = models.SPECS["llama-1b"], folder_of("llama-1b")
+    path = gguf_files.write(reference.load(folder), folder, tmp_path, "F32").path
+    vector, ids = find(cna, folder, *args), models.token_prompts(spec, [17], seed=11)
+    for alpha in (1, -0.5):
+        got = cna.logits(path, ids, spec.rows, "--caa-vector", vector, "--alpha", alpha)
+        test_logits.assert_close(got, [llama_cpp_logits(llama, path, vector, alpha, ids[0])])

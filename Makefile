@@ -32,8 +32,15 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TEST_AUX := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
+# The program without its main, for tests of its parts.
+CLI_PARTS := $(filter-out $(BUILD)/obj/src/cli/main.o,$(CLI_OBJ))
 AUX_OBJ  := $(TEST_AUX:%.c=$(BUILD)/obj/%.o)
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+FUZZ_AUX := fuzz/support.c fuzz/text_use.c fuzz/run_use.c
+FUZZ_SRC := $(sort $(filter-out $(FUZZ_AUX) fuzz/replay.c,$(wildcard fuzz/*.c)))
+FUZZ     := $(FUZZ_SRC:fuzz/%.c=$(BUILD)/fuzz/%)
+# Whole databases take long under tools that make programs slow; almost all of that time is SQLite's.
+FUZZ_BRIEF := $(filter-out $(BUILD)/fuzz/run $(BUILD)/fuzz/rows,$(FUZZ))
 BRIEF    := $(TEST_SRC:tests/%.c=%)
 LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer
 
@@ -58,10 +65,25 @@ $(BUILD)/obj/%.o: %.c
 	$(call say,cc,$<)
 	$(Q)$(CC) $(FLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/test_%: $(BUILD)/obj/tests/test_%.o $(AUX_OBJ) $(BUILD)/libcna.a
+$(BUILD)/tests/libcli.a: $(CLI_PARTS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/test_%.o $(AUX_OBJ) $(BUILD)/tests/libcli.a $(BUILD)/libcna.a
 	@mkdir -p $(@D)
 	$(call say,link,$@)
-	$(Q)$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) $(TEST_LIBS)
+	$(Q)$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/tests/libcli.a $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) $(TEST_LIBS)
+
+# One parser each, over the files that it is given (fuzz/replay.c), or with libFuzzer where ENGINE says so. --wrap lets
+# fuzz/support.c look at each allocation.
+ENGINE   ?= $(BUILD)/obj/fuzz/replay.o
+$(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(FUZZ_AUX:%.c=$(BUILD)/obj/%.o) $(filter %.o,$(ENGINE)) $(BUILD)/libcna.a
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$(Q)$(CC) $(FLAGS) -o $@ $(filter %.o,$^) $(filter-out %.o,$(ENGINE)) -Wl,--wrap=aligned_alloc $(BUILD)/libcna.a \
+	$(LDFLAGS) $(LIBS)
+fuzzers: $(FUZZ)
 
 # What the oracle asks the library where no command does.
 $(BUILD)/tests/oracle/%: $(BUILD)/obj/tests/oracle/%.o $(BUILD)/libcna.a
@@ -83,8 +105,12 @@ demo: setup ## find a behaviour, switch it off, turn it up, control for it; unde
 test: setup ## build and run the whole suite; under 5 minutes
 	@$(MAKE) --no-print-directory $(JOBS) run-tests
 
-run-tests: tests
-	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" tests/run.sh $(TESTS) tests/cli.sh tests/kill.sh tests/study.sh tests/install.sh tests/browser.sh
+# Side by side, those that take longest first. Scripts that look at what other builds have the same are left to the
+# plain build by asan.
+TEST_JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+SCRIPTS   ?= $(addprefix tests/,cli.sh study.sh kill.sh install.sh browser.sh)
+run-tests: tests fuzzers
+	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" JOBS=$(TEST_JOBS) tests/run.sh $(SCRIPTS) $(TESTS) $(FUZZ)
 
 browser: all ## reports in a headless chromium, if there is one
 	@CNA_BIN=$(BUILD)/cna tests/browser.sh
@@ -115,8 +141,21 @@ valgrind: setup ## the suite without its longest programs and a short run of the
 	BUILD=$(BUILD)/valgrind CFLAGS='-O2 -g' RUN='$(filter-out $(LONG),$(BRIEF))' \
 	UNDER='$(VALGRIND)'
 
-run-brief: tests
-	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' tests/run.sh $(RUN:%=$(BUILD)/tests/%) tests/short.sh
+arm64: ## cross-build and run a part of the tests under qemu's user mode
+	@tools/arm64.sh
+
+run-brief: tests $(FUZZ_BRIEF)
+	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' JOBS=$(TEST_JOBS) tests/run.sh tests/short.sh $(RUN:%=$(BUILD)/tests/%) $(FUZZ_BRIEF)
+
+# Each fuzzer for FUZZ_SECONDS, as many at once as there are cores; FUZZ_TARGETS="gguf run" takes some alone.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(FUZZ_SRC:fuzz/%.c=%)
+fuzz: setup ## hostile input: each parser fuzzed for FUZZ_SECONDS (60) under ASan and UBSan
+	@tools/setup.sh clang
+	@$(MAKE) --no-print-directory $(JOBS) fuzzers PRODUCTS=reference CC=clang BUILD=$(BUILD)/fuzzing CFLAGS='-O1 -g -Wno-pass-failed' \
+	SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -fno-omit-frame-pointer' \
+	ENGINE=-fsanitize=fuzzer FUZZ='$(FUZZ_TARGETS:%=$(BUILD)/fuzzing/fuzz/%)'
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=$(BUILD)/fuzzing fuzz/fuzz.sh $(FUZZ_TARGETS)
 
 lint: ## layers, sizes, banned calls, exported names
 	@CC=$(CC) BUILD=$(BUILD) tools/lint.sh
@@ -137,8 +176,8 @@ clean: ## remove build/
 	rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(AUX_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
-.PHONY: all tests setup demo test run-tests oracle browser asan tsan valgrind run-brief lint install clean help
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(AUX_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d) $(wildcard $(BUILD)/obj/fuzz/*.d)
+.PHONY: all tests fuzzers fuzz setup demo test run-tests oracle browser asan tsan valgrind arm64 run-brief lint install clean help
 .SECONDARY:

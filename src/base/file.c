@@ -21,24 +21,22 @@ static cna_status fail_errno(cna_error *err, const char *path, const char *what)
     return cna_fail(err, CNA_ERR_IO, "%s: cannot be %s: %s", path, what, strerror(errno));
 }
 
-/* Open a regular file for reading; *out_size is its size. */
-static cna_status open_regular(const char *path, int *out_fd, size_t *out_size, cna_error *err)
+/* Open a regular file for reading; *out is what the system knows of it. */
+static cna_status open_regular(const char *path, int *out_fd, struct stat *out, cna_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused below, not waited for */
     if (fd < 0) return fail_errno(err, path, "opened");
-    struct stat status;
-    if (fstat(fd, &status) != 0) {
+    if (fstat(fd, out) != 0) {
         cna_status failure = fail_errno(err, path, "examined");
         close(fd);
         return failure;
     }
-    if (!S_ISREG(status.st_mode)) {
+    if (!S_ISREG(out->st_mode)) {
         close(fd);
         return cna_fail(err, CNA_ERR_IO, "%s: expected a regular file, found %s", path,
-                        S_ISDIR(status.st_mode) ? "a folder" : "something else");
+                        S_ISDIR(out->st_mode) ? "a folder" : "something else");
     }
     *out_fd = fd;
-    *out_size = (size_t)status.st_size;
     return CNA_OK;
 }
 
@@ -46,8 +44,9 @@ cna_status cna_map_open(const char *path, cna_map *out, cna_error *err)
 {
     *out = (cna_map){0};
     int fd = -1;
-    size_t size = 0;
-    CNA_TRY(open_regular(path, &fd, &size, err));
+    struct stat found;
+    CNA_TRY(open_regular(path, &fd, &found, err));
+    size_t size = (size_t)found.st_size;
     cna_status status = cna_copy_bytes(&out->path, path, strlen(path), "path", err);
     if (status == CNA_OK && size != 0) {
         void *data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
@@ -56,6 +55,7 @@ cna_status cna_map_open(const char *path, cna_map *out, cna_error *err)
         } else {
             out->data = data;
             out->size = size;
+            out->modified = found.st_mtim;
             out->fd = fd;
         }
     }
@@ -73,6 +73,31 @@ void cna_map_close(cna_map *map)
     }
     cna_free(map->path);
     *map = (cna_map){0};
+}
+
+/* Such as "2026-01-31 09:05:00.123456789 UTC", so that times a moment apart differ. */
+static const char *time_text(struct timespec time, char out[48])
+{
+    struct tm parts;
+    if (gmtime_r(&time.tv_sec, &parts) == NULL) parts = (struct tm){.tm_mday = 1};
+    size_t n = strftime(out, 48, "%Y-%m-%d %H:%M:%S", &parts);
+    snprintf(out + n, 48 - n, ".%09ld UTC", (long)time.tv_nsec);
+    return out;
+}
+
+cna_status cna_map_check(const cna_map *map, cna_error *err)
+{
+    struct stat now;
+    char before[48], after[48];
+    if (map->data == NULL) return CNA_OK;
+    if (fstat(map->fd, &now) != 0) return fail_errno(err, map->path, "examined");
+    bool same_size = now.st_size >= 0 && (size_t)now.st_size == map->size;
+    if (same_size && now.st_mtim.tv_sec == map->modified.tv_sec && now.st_mtim.tv_nsec == map->modified.tv_nsec) {
+        return CNA_OK;
+    }
+    return cna_fail(err, CNA_ERR_IO, "%s: expected the %zu bytes of %s that were opened, found %lld bytes of %s; leave "
+                    "files as they are while they are used, and begin again", map->path, map->size,
+                    time_text(map->modified, before), (long long)now.st_size, time_text(now.st_mtim, after));
 }
 
 /* Widen a run of bytes to whole pages. The mapping begins on a page, and its last page is mapped whole. */
@@ -98,12 +123,7 @@ void cna_map_prefetch(const cna_map *map, size_t offset, size_t n_bytes)
 /* For kernels before Linux 5.14: touch each page. A file that was cut short is found out first. */
 static cna_status touch_pages(const cna_map *map, size_t offset, size_t n_bytes, cna_error *err)
 {
-    struct stat status;
-    if (fstat(map->fd, &status) != 0) return fail_errno(err, map->path, "examined");
-    if ((size_t)status.st_size < map->size) {
-        return cna_fail(err, CNA_ERR_IO, "%s: expected %zu bytes as when it was opened, found %zu; was it cut short?",
-                        map->path, map->size, (size_t)status.st_size);
-    }
+    CNA_TRY(cna_map_check(map, err));
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     const volatile unsigned char *data = map->data;
     for (size_t at = offset; at < offset + n_bytes; at += page) (void)data[at];
@@ -145,8 +165,8 @@ void cna_map_scatter(const cna_map *map, bool scattered)
 cna_status cna_file_read(const char *path, size_t max_bytes, cna_buffer *out, cna_error *err)
 {
     int fd = -1;
-    size_t size = 0;
-    CNA_TRY(open_regular(path, &fd, &size, err));
+    struct stat found;
+    CNA_TRY(open_regular(path, &fd, &found, err));
     cna_status status = CNA_OK;
     size_t total = 0;
     char block[65536];

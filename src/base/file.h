@@ -3,22 +3,31 @@
 #ifndef CNA_BASE_FILE_H
 #define CNA_BASE_FILE_H
 
+#include <time.h>
+
 #include "base/arena.h"
 #include "base/buffer.h"
 
 /* A file mapped read-only. data is NULL for an empty file.
  * The size is the one found when it was opened: touching a page of data that the file has lost since (it was cut
- * short, or its disk fails) ends the process with SIGBUS. cna_map_populate reports that as an error instead. */
+ * short, or its disk fails) raises SIGBUS. cna_map_populate reports that as an error instead, and cna_map_check what
+ * changed before now. */
 typedef struct cna_map {
     const unsigned char *data;
     size_t size;
-    int fd;     /* open while data is not NULL */
-    char *path; /* for messages */
+    struct timespec modified; /* when it was opened */
+    int fd;                   /* open while data is not NULL */
+    char *path;               /* for messages */
 } cna_map;
 
 /* Errors: ERR_IO with the path and the system's reason. */
 CNA_MUST_CHECK cna_status cna_map_open(const char *path, cna_map *out, cna_error *err);
 void cna_map_close(cna_map *map);
+
+/* Whether the file still has the size and the time of its last change that it was opened with; one system call. A file
+ * that got another's name (rename) while the mapped one lives on has not changed.
+ * Errors: ERR_IO, saying which both are. */
+CNA_MUST_CHECK cna_status cna_map_check(const cna_map *map, cna_error *err);
 
 /* The three below act on whole pages, those that the bytes [offset, offset + n_bytes) touch. They change when a page is
  * read from the disk and never what is read, so several threads may use them, and data, at once.

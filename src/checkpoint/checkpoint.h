@@ -15,7 +15,7 @@ typedef struct cna_checkpoint {
     cna_config config;
     cna_tensor_file *files;  /* [n_files] */
     size_t n_files;
-    const cna_tensor **tensors; /* [n_tensors] of all files, sorted by name */
+    const cna_tensor **tensors; /* [n_tensors] of all files, sorted by name; without those of a vision part */
     size_t n_tensors;
 } cna_checkpoint;
 
@@ -38,6 +38,9 @@ const cna_tensor *cna_checkpoint_find(const cna_checkpoint *checkpoint, const ch
 
 /* The mapping that a tensor's data lies in. Borrowed. */
 const cna_map *cna_checkpoint_map(const cna_checkpoint *checkpoint, const void *data);
+
+/* Whether all files are still as they were opened (cna_map_check). To be asked before weights are read, and after. */
+CNA_MUST_CHECK cna_status cna_checkpoint_check(const cna_checkpoint *checkpoint, cna_error *err);
 
 /* SHA-256 over the shape keys of the config and, for every tensor in order of name, its name, dtype, shape, first and
  * last 4 KiB; 64 hexadecimal digits. */

@@ -21,8 +21,10 @@ static struct {
     double started; /* s; when it began */
     double shown;   /* s; when it was last drawn */
     size_t first;   /* done when it began */
-    bool off, on_screen;
+    bool off;
 } bar;
+
+static volatile sig_atomic_t bar_on_screen;
 
 static void on_signal(int number)
 {
@@ -31,6 +33,27 @@ static void on_signal(int number)
         _exit(128 + number);
     }
     caught = number;
+}
+
+/* A page of a mapped file cannot be had. No work can go on from here, and only what is safe in a signal handler may be
+ * called. Any other SIGBUS is a mistake of the program, which ends it as usual. */
+static void on_bus_error(int number, siginfo_t *information, void *context)
+{
+    static const char clear[] = "\r\033[K",
+                      text[] = "cna: a file in use has lost part of what it had when it was opened, or its disk fails "
+                               "(bus error); leave a model's files as they are while cna runs, see that they are "
+                               "whole, and run the command again\n";
+    (void)context;
+    if (information->si_code != BUS_ADRERR) {
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    ssize_t ignored = bar_on_screen ? write(STDERR_FILENO, clear, sizeof clear - 1) : 0;
+    ignored = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)ignored;
+    cli_file_remove_all();
+    _exit(CLI_FAILED);
 }
 
 void cli_catch_signals(void)
@@ -46,6 +69,9 @@ void cli_catch_signals(void)
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGXFSZ, &action, NULL); /* a write beyond the limit on file sizes fails instead, and says so */
+    action = (struct sigaction){.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, NULL);
 }
 
 int cli_signal(void)
@@ -113,7 +139,7 @@ static void draw(size_t done, size_t total, double elapsed)
         fprintf(stderr, "%.*s", (int)(width > 1 ? width - 1 : 0), state);
     }
     fflush(stderr);
-    bar.on_screen = true;
+    bar_on_screen = 1;
 }
 
 static bool report(void *user, const char *what, size_t done, size_t total)
@@ -159,8 +185,8 @@ void cli_progress_off(void)
 
 void cli_progress_clear(void)
 {
-    if (!bar.on_screen) return;
+    if (!bar_on_screen) return;
     fputs("\r\033[K", stderr);
     fflush(stderr);
-    bar.on_screen = false;
+    bar_on_screen = 0;
 }

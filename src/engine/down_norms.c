@@ -33,6 +33,7 @@ cna_status cna_engine_down_norms(const cna_model *model, uint32_t layer, double 
     if (layer >= model->weights.n_layers) {
         return cna_fail(err, CNA_ERR_INTERNAL, "norms of layer %u of %u", layer, model->weights.n_layers);
     }
+    CNA_TRY(cna_checkpoint_check(&model->checkpoint, err));
     const cna_matrix_view *down = cna_linear_source(model->weights.layers[layer].down);
     size_t n_blocks = (down->cols + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(model->n_threads)
@@ -41,5 +42,5 @@ cna_status cna_engine_down_norms(const cna_model *model, uint32_t layer, double 
         size_t n = left < BLOCK_COLUMNS ? left : BLOCK_COLUMNS;
         norms_of_block(down, first, n, out + first);
     }
-    return CNA_OK;
+    return cna_checkpoint_check(&model->checkpoint, err);
 }

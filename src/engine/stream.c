@@ -177,6 +177,7 @@ cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool single, boo
 {
     const cna_weights *weights = &stream->model->weights;
     if (layer >= weights->n_layers) return cna_fail(err, CNA_ERR_INTERNAL, "layer %u of %u", layer, weights->n_layers);
+    CNA_TRY(cna_checkpoint_check(&stream->model->checkpoint, err));
     *out = &weights->layers[layer];
     if (!stream->model->streams) return CNA_OK;
     if (layer == 0 && stream->current != 0) stream->wants_head = stream->current == weights->n_layers;
@@ -205,6 +206,7 @@ cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool single, boo
 cna_status cna_stream_head(cna_stream *stream, bool single, bool more, const cna_linear **out, cna_error *err)
 {
     const cna_weights *weights = &stream->model->weights;
+    CNA_TRY(cna_checkpoint_check(&stream->model->checkpoint, err));
     *out = weights->head;
     if (!stream->model->streams) return CNA_OK;
     stream->wants_head = true;

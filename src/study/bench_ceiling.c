@@ -83,7 +83,7 @@ static cna_status measure_shape(const cna_bench_matrix *matrix, cna_input input,
     cna_linear *linear = NULL;
     cna_linear_context *context = NULL;
     cna_status status;
-    double seconds;
+    double seconds = 0;
     cna_matrix_view view;
     CNA_TRY_CLEANUP(cna_alloc(&weight, matrix->n_out * matrix->n_in, cna_input_bytes(input), "weights to measure",
                               err));

@@ -78,12 +78,12 @@ STEP_INLINE __m512i round_pair(__m512 low, __m512 high)
     return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
 
-/* f16 at the same place of each block. */
-STEP_INLINE __m512 halves_at(const blocks *b, size_t offset)
+/* f16 in the two bytes at `at` as f32. */
+STEP_INLINE __m512 half_everywhere(const unsigned char *at)
 {
-    uint16_t halves[LANES];
-    for (int r = 0; r < LANES; r++) memcpy(&halves[r], b->at[r] + offset, sizeof halves[r]);
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)halves));
+    uint16_t half;
+    memcpy(&half, at, sizeof half);
+    return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(half)));
 }
 
 STEP_INLINE __m512 widen_i8(__m128i q)
@@ -93,12 +93,10 @@ STEP_INLINE __m512 widen_i8(__m128i q)
 
 STEP_INLINE __m512 add_q8_0(const blocks *b, const uint16_t *x, __m512 part)
 {
-    float d[LANES];
-    _mm512_storeu_ps(d, halves_at(b, 0));
     __m512i w[LANES];
     for (int r = 0; r < LANES; r++) {
         const unsigned char *q = b->at[r] + 2;
-        __m512 scale = _mm512_set1_ps(d[r]);
+        __m512 scale = half_everywhere(b->at[r]);
         __m512 low = _mm512_mul_ps(widen_i8(_mm_loadu_si128((const __m128i *)q)), scale);
         __m512 high = _mm512_mul_ps(widen_i8(_mm_loadu_si128((const __m128i *)(q + 16))), scale);
         w[r] = round_pair(low, high);
@@ -106,17 +104,22 @@ STEP_INLINE __m512 add_q8_0(const blocks *b, const uint16_t *x, __m512 part)
     return add_step(part, x, w);
 }
 
-/* out[0 .. 7] = scales, out[8 .. 15] = minima of the groups of a Q4_K block. */
-STEP_INLINE void scales_q4_k(const unsigned char *block, float d, float m, float out[16])
+/* out[0 .. 7] = scales, out[8 .. 15] = minima of the groups of a Q4_K block. Its 12 bytes hold, in words of four bytes,
+ * the first four scales and minima in the low six bits of words 0 and 1, the low four bits of the others in the halves
+ * of word 2's bytes, and their upper two bits in the upper ones of words 0 and 1. */
+STEP_INLINE void scales_q4_k(const unsigned char *block, float out[16])
 {
-    uint32_t in[3], six[4];
-    memcpy(in, block + 4, sizeof in);
-    six[0] = in[0] & 0x3F3F3F3Fu;
-    six[1] = (in[2] & 0x0F0F0F0Fu) | (in[0] >> 2 & 0x30303030u);
-    six[2] = in[1] & 0x3F3F3F3Fu;
-    six[3] = (in[2] >> 4 & 0x0F0F0F0Fu) | (in[1] >> 2 & 0x30303030u);
-    __m512 whole = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)six)));
-    _mm512_storeu_ps(out, _mm512_mul_ps(whole, _mm512_mask_blend_ps(0xFF00, _mm512_set1_ps(d), _mm512_set1_ps(m))));
+    const __m512i which = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    int32_t two;
+    memcpy(&two, block, sizeof two);
+    __m512 both = _mm512_castps128_ps512(_mm_cvtph_ps(_mm_cvtsi32_si128(two)));
+    __m128i in = _mm_loadu_si128((const __m128i *)(block + 4));
+    __m128i first = _mm_and_si128(in, _mm_set1_epi8(63));
+    __m128i low = _mm_srlv_epi32(_mm_shuffle_epi32(in, 0xAA), _mm_setr_epi32(0, 4, 0, 0));
+    __m128i high = _mm_and_si128(_mm_srli_epi32(in, 2), _mm_set1_epi8(48));
+    __m128i rest = _mm_or_si128(_mm_and_si128(low, _mm_set1_epi8(15)), high);
+    __m512 whole = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_unpacklo_epi32(first, rest)));
+    _mm512_storeu_ps(out, _mm512_mul_ps(whole, _mm512_permutexvar_ps(which, both)));
 }
 
 /* The 16 values that a group can have, rounded, then one permutation to look up 32 of them. Scale times value is exact
@@ -130,20 +133,17 @@ STEP_INLINE __m512i look_up_q4_k(__m512i index, float scale, float minimum)
 
 STEP_INLINE __m512 add_q4_k(const blocks *b, const uint16_t *x, __m512 part)
 {
-    float d[LANES], m[LANES], scales[LANES][16];
-    _mm512_storeu_ps(d, halves_at(b, 0));
-    _mm512_storeu_ps(m, halves_at(b, 2));
-    for (int r = 0; r < LANES; r++) scales_q4_k(b->at[r], d[r], m[r], scales[r]);
-    for (int g = 0; g < 8; g += 2) {
-        __m512i low[LANES], high[LANES];
+    float scales[LANES][16];
+    for (int r = 0; r < LANES; r++) scales_q4_k(b->at[r], scales[r]);
+    for (int g = 0; g < 8; g++) {
+        __m512i w[LANES];
         for (int r = 0; r < LANES; r++) {
             const __m256i *bytes = (const __m256i *)(b->at[r] + 16 + g / 2 * 32);
             __m512i two = _mm512_cvtepu8_epi16(_mm256_loadu_si256(bytes));
-            low[r] = look_up_q4_k(_mm512_and_si512(two, _mm512_set1_epi16(15)), scales[r][g], scales[r][8 + g]);
-            high[r] = look_up_q4_k(_mm512_srli_epi16(two, 4), scales[r][g + 1], scales[r][9 + g]);
+            __m512i index = g % 2 == 0 ? _mm512_and_si512(two, _mm512_set1_epi16(15)) : _mm512_srli_epi16(two, 4);
+            w[r] = look_up_q4_k(index, scales[r][g], scales[r][8 + g]);
         }
-        part = add_step(part, x + STEP * g, low);
-        part = add_step(part, x + STEP * g + STEP, high);
+        part = add_step(part, x + STEP * g, w);
     }
     return part;
 }
@@ -161,11 +161,10 @@ STEP_INLINE __m256i numbers_q6_k(const unsigned char *block, int half, int quart
 
 STEP_INLINE __m512 add_q6_k(const blocks *b, const uint16_t *x, __m512 part)
 {
-    float d[LANES], scales[LANES][16];
-    _mm512_storeu_ps(d, halves_at(b, 208));
+    float scales[LANES][16];
     for (int r = 0; r < LANES; r++) {
         __m512 whole = widen_i8(_mm_loadu_si128((const __m128i *)(b->at[r] + 192)));
-        _mm512_storeu_ps(scales[r], _mm512_mul_ps(whole, _mm512_set1_ps(d[r])));
+        _mm512_storeu_ps(scales[r], _mm512_mul_ps(whole, half_everywhere(b->at[r] + 208)));
     }
     for (int g = 0; g < 8; g++) {
         __m512i w[LANES];

@@ -36,6 +36,11 @@ CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_PARTS := $(filter-out $(BUILD)/obj/src/cli/main.o,$(CLI_OBJ))
 AUX_OBJ  := $(TEST_AUX:%.c=$(BUILD)/obj/%.o)
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+FUZZ_AUX := fuzz/support.c fuzz/text_use.c fuzz/run_use.c
+FUZZ_SRC := $(sort $(filter-out $(FUZZ_AUX) fuzz/replay.c,$(wildcard fuzz/*.c)))
+FUZZ     := $(FUZZ_SRC:fuzz/%.c=$(BUILD)/fuzz/%)
+# Whole databases take long under tools that make programs slow; almost all of that time is SQLite's.
+FUZZ_BRIEF := $(filter-out $(BUILD)/fuzz/run $(BUILD)/fuzz/rows,$(FUZZ))
 BRIEF    := $(TEST_SRC:tests/%.c=%)
 LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer
 
@@ -70,6 +75,16 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/test_%.o $(AUX_OBJ) $(BUILD)/tests/lib
 	$(call say,link,$@)
 	$(Q)$(CC) $(FLAGS) -o $@ $< $(AUX_OBJ) $(BUILD)/tests/libcli.a $(BUILD)/libcna.a $(LDFLAGS) $(LIBS) $(TEST_LIBS)
 
+# One parser each, over the files that it is given (fuzz/replay.c), or with libFuzzer where ENGINE says so. --wrap lets
+# fuzz/support.c look at each allocation.
+ENGINE   ?= $(BUILD)/obj/fuzz/replay.o
+$(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(FUZZ_AUX:%.c=$(BUILD)/obj/%.o) $(filter %.o,$(ENGINE)) $(BUILD)/libcna.a
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$(Q)$(CC) $(FLAGS) -o $@ $(filter %.o,$^) $(filter-out %.o,$(ENGINE)) -Wl,--wrap=aligned_alloc $(BUILD)/libcna.a \
+	$(LDFLAGS) $(LIBS)
+fuzzers: $(FUZZ)
+
 # What the oracle asks the library where no command does.
 $(BUILD)/tests/oracle/%: $(BUILD)/obj/tests/oracle/%.o $(BUILD)/libcna.a
 	@mkdir -p $(@D)
@@ -94,8 +109,8 @@ test: setup ## build and run the whole suite; under 5 minutes
 # plain build by asan.
 TEST_JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 SCRIPTS   ?= $(addprefix tests/,cli.sh study.sh kill.sh install.sh browser.sh)
-run-tests: tests
-	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" JOBS=$(TEST_JOBS) tests/run.sh $(SCRIPTS) $(TESTS)
+run-tests: tests fuzzers
+	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" JOBS=$(TEST_JOBS) tests/run.sh $(SCRIPTS) $(TESTS) $(FUZZ)
 
 browser: all ## reports in a headless chromium, if there is one
 	@CNA_BIN=$(BUILD)/cna tests/browser.sh
@@ -129,8 +144,18 @@ valgrind: setup ## the suite without its longest programs and a short run of the
 arm64: ## cross-build and run a part of the tests under qemu's user mode
 	@tools/arm64.sh
 
-run-brief: tests
-	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' JOBS=$(TEST_JOBS) tests/run.sh tests/short.sh $(RUN:%=$(BUILD)/tests/%)
+run-brief: tests $(FUZZ_BRIEF)
+	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' JOBS=$(TEST_JOBS) tests/run.sh tests/short.sh $(RUN:%=$(BUILD)/tests/%) $(FUZZ_BRIEF)
+
+# Each fuzzer for FUZZ_SECONDS, as many at once as there are cores; FUZZ_TARGETS="gguf run" takes some alone.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(FUZZ_SRC:fuzz/%.c=%)
+fuzz: setup ## hostile input: each parser fuzzed for FUZZ_SECONDS (60) under ASan and UBSan
+	@tools/setup.sh clang
+	@$(MAKE) --no-print-directory $(JOBS) fuzzers PRODUCTS=reference CC=clang BUILD=$(BUILD)/fuzzing CFLAGS='-O1 -g -Wno-pass-failed' \
+	SANITIZE='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -fno-omit-frame-pointer' \
+	ENGINE=-fsanitize=fuzzer FUZZ='$(FUZZ_TARGETS:%=$(BUILD)/fuzzing/fuzz/%)'
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) BUILD=$(BUILD)/fuzzing fuzz/fuzz.sh $(FUZZ_TARGETS)
 
 lint: ## layers, sizes, banned calls, exported names
 	@CC=$(CC) BUILD=$(BUILD) tools/lint.sh
@@ -153,6 +178,6 @@ clean: ## remove build/
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(AUX_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
-.PHONY: all tests setup demo test run-tests oracle browser asan tsan valgrind arm64 run-brief lint install clean help
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(AUX_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d) $(wildcard $(BUILD)/obj/fuzz/*.d)
+.PHONY: all tests fuzzers fuzz setup demo test run-tests oracle browser asan tsan valgrind arm64 run-brief lint install clean help
 .SECONDARY:

@@ -49,6 +49,7 @@ typedef struct cna_run_part_info {
     const char *arguments, *machine;    /* JSON array; JSON object */
     const char *version;           /* of cna */
     const char *date;              /* ? that the chat template inserts */
+    const char *chat_options;      /* ? what else chat prompts depend on, of config: as cna_format_describe */
     const char *started, *ended;   /* UTC; ended: ? NULL: not finished */
     uint64_t seed;
     uint64_t n_planned;            /* generations or choices that it comes to in all; 0: not known */
@@ -66,52 +67,6 @@ typedef struct cna_run_parts {
 } cna_run_parts;
 CNA_API CNA_MUST_CHECK cna_status cna_run_read_parts(cna_run *run, cna_run_parts *out, cna_error *err);
 CNA_API void cna_run_parts_free(cna_run_parts *parts);
-/* --------------------------------------------------------------------------------------------------- CAA */
-
-/* Where the vectors of contrastive activation addition are measured and added (METHOD section 6). */
-typedef enum cna_caa_site {
-    CNA_CAA_MLP,      /* the MLP output, in all layers, each with its own vector; the reference code's baseline */
-    CNA_CAA_RESIDUAL, /* the residual stream behind one layer; the CAA paper's */
-} cna_caa_site;
-
-/* Vectors of every layer, and how they were found. */
-typedef struct cna_caa cna_caa;
-
-typedef struct cna_caa_options {
-    cna_caa_site site;
-    bool choose_layer; /* true: `layer`; false: the middle one, n_layers / 2. Of CNA_CAA_RESIDUAL only */
-    uint32_t layer;    /* zero-based; its vector is added behind it */
-    cna_format format;
-    cna_progress progress;
-} cna_caa_options;
-
-typedef struct cna_caa_info {
-    cna_caa_site site;
-    uint32_t layer; /* the one layer of CNA_CAA_RESIDUAL, default resolved; 0 for CNA_CAA_MLP */
-    uint32_t n_layers, hidden_dim;
-    size_t n_positive, n_negative;
-    char prompt_format[8]; /* "chat" or "raw" */
-    char date[11];         /* that the chat template inserts; "" where it inserts none */
-} cna_caa_info;
-
-/* Find the vectors of two prompt sets, at each prompt's last token, not normalised:
- *
- *   v[l] = mean over positive of a[l] - mean over negative of a[l],  a = W_down h, or the residual stream behind l
- *
- * alpha * v[l] is then added at the same place: +v toward what the positive prompts have, -v away from it.
- *   options  ? NULL for defaults
- *   out      new vectors, freed by cna_caa_free
- * Numerics: f64 sums of f32 values in an order fixed by the prompts' token ids, rounded once to f32.
- * Errors:   as cna_attribute; ERR_ARG for a layer outside the model or a layer chosen for CNA_CAA_MLP; ERR_FORMAT for a
- *           value that is not finite.
- * Source:   Rimsky et al., Steering Llama 2 via contrastive activation addition, arXiv 2312.06681; reference code. */
-CNA_API CNA_MUST_CHECK cna_status cna_caa_find(const cna_model *model, const cna_prompts *positive,
-                                               const cna_prompts *negative, const cna_caa_options *options,
-                                               cna_caa **out, cna_error *err);
-CNA_API void cna_caa_free(cna_caa *caa);
-CNA_API const cna_caa_info *cna_caa_get_info(const cna_caa *caa);
-/* [n_layers, hidden_dim] f32, row-major: those of all layers at either site. Borrowed. */
-CNA_API const float *cna_caa_vectors(const cna_caa *caa);
 /* ----------------------------------------------------------------------------------------------- neurons */
 
 /* A token and how much a neuron adds to its logit. */
@@ -206,7 +161,7 @@ typedef struct cna_condition {
     size_t n_multipliers;
     const char *caa;     /* ? "mlp" or "residual" */
     double alpha;        /* NaN where it is not CAA */
-    int64_t layer;       /* where CAA adds: -1 every layer, each with its own vector */
+    int64_t layer;       /* where CAA adds: -1 more than one layer, each with its own vector */
 } cna_condition;
 
 /* The prompts of one category of the prompt file. */
@@ -265,7 +220,7 @@ typedef struct cna_numbers {
 
 /* A file that a study read, to be recorded in its run. */
 typedef struct cna_study_file {
-    const char *role; /* prompts, benign, positive, negative, circuit, patterns, perplexity */
+    const char *role; /* prompts, benign, positive, negative, circuit, caa-vector, patterns, perplexity */
     const char *path;
 } cna_study_file;
 
@@ -286,7 +241,10 @@ typedef struct cna_sweep_options {
     cna_numbers alphas;                 /* of CAA; 0 is the untouched model and not run twice */
     bool choose_caa_layer;              /* residual: caa_layer, else the middle one */
     uint32_t caa_layer;
-    const cna_prompts *positive, *negative; /* ? for CAA's vectors and cross_fit */
+    const cna_caa *caa_vectors;         /* ? add these instead of finding any: caa, choose_caa_layer and, but for
+                                         * cross_fit, positive and negative are not read. Not with cross_fit, which
+                                         * finds vectors for each fold */
+    const cna_prompts *positive, *negative; /* ? to find CAA's vectors, and for cross_fit */
     const cna_prompts *benign;          /* ? */
     cna_positions positions;
     cna_sign sign;
@@ -507,7 +465,7 @@ typedef struct cna_report_options {
  *   options  ? NULL for none
  * Every file appears whole or not at all, the page last, so that where there is a page there are its files.
  * Errors: as cna_run_open; ERR_FORMAT for rows that do not fit together; ERR_ARG where path is one of the
- *         runs; ERR_IO. */
+ *         runs, or a run is given twice, whatever its names; ERR_IO. */
 CNA_API CNA_MUST_CHECK cna_status cna_report_write(const char *const *runs, size_t n_runs, const char *path,
                                                    const cna_report_options *options, cna_error *err);
 
@@ -522,6 +480,7 @@ typedef struct cna_judge_options {
     const char *key;        /* ? sent as a bearer token to the endpoint alone; never kept, never in a message */
     const char *proxy;      /* ? address of a proxy; NULL: none, whatever the environment says */
     bool benign, controls;  /* true: judge answers to prompts that should be answered, or of random circuits, as well */
+    bool keep_reasoning;    /* true: the judge is shown reasoning at the start of answers as well */
     size_t n_parallel;      /* requests at once; 0: 8 */
     double timeout_seconds; /* of a request; 0: 120 */
     size_t n_attempts;      /* for each answer; 0: 6 */
@@ -548,7 +507,8 @@ typedef struct cna_judge_row {
 } cna_judge_row;
 
 typedef struct cna_judge_info {
-    char rubric[65];        /* as kept: "strongreject", "rating", or a rubric file's SHA-256 */
+    char rubric[80];        /* as kept: "strongreject", "rating", or a rubric file's SHA-256; "+reasoning" behind it
+                             * where that was kept */
     char rubric_sha256[65]; /* of its text */
     const char *address;    /* that requests went to */
     size_t n_kept;          /* answers whose reply was there before */

@@ -81,7 +81,7 @@ works 'overview' 'Usage: cna COMMAND' --help
 works 'overview: an example that can be typed' 'models/prompts/restricted-discovery.txt' --help
 works 'help command' 'Usage: cna sweep' help sweep
 
-for command in attribute generate sweep compare inspect tokenize bench judge; do
+for command in attribute caa generate sweep compare inspect tokenize bench judge; do
     works "$command: help" "Usage: cna $command" $command --help
     check "$command: help has an example" grep -q '^Example:' "$out"
     check "$command: help fits 120 columns" awk 'length > 120 { exit 1 }' "$out"
@@ -101,6 +101,13 @@ for command in attribute generate sweep compare inspect tokenize bench judge; do
     fails "$command: raw and chat" 2 '--raw and --chat exclude each other' $command --raw --chat
     fails "$command: raw and system" 2 '--system needs the chat format' $command --raw --system x
     fails "$command: quiet and verbose" 2 'exclude each other' $command -q -v
+    fails "$command: raw and prefix" 2 '--prefix needs the chat format and --raw turns it off' $command --raw --prefix x
+    fails "$command: raw and template" 2 '--chat-template needs the chat format' $command --raw --chat-template llama3
+    fails "$command: raw and variable" 2 '--template-arg needs the chat format' $command --raw --template-arg a=1
+    fails "$command: variable without a value" 2 "--template-arg: expected NAME=VALUE, found 'a'" $command --template-arg a
+    fails "$command: variable without a name" 2 "found '=1'" $command --template-arg =1
+    fails "$command: no such template" 1 "$work/none.jinja: cannot be opened" $command --chat-template "$work/none.jinja"
+    fails "$command: prefix that is not UTF-8" 2 '--prefix: expected UTF-8' $command --prefix "$(printf 'a\377')"
     fails "$command: date" 2 "--date: expected YYYY-MM-DD, found '2026-13-01'" $command --date 2026-13-01
     fails "$command: short date" 2 '--date: expected YYYY-MM-DD' $command --date 2026-1-1
     fails "$command: system that is not UTF-8" 2 '--system: expected UTF-8' $command --system "$(printf 'a\377')"
@@ -178,6 +185,33 @@ fails 'generate: positions' 2 '--positions: expected one of all|prompt|generated
 fails 'generate: sign' 2 '--sign: expected one of both|+|-' generate --sign plus
 fails 'generate: batch' 2 '--batch: expected a whole number from 1' generate --batch 0
 
+# What is written is neither read nor written twice, whatever the names.
+ln "$some" "$work/hard.txt"
+ln -s "$some" "$work/soft.txt"
+for name in some hard soft; do
+    fails "sweep: answers over prompts, $name" 2 "--prompts and --answers: expected two files, found one, '$work/$name.txt'" \
+        sweep -m x --circuit c --prompts "$some" --answers "$work/$name.txt"
+done
+fails 'sweep: labels over answers' 2 '--labels-out and --answers: expected two files' \
+    sweep -m x --circuit c --prompts p --answers "$work/new.tsv" --labels-out "$work/../${work##*/}/new.tsv"
+fails 'sweep: labels over labels' 2 '--labels-in and --labels-out: expected two files' \
+    sweep -m x --circuit c --prompts p --labels-in "$some" --labels-out "$some"
+fails 'sweep: run over a circuit' 2 '--circuit and --run: expected two files' \
+    sweep -m x --circuit other --circuit "$some" --prompts p --run "$some"
+fails 'attribute: circuit over prompts' 2 '--positive and --output: expected two files' attribute -m x $pair -o "$some"
+fails 'attribute: circuit over universal prompts' 2 '--universal and --output: expected two files' \
+    attribute -m x --positive p --negative q --universal "$some" -o "$some"
+fails 'caa: vectors over a model' 2 '--model and --output: expected two files' caa -m "$some" --positive p --negative q -o "$some"
+fails 'generate: logits over ids' 2 '--prompt-ids and --logits: expected two files' \
+    generate -m x --prompt-ids "@$some" --logits "$some"
+fails 'generate: logits over a template' 2 '--chat-template and --logits: expected two files' \
+    generate -m x --prompt p --chat-template "$some" --logits "$some"
+fails 'mmlu: answers over the run' 2 '--answers and --run: expected two files' mmlu -m x --data d --run r.db --answers r.db
+fails 'study: page over the run' 2 '--output and --run: expected two files' \
+    study -m x $pair --prompts p --run r.db -o r.db
+fails 'report: page over a run' 2 'expected a file that is not read' report "$work/none.db" "$some" -o "$some"
+rm "$work/hard.txt" "$work/soft.txt"
+
 fails 'sweep: no circuit' 2 '--circuit FILE is required' sweep -m x --prompts "$some"
 fails 'sweep: no prompts' 2 '--prompts FILE is required' sweep -m x --circuit c.json
 fails 'sweep: multipliers' 2 "--multipliers: expected a number, found 'x'" sweep --multipliers 0,x
@@ -192,6 +226,23 @@ fails 'sweep: caa without alphas' 2 '--caa needs --alphas' sweep -m x --circuit 
 fails 'sweep: caa without prompts' 2 '--caa needs --positive and --negative' sweep -m x --prompts p --caa mlp --alphas 1
 fails 'sweep: layer of every layer' 2 '--caa-layer needs --caa residual' \
     sweep -m x --prompts p --caa mlp --alphas 1 --caa-layer 2
+fails 'sweep: vectors without alphas' 2 '--caa-vector needs --alphas' sweep -m x --prompts p --caa-vector v
+fails 'sweep: vectors found and given' 2 '--caa and --caa-vector exclude each other' \
+    sweep -m x --prompts p --caa mlp --caa-vector v --alphas 1
+fails 'sweep: layer of given vectors' 2 '--caa-layer needs --caa residual' \
+    sweep -m x --prompts p --caa-vector v --alphas 1 --caa-layer 2
+fails 'sweep: cross-fit of given vectors' 2 'needs --caa instead of --caa-vector' \
+    sweep -m x --circuit c --prompts p --caa-vector v --alphas 1 --cross-fit 2
+fails 'generate: alpha of nothing' 2 '--alpha 1: expected a --caa-vector FILE before it' generate -m x --alpha 1
+fails 'generate: two alphas' 2 'has its alpha already' generate -m x --caa-vector v --alpha 1 --alpha 2
+fails 'generate: alpha' 2 "--alpha: expected a number, found 'x'" generate -m x --caa-vector v --alpha x
+fails 'generate: huge alpha' 2 '--alpha: expected a number that f32 can hold' generate -m x --caa-vector v --alpha 1e39
+fails 'caa: no model' 2 '-m MODEL is required' caa $pair -o x
+fails 'caa: no prompts' 2 '--positive FILE is required' caa -m x -o y
+fails 'caa: no file' 2 '-o FILE is required' caa -m x $pair
+fails 'caa: standard output' 2 'a control vector is no text' caa -m x $pair -o -
+fails 'caa: site' 2 '--site: expected one of mlp|residual' caa -m x $pair -o y --site attention
+fails 'caa: layers' 2 '--layers: expected FIRST:LAST' caa -m x $pair -o y --layers 3
 fails 'sweep: prompts for nothing' 2 'are for --caa or --cross-fit' sweep -m x --circuit c --prompts p --positive p
 fails 'sweep: one fold' 2 '--cross-fit: expected a whole number from 2' sweep --cross-fit 1
 fails 'sweep: half a neuron' 2 '--k-list: expected whole numbers of 1 and more, found 0.5' sweep --k-list 0.5
@@ -202,7 +253,7 @@ fails 'sweep: append to nothing' 2 '--append needs --run' sweep -m x --circuit c
 fails 'compare: one file' 2 'expected two circuit files or more, found 1' compare a.json
 fails 'compare: 27 files' 2 "unexpected argument '27'" compare $(seq 27)
 fails 'compare: missing file' 1 "$work/none.json" compare "$work/none.json" "$work/none.json"
-fails 'inspect: nothing' 2 'expected a model folder, a circuit file or a run file' inspect
+fails 'inspect: nothing' 2 'expected a model folder, a circuit file, a control vector or a run file' inspect
 fails 'inspect: two models' 2 'expected one model to inspect' inspect . -m b
 fails 'inspect: a circuit without a model for its neurons' 2 'need a circuit file and -m MODEL' inspect a.json --top 3
 fails 'inspect: prompts without a model' 2 'need a circuit file and -m MODEL' inspect a.json --neuron 7:1 --prompts p.txt
@@ -411,6 +462,30 @@ fails 'generate: file of ids' 1 'ids.txt: line 2' $g --prompt-ids "@$work/ids.tx
 fails 'generate: missing file of ids' 1 "$work/none.txt: cannot be opened" $g --prompt-ids "@$work/none.txt"
 fails 'generate: empty file of ids' 1 'found none' $g --prompt-ids "@$work/empty.txt"
 fails 'generate: logits in no folder' 1 'cannot be created' $g --prompt x -q --logits "$work/no/where.f32"
+printf '{%% spin %%}' > "$work/bad.jinja"
+printf 'a\377' > "$work/bytes.jinja"
+printf 'a\0' > "$work/nul.jinja"
+printf '{{ messages[0].content }}{{ tone }}' > "$work/good.jinja"
+fails 'generate: template that is not known' 1 "chat template, line 1: expected" $g --prompt x --chat-template "$work/bad.jinja"
+fails 'generate: template that is not UTF-8' 1 'byte 0xff' $g --prompt x --chat-template "$work/bytes.jinja"
+fails 'generate: template with a NUL' 1 'nul.jinja: expected a chat template, found a NUL' \
+    $g --prompt x --chat-template "$work/nul.jinja"
+fails 'generate: template that is a folder' 1 "$work: cannot be read" $g --prompt x --chat-template "$work"
+works 'tokenize: another template, a variable and a prefix' '"text":"How?3Well,"' \
+    tokenize -m "$model" --json --chat --chat-template "$work/good.jinja" --template-arg 'tone= 3' --prefix 'Well,' 'How?'
+works 'tokenize: a built-in template' '<|im_start|>user' tokenize -m "$model" --chat --chat-template chatml 'How?'
+c='{"chat_template":"llama3","prefix":"Well","template_args":{"tone":true}}'
+chat="--chat-template llama3 --prefix Well --template-arg tone=true"
+works 'attribute: keeps what chats depend on' "template   $c" $a $pair -q $chat --top-k 3 -o "$work/chat.json"
+check 'attribute: in the circuit, too' grep -q '"chat_options": {"chat_template":"llama3","prefix":"Well",' "$work/chat.json"
+s="sweep -q -m $model --prompts $work/pos.txt --circuit $work/chat.json --multipliers 0 --controls 0 --max-tokens 3"
+works 'sweep: shows what chats depend on' "template $c" $s $chat --run "$work/chat.db"
+works 'sweep: in json, too' "\"chat_options\":$c" $s $chat --json
+works 'sweep: judges reasoning on request' '' $s --keep-reasoning --run "$work/chat.db" --append
+works 'inspect: run with a template' "template    $c" inspect "$work/chat.db"
+works 'inspect: run that keeps reasoning' '"keep_reasoning":true' inspect "$work/chat.db" --json
+fails 'sweep: another prefix is another configuration' 1 'chat_options' $s --prefix Hm --run "$work/chat.db"
+fails 'report: a run twice' 1 'expected each run file once' report "$work/chat.db" "$work/../${work##*/}/chat.db" -o "$work/chat.html"
 works 'generate: text' '' $g --prompt 'How do clouds form?' --max-tokens 5
 works 'generate: json' '"stop":' $g --prompts "$work/pos.txt" --max-tokens 5 --json
 check 'generate: a line a prompt' test "$(wc -l < "$out")" -eq 2
@@ -421,6 +496,37 @@ check 'generate: strength beside multiplier' grep -q 'multiplier -1 (strength 2)
 works 'generate: logits alone' '' $g --prompt-ids 1,2,3 --max-tokens 0 --logits "$work/logits.f32" -q
 rows=$("$cna" inspect "$model" --json | sed 's/.*"vocab_size":\([0-9]*\).*/\1/')
 check 'generate: size of the logits' test "$(wc -c < "$work/logits.f32")" -eq $((3 * rows * 4))
+
+# Vectors from a file do what those that are found do; a file says what it holds.
+caa="caa -m $model --positive $work/pos.txt --negative $work/neg.txt"
+works 'caa: one layer' 'direction.4 ' $caa -q -o "$work/one.gguf"
+works 'caa: every layer' 'cna.direction.0' $caa -q --site mlp -o "$work/all.gguf"
+fails 'caa: layers past the model' 1 'expected layers from 0 to 7, found 6 to 8' $caa -o "$work/x.gguf" --layers 6:8
+fails 'caa: no folder' 1 'cannot be created' $caa -o "$work/no/where.gguf"
+check 'caa: leaves nothing' test ! -e "$work/x.gguf"
+for site in mlp residual; do
+    file=$work/$(test $site = mlp && echo all || echo one).gguf
+    v="sweep -q -m $model --prompts $work/pos.txt --alphas=-1,1 --max-tokens 4"
+    run $v --caa $site --positive "$work/pos.txt" --negative "$work/neg.txt" --answers "$work/found.jsonl"
+    works "sweep: $site from a file" "$site" $v --caa-vector "$file" --answers "$work/given.jsonl" --run "$work/v.db" --append
+    check "sweep: $site from a file or found" cmp -s "$work/found.jsonl" "$work/given.jsonl"
+done
+works 'sweep: vectors in json' "\"caa\":\"residual\",\"caa_vector\":\"$work/one.gguf\"" $v --caa-vector "$work/one.gguf" --json
+check 'sweep: knows the prompts of vectors' grep -q '"n_leaked":2' "$out"
+works 'inspect: vectors' 'chat, 2 positive and 2 negative' inspect "$work/all.gguf"
+check 'inspect: vectors fit 120 columns' awk 'length > 120 { exit 1 }' "$out"
+works 'inspect: vectors as json' '"type":"vectors"' inspect "$work/one.gguf" --json
+fails 'inspect: neuron of vectors' 2 '--neuron needs a circuit file' inspect "$work/one.gguf" --neuron 0:0
+works 'generate: vectors in json' '"alpha":-1.0,"positions":"prompt"' \
+    $g --prompt-ids 1,2,3 --max-tokens 2 --json --caa-vector "$work/one.gguf" --alpha -1 --positions prompt
+check 'generate: says what is added' grep -q 'one.gguf: added behind 1 layer, alpha -1, positions prompt' "$err"
+works 'generate: vectors of other weights' '' generate -m "${model%/*}/llama-base" --prompt x --max-tokens 1 \
+    --caa-vector "$work/one.gguf"
+check 'generate: says that weights differ' grep -q 'found on other weights' "$err"
+fails 'generate: vectors of another shape' 1 'expected some for' generate -m "${model%/*}/qwen2-planted-instruct" --prompt x \
+    --caa-vector "$work/one.gguf"
+fails 'generate: a circuit as vectors' 1 "begins with 'GGUF'" $g --prompt x --caa-vector "$work/circuit.json"
+fails 'generate: vectors as a model' 1 'controlvector' generate -m "$work/one.gguf" --prompt x
 
 works 'inspect: model' 'in all; 0.1 % is' inspect "$model"
 check 'inspect: a model fits 120 columns' awk 'length > 120 { exit 1 }' "$out"
@@ -497,7 +603,7 @@ works 'sweep: positions in the table' 'scaled   positions last, sign +' $s --mul
 works 'sweep: definition in json' \
     '"preset":"paper","score":"delta","k":20,"fraction":null,"layers":[0,7],"universal":"none","fingerprint":"' \
     $s --multipliers 1 --json --date 2026-03-04
-check 'sweep: no date where the template inserts none' grep -q '"system":null,"date":null,"patterns":"builtin"' "$out"
+check 'sweep: no date where the template inserts none' grep -q '"system":null,"date":null,"chat_options":null,' "$out"
 check 'sweep: percentile in json' grep -q '"logprob_percentile":1.0' "$out"
 works 'sweep: no percentile in json' '"logprob_percentile":null' $s --multipliers 1 --json --no-logprob-limit
 works 'sweep: foreign circuit in json' \

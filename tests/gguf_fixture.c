@@ -11,9 +11,9 @@
 #include "support.h"
 #include "tensor/quant.h"
 
-enum { LINES_MAX = 96, WORDS_MAX = 64 };
+enum { LINES_MAX = 96, WORDS_MAX = 320 };
 
-static const char base[] = "kv string general.architecture llama\n"
+static const char model[] = "kv string general.architecture llama\n"
                            "kv u32 llama.block_count 1\n"
                            "kv u32 llama.embedding_length 32\n"
                            "kv u32 llama.feed_forward_length 64\n"
@@ -199,7 +199,7 @@ static void replace(file *f, const char *key)
     }
 }
 
-static void read_lines(file *f, const char *text)
+static void read_lines(file *f, const char *base, const char *text)
 {
     cna_error err;
     cna_buffer all = {0};
@@ -239,15 +239,19 @@ static void spoil(const line *l, cna_buffer *out)
     } else if (is_command(l, "head")) {
         put_hex(&patch, l->words[2]);
         memcpy(out->data + strtoull(l->words[1], NULL, 10), patch.data, patch.size);
+    } else if (is_command(l, "tail")) {
+        put_hex(&patch, l->words[2]);
+        memcpy(out->data + out->size - strtoull(l->words[1], NULL, 10), patch.data, patch.size);
     }
     cna_buffer_free(&patch);
 }
 
-void gguf_fixture_build(const char *text, cna_buffer *out)
+static void build(const char *base, const char *text, cna_buffer *out)
 {
-    file f = {.n = 0};
+    static file f; /* too large for the stack */
+    f.n = 0;
     uint64_t offset = 0;
-    read_lines(&f, text);
+    read_lines(&f, base, text);
     put(out, "GGUF", 4);
     put_number(out, 3, 4);
     put_number(out, count(&f, "tensor", "again"), 8);
@@ -269,10 +273,20 @@ void gguf_fixture_build(const char *text, cna_buffer *out)
     cna_free(f.text);
 }
 
-void gguf_fixture_write(const char *text, const char *path)
+void gguf_fixture_build(const char *text, cna_buffer *out)
+{
+    build(model, text, out);
+}
+
+void gguf_fixture_write_from(const char *base, const char *text, const char *path)
 {
     cna_buffer bytes = {0};
-    gguf_fixture_build(text, &bytes);
+    build(base, text, &bytes);
     support_write(path, bytes.data == NULL ? "" : bytes.data, bytes.size);
     cna_buffer_free(&bytes);
+}
+
+void gguf_fixture_write(const char *text, const char *path)
+{
+    gguf_fixture_write_from(model, text, path);
 }

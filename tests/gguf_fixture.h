@@ -15,6 +15,7 @@
  *                           or a number; @N at the end: its offset
  *   again NAME TYPE D...    the same beside it
  *   head OFFSET HEX         bytes of the head from that offset on
+ *   tail OFFSET HEX         bytes from that offset before the end on
  *   bytes HEX               nothing but these bytes
  *   cut N                   without the last N bytes
  *
@@ -22,5 +23,7 @@
 void gguf_fixture_build(const char *text, cna_buffer *out);
 /* Build and write a file. */
 void gguf_fixture_write(const char *text, const char *path);
+/* The same with lines that it begins with instead of the model's. */
+void gguf_fixture_write_from(const char *base, const char *text, const char *path);
 
 #endif

@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "judge_server.h"
+
 static void add_answer(cna_run *run, int64_t condition, int64_t prompt, size_t item)
 {
     cna_error err;
-    char text[64];
+    char text[128];
     static const int32_t ids[] = {5, 6};
-    int n = snprintf(text, sizeof text, "First take item-%zu, \"{prompt}\".", item);
+    int n = snprintf(text, sizeof text, "<think>\n%s\n</think>\n\nFirst take item-%zu, \"{prompt}\".", JUDGE_REASONING,
+                     item);
     cna_run_generation g = {.condition = condition, .prompt = prompt, .ids = ids, .n_tokens = 2, .text = text,
                             .n_bytes = (size_t)n, .n_words = 4, .stop = CNA_STOP_EOS, .quality = 1,
                             .mean_logprob = NAN, .outcome = CNA_RUN_NO_OUTCOME, .kl = NAN};

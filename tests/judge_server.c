@@ -25,7 +25,7 @@ struct judge_server {
     pthread_mutex_t lock; /* of what follows */
     size_t n_requests[MAX_SAMPLES];
     double last[MAX_SAMPLES], gap[MAX_SAMPLES];
-    size_t n_now, crowd;
+    size_t n_now, crowd, n_reasonings;
     bool is_proper;
     char authorization[256]; /* of the first request; "" for none */
     bool has_authorization, is_stopping;
@@ -73,6 +73,7 @@ static const judge_step *note_request(judge_server *s, struct MHD_Connection *co
     const judge_step *step = NULL;
     pthread_mutex_lock(&s->lock);
     s->is_proper = s->is_proper && is_chat_request(method, url, root) && sample < s->n_samples;
+    s->n_reasonings += content != NULL && strstr(content, JUDGE_REASONING) != NULL;
     if (authorization != NULL) s->has_authorization = true;
     snprintf(s->authorization, sizeof s->authorization, "%s", authorization != NULL ? authorization : "");
     if (sample < s->n_samples) {
@@ -269,6 +270,14 @@ size_t judge_server_crowd(judge_server *server)
     size_t crowd = server->crowd;
     pthread_mutex_unlock(&server->lock);
     return crowd;
+}
+
+size_t judge_server_reasonings(judge_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    size_t n_reasonings = server->n_reasonings;
+    pthread_mutex_unlock(&server->lock);
+    return n_reasonings;
 }
 
 bool judge_server_was_asked_properly(judge_server *server, const char *authorization)

@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What answers that think aloud hold. */
+#define JUDGE_REASONING "Which paper is it?"
+
 typedef enum judge_kind {
     JUDGE_END,      /* ends a list of steps */
     JUDGE_SAY,      /* a chat completion whose content is `text` */
@@ -39,6 +42,8 @@ const char *judge_server_address(const judge_server *server);
 
 /* Requests about a sample so far. */
 size_t judge_server_requests(judge_server *server, size_t sample);
+/* Requests so far that hold JUDGE_REASONING. */
+size_t judge_server_reasonings(judge_server *server);
 /* Least seconds between two requests about a sample; 1e9 before the second. */
 double judge_server_gap(judge_server *server, size_t sample);
 /* Most requests that were being answered at once. */

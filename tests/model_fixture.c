@@ -57,6 +57,27 @@ static uint16_t to_f16(double value)
     return (uint16_t)(bits | (value < 0 ? 0x8000u : 0));
 }
 
+void model_fixture_add_random(tensor_file *file, const char *name, cna_storage storage, size_t rows, size_t cols,
+                              double mean, double deviation, numbers *random)
+{
+    static const char *const dtypes[] = {"F32", "BF16", "F16"};
+    cna_error err;
+    cna_buffer bytes = {0};
+    char shape[48];
+    size_t n = cols == 0 ? rows : rows * cols;
+    for (size_t i = 0; i < n; i++) {
+        float value = (float)(mean + deviation * numbers_normal(random));
+        uint32_t rounded = cna_f32_bits(numbers_round_bf16(value));
+        uint16_t half = storage == CNA_STORAGE_F16 ? to_f16((double)value) : (uint16_t)(rounded >> 16);
+        if (storage == CNA_STORAGE_F32) assert_ok(cna_buffer_add(&bytes, (const char *)&value, 4, &err));
+        else assert_ok(cna_buffer_add(&bytes, (const char *)&half, 2, &err));
+    }
+    if (cols == 0) snprintf(shape, sizeof shape, "[%zu]", rows);
+    else snprintf(shape, sizeof shape, "[%zu,%zu]", rows, cols);
+    tensor_file_add(file, name, dtypes[storage], shape, bytes.data, bytes.size);
+    cna_buffer_free(&bytes);
+}
+
 typedef struct writer {
     const model_fixture *fixture;
     const char *leave_out;
@@ -69,29 +90,19 @@ typedef struct writer {
 /* mean + deviation * normal, in the fixture's storage; cols 0: a vector. */
 static void add(writer *w, const char *name, size_t rows, size_t cols, double mean, double deviation)
 {
-    static const char *const dtypes[] = {"F32", "BF16", "F16"};
     static const char *const names[] = {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"};
     cna_error err;
-    cna_buffer bytes = {0};
-    char shape[48];
-    size_t n = cols == 0 ? rows : rows * cols, file = w->fixture->sharded ? w->n_tensors++ % 2 : 0;
-    for (size_t i = 0; i < n; i++) {
-        float value = (float)(mean + deviation * numbers_normal(&w->random));
-        uint32_t rounded = cna_f32_bits(numbers_round_bf16(value));
-        uint16_t half = w->fixture->storage == CNA_STORAGE_F16 ? to_f16((double)value) : (uint16_t)(rounded >> 16);
-        if (w->fixture->storage == CNA_STORAGE_F32) assert_ok(cna_buffer_add(&bytes, (const char *)&value, 4, &err));
-        else assert_ok(cna_buffer_add(&bytes, (const char *)&half, 2, &err));
-    }
-    if (cols == 0) snprintf(shape, sizeof shape, "[%zu]", rows);
-    else snprintf(shape, sizeof shape, "[%zu,%zu]", rows, cols);
-    if (w->leave_out == NULL || strcmp(w->leave_out, name) != 0) {
-        tensor_file_add(&w->files[file], name, dtypes[w->fixture->storage], shape, bytes.data, bytes.size);
-    }
+    tensor_file unused = {{0}, {0}};
+    size_t file = w->fixture->sharded ? w->n_tensors++ % 2 : 0;
+    bool left_out = w->leave_out != NULL && strcmp(w->leave_out, name) == 0;
+    model_fixture_add_random(left_out ? &unused : &w->files[file], name, w->fixture->storage, rows, cols, mean,
+                             deviation, &w->random);
+    cna_buffer_free(&unused.header);
+    cna_buffer_free(&unused.data);
     if (w->index != NULL) {
         assert_ok(cna_buffer_printf(w->index, &err, "%s\"%s\": \"%s\"",
                                     w->index->size == 0 ? "" : ", ", name, names[file]));
     }
-    cna_buffer_free(&bytes);
 }
 
 static void add_layer(writer *w, uint32_t layer)

@@ -4,6 +4,7 @@
 #define CNA_TESTS_MODEL_FIXTURE_H
 
 #include "base/buffer.h"
+#include "numbers.h"
 #include "tensor/dtype.h"
 
 /* A .safetensors file in the making; all-zero to begin with. */
@@ -14,6 +15,9 @@ typedef struct tensor_file {
 /* Append a tensor. shape is JSON such as "[2,3]". */
 void tensor_file_add(tensor_file *file, const char *name, const char *dtype, const char *shape, const void *bytes,
                      size_t n_bytes);
+/* Append mean + deviation * normal in a storage that is not quantised; cols 0: a vector of `rows`. */
+void model_fixture_add_random(tensor_file *file, const char *name, cna_storage storage, size_t rows, size_t cols,
+                              double mean, double deviation, numbers *random);
 /* Write folder/name and empty the file. */
 void tensor_file_write(tensor_file *file, const char *folder, const char *name);
 

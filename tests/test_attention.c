@@ -17,7 +17,8 @@ enum { POOL_TOKENS = TOKENS_MAX + VIEWS_MAX * 2 * CNA_KV_STEP, POOL = KV_HEADS *
 
 /* One problem: keys and values by position, head and dimension. */
 typedef struct problem {
-    size_t n_rows, n_group, head_dim, n_tokens;
+    size_t n_rows, n_group, head_dim, n_tokens, window;
+    float scale, cap;
     float q[OUT_SIZE];
     float keys[TOKENS_MAX][KV_HEADS * DIM_MAX], values[TOKENS_MAX][KV_HEADS * DIM_MAX];
 } problem;
@@ -39,6 +40,9 @@ static void make_problem(numbers *random, size_t n_rows, size_t n_group, size_t 
     p.n_group = n_group;
     p.head_dim = head_dim;
     p.n_tokens = n_tokens;
+    p.window = 0;
+    p.cap = 0;
+    p.scale = 1.0f / sqrtf((float)head_dim);
     numbers_fill(random, p.q, OUT_SIZE, 1.5);
     for (size_t t = 0; t < n_tokens; t++) {
         numbers_fill(random, p.keys[t], KV_HEADS * DIM_MAX, 1.5);
@@ -86,24 +90,25 @@ static void fill_whole(size_t more)
 /* The formula. bound[i] receives how far rounding in f32 may lead from it. */
 static void reference(const float *q, size_t head, size_t n_visible, double *out, double *bound)
 {
-    double scores[TOKENS_MAX], max = -INFINITY, sum = 0, error = 0;
-    for (size_t t = 0; t < n_visible; t++) {
+    double scores[TOKENS_MAX], max = -INFINITY, sum = 0, error = 0, scale = (double)p.scale, cap = (double)p.cap;
+    size_t first = p.window == 0 || p.window > n_visible ? 0 : n_visible - p.window;
+    for (size_t t = first; t < n_visible; t++) {
         double dot = 0, magnitude = 0;
         for (size_t i = 0; i < p.head_dim; i++) {
             double product = (double)q[i] * (double)p.keys[t][head * p.head_dim + i];
             dot += product;
             magnitude += fabs(product);
         }
-        scores[t] = dot / sqrt((double)p.head_dim);
-        double one = ((double)p.head_dim + 4) * NUMBERS_EPS * magnitude / sqrt((double)p.head_dim);
+        scores[t] = p.cap > 0 ? cap * tanh(dot * scale / cap) : dot * scale;
+        double one = ((double)p.head_dim + 4) * NUMBERS_EPS * magnitude * scale + 8 * NUMBERS_EPS * cap;
         if (one > error) error = one;
         if (scores[t] > max) max = scores[t];
     }
-    for (size_t t = 0; t < n_visible; t++) sum += exp(scores[t] - max);
+    for (size_t t = first; t < n_visible; t++) sum += exp(scores[t] - max);
     for (size_t i = 0; i < p.head_dim; i++) {
         double magnitude = 0;
         out[i] = 0;
-        for (size_t t = 0; t < n_visible; t++) {
+        for (size_t t = first; t < n_visible; t++) {
             double term = exp(scores[t] - max) / sum * (double)p.values[t][head * p.head_dim + i];
             out[i] += term;
             magnitude += fabs(term);
@@ -120,7 +125,8 @@ static void attend_part(const cache *c, size_t n_visible, size_t head, size_t ro
     static float scratch[SCRATCH_MAX + 1];
     const cna_attention attention = {.n_rows = n_rows, .row_stride = ROW_STRIDE, .n_group = n_group,
                                      .head_dim = p.head_dim, .kv_head = head, .views = c->views,
-                                     .n_views = c->n_views, .n_visible = n_visible + row};
+                                     .n_views = c->n_views, .n_visible = n_visible + row,
+                                     .window = p.window, .scale = p.scale, .cap = p.cap};
     size_t at = row * ROW_STRIDE + g * p.head_dim, n_scratch = cna_attention_scratch(&attention);
     assert_true(n_scratch <= SCRATCH_MAX);
     for (size_t i = 0; i < n_scratch; i++) scratch[i] = NAN;
@@ -153,11 +159,20 @@ static const size_t lengths[] = {1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 100, 128,
 static const size_t dims[] = {2, 8, 24, 30, 64, 72, 128, 136};
 enum { N_LENGTHS = sizeof lengths / sizeof *lengths, N_DIMS = sizeof dims / sizeof *dims };
 
+/* A window as often as not, narrower or wider than a tile; and likewise a cap, and another scale. */
+static void choose_rule(numbers *random)
+{
+    if (numbers_below(random, 2) == 0) p.window = 1 + numbers_below(random, numbers_below(random, 2) == 0 ? 20 : 200);
+    if (numbers_below(random, 2) == 0) p.cap = 0.5f + (float)numbers_below(random, 8);
+    if (numbers_below(random, 2) == 0) p.scale = 0.3f;
+}
+
 /* Any size of tile, and how much of the n_tokens its first row sees. */
 static size_t make_random_problem(numbers *random, size_t n_tokens)
 {
     size_t n_rows = 1 + numbers_below(random, n_tokens < ROWS_MAX ? n_tokens : ROWS_MAX);
     make_problem(random, n_rows, 1 + numbers_below(random, GROUP_MAX), dims[numbers_below(random, N_DIMS)], n_tokens);
+    choose_rule(random);
     return 1 + numbers_below(random, n_tokens - n_rows + 1);
 }
 
@@ -171,6 +186,7 @@ static void test_formula(void **state)
         for (size_t l = 0; l < N_LENGTHS; l++) {
             size_t n_rows = lengths[l] < ROWS_MAX ? lengths[l] : 1 + (3 * d + l) % ROWS_MAX, head = l % KV_HEADS;
             make_problem(&random, n_rows, 1 + (d + l) % GROUP_MAX, dims[d], lengths[l]);
+            if (d % 2 == 1) choose_rule(&random);
             fill_whole(l % 3);
             size_t n_visible = p.n_tokens - n_rows + 1;
             attend(&whole, n_visible, head, out);
@@ -262,6 +278,30 @@ static void test_causality(void **state)
     }
 }
 
+/* Nor what lies before its window. */
+static void test_window(void **state)
+{
+    (void)state;
+    numbers random = {8};
+    static float clean[OUT_SIZE], spoilt[OUT_SIZE];
+    for (size_t round = 0; round < 200; round++) {
+        size_t n_visible = make_random_problem(&random, 1 + numbers_below(&random, TOKENS_MAX));
+        size_t alone = numbers_below(&random, p.n_rows);
+        if (p.window == 0) p.window = 1 + numbers_below(&random, 30);
+        fill_whole(0);
+        attend(&whole, n_visible, 1, clean);
+        size_t end = n_visible + alone, hidden = p.window > end ? 0 : end - p.window;
+        for (size_t t = 0; t < hidden; t++) {
+            for (size_t i = 0; i < KV_HEADS * DIM_MAX; i++) p.keys[t][i] = p.values[t][i] = NAN;
+        }
+        fill_whole(0);
+        attend(&whole, n_visible, 1, spoilt);
+        for (size_t t = alone; t < p.n_rows; t++) {
+            for (size_t g = 0; g < p.n_group; g++) assert_same_output(clean, spoilt, t, g);
+        }
+    }
+}
+
 static void test_vector_widths(void **state)
 {
     (void)state;
@@ -302,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_formula),       cmocka_unit_test(test_views),
         cmocka_unit_test(test_tiles),         cmocka_unit_test(test_causality),
         cmocka_unit_test(test_vector_widths), cmocka_unit_test(test_simple_cases),
+        cmocka_unit_test(test_window),
     };
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);
 }

@@ -121,7 +121,8 @@ static void assert_changed(const cna_error *err)
 static void test_changed_checkpoint(void **state)
 {
     (void)state;
-    static const cna_model_options ways[] = {{.stream = CNA_STREAM_NEVER}, {.in_place = true}, {.stream = CNA_STREAM_ALWAYS}};
+    static const cna_model_options ways[] = {{.stream = CNA_STREAM_NEVER}, {.in_place = true},
+                                             {.stream = CNA_STREAM_ALWAYS}};
     for (size_t i = 0; i < 3; i++) {
         cna_error err;
         cna_model *model;
@@ -148,7 +149,7 @@ static void test_changed_checkpoint(void **state)
         assert_int_equal(cna_engine_down_norms(model, 0, wide, &err), CNA_ERR_IO);
         assert_int_equal(cna_engine_down_column(model, 0, 0, row, &err), CNA_ERR_IO);
         assert_int_equal(cna_engine_down_product(model, 0, row, 1, wide, &err), CNA_ERR_IO);
-        assert_int_equal(cna_engine_unembed(model, row, 1, wide, &err), CNA_ERR_IO);
+        assert_int_equal(cna_engine_unembed(model, &(uint32_t){0}, row, 1, wide, &err), CNA_ERR_IO);
         assert_changed(&err);
         free(wide);
         free(row);

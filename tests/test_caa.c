@@ -115,7 +115,7 @@ static void check_vectors(size_t fixture, cna_dtype dtype, double tolerance)
     double *expected[2];
     expect(folder, &ids, expected);
     for (int site = 0; site < 2; site++) {
-        const cna_caa_options options = {.site = (cna_caa_site)site};
+        const cna_caa_options options = {.site = (cna_caa_site)site, .choose_layer = true, .n_layers = info->n_layers};
         cna_caa *caa = find(models[0], &ids, false, &options);
         assert_near(cna_caa_vectors(caa), expected[site], n, tolerance);
         for (int i = 1; i < 3; i++) { /* the file's order, threads, streaming */
@@ -125,7 +125,8 @@ static void check_vectors(size_t fixture, cna_dtype dtype, double tolerance)
         }
         const cna_caa_info *found = cna_caa_get_info(caa);
         assert_int_equal(found->site, site);
-        assert_int_equal(found->layer, site == CNA_CAA_MLP ? 0 : info->n_layers / 2);
+        assert_int_equal(found->n_vectors, info->n_layers);
+        for (uint32_t l = 0; l < info->n_layers; l++) assert_int_equal(cna_caa_layers(caa)[l], l);
         assert_int_equal(found->n_layers, info->n_layers);
         assert_int_equal(found->hidden_dim, info->hidden_dim);
         assert_true(found->n_positive == POSITIVE && found->n_negative == NEGATIVE);
@@ -195,7 +196,7 @@ static void test_shifts(void **state)
                 assert_int_equal(shifts.items[l].positions, CNA_POSITIONS_PROMPT);
                 for (uint32_t i = 0; i < info->hidden_dim; i++) {
                     assert_true(shifts.items[l].vector[i] ==
-                                (float)(alphas[a] * (double)vectors[(first + l) * info->hidden_dim + i]));
+                                (float)(alphas[a] * (double)vectors[l * info->hidden_dim + i]));
                 }
             }
             cna_caa_shifts_clear(&shifts);
@@ -268,15 +269,17 @@ static void test_refused(void **state)
     assert_ok(cna_prompts_create(&none, &err));
     const cna_caa_options outside = {.site = CNA_CAA_RESIDUAL, .choose_layer = true, .layer = n_layers};
     assert_int_equal(cna_caa_find(f->model, some, some, &outside, &caa, &err), CNA_ERR_ARG);
-    assert_non_null(strstr(err.text, "CAA: expected a layer from 0 to "));
-    const cna_caa_options chosen = {.choose_layer = true, .layer = 1};
-    assert_int_equal(cna_caa_find(f->model, some, some, &chosen, &caa, &err), CNA_ERR_ARG);
+    assert_non_null(strstr(err.text, "CAA: expected layers from 0 to "));
+    const cna_caa_options too_many = {.choose_layer = true, .layer = 1, .n_layers = UINT32_MAX};
+    assert_int_equal(cna_caa_find(f->model, some, some, &too_many, &caa, &err), CNA_ERR_ARG);
+    assert_non_null(strstr(err.text, "found 1 to 4294967295"));
     assert_int_equal(cna_caa_find(f->model, some, none, NULL, &caa, &err), CNA_ERR_ARG);
     assert_string_equal(err.text, "negative prompts: expected at least one, found none");
     assert_null(caa);
     const cna_caa_options last = {.site = CNA_CAA_RESIDUAL, .choose_layer = true, .layer = n_layers - 1};
     assert_ok(cna_caa_find(f->model, some, some, &last, &caa, &err));
-    assert_int_equal(cna_caa_get_info(caa)->layer, n_layers - 1);
+    assert_int_equal(cna_caa_get_info(caa)->n_vectors, 1);
+    assert_int_equal(cna_caa_layers(caa)[0], n_layers - 1);
     cna_caa_free(caa);
     cna_caa_free(NULL);
     cna_prompts_free(some);

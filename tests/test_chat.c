@@ -385,6 +385,39 @@ static void what_a_format_asks_is_recorded(void **state)
     cna_free(text);
 }
 
+/* ----------------------------------------------------------------------------------------------- allocations */
+
+static cna_status open_and_render(void *folder, cna_error *err)
+{
+    static const char *const arguments[] = {"mood=\"calm\"", "n=3"};
+    const cna_message messages[] = {{"system", "Be brief.", 9}, {"user", "Hi", 2}};
+    const cna_format format = {
+        .date = "2026-02-03", .template_args = arguments, .n_template_args = 2, .prefix = "Well,"};
+    const cna_format named = {.chat_template = "chatml"};
+    cna_tokenizer *tokenizer;
+    char *text = NULL, *other = NULL;
+    CNA_TRY(cna_tokenizer_open(folder, &tokenizer, err));
+    cna_status status = cna_tokenizer_render(tokenizer, messages, 2, &format, &text, NULL, err);
+    if (status == CNA_OK) status = cna_tokenizer_render(tokenizer, messages, 2, &named, &other, NULL, err);
+    cna_free(text);
+    cna_free(other);
+    cna_tokenizer_free(tokenizer);
+    return status;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    static const char jinja[] = "{{ mood }}{{ n }}{% for m in messages %}{{ bos_token ~ m.role ~ m.content }}"
+                                "{% endfor %}{{ strftime_now('%d %b %Y') }}";
+    char *folder = support_folder_create();
+    tokenizer_fixture_write(folder, &(tokenizer_fixture){0});
+    write_file(folder, "tokenizer_config.json", "{\"bos_token\": {\"content\": \"<s>\"}, \"eos_token\": \"</s>\"}");
+    write_file(folder, "chat_template.jinja", jinja);
+    support_fail_allocations(open_and_render, folder);
+    support_folder_remove(folder);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -400,7 +433,7 @@ int main(void)
         cmocka_unit_test(content_may_hold_nul),
         cmocka_unit_test(a_format_brings_template_arguments_and_prefix),
         cmocka_unit_test(bad_formats_are_refused),
-        cmocka_unit_test(what_a_format_asks_is_recorded),
+        cmocka_unit_test(what_a_format_asks_is_recorded), cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("chat", tests, NULL, NULL);
 }

@@ -340,6 +340,27 @@ static void test_overlap(void **state)
     cna_circuit_free(b);
 }
 
+/* ---- what only some neurons have ---- */
+
+/* It ranks nothing: the file that is written without it is read back in the same order. */
+static void test_partial_measures(void **state)
+{
+    (void)state;
+    static const char json[] = "{\"format\": \"cna-circuit\", \"version\": 1, \"neurons\": ["
+                               "{\"layer\": 4, \"neuron\": 2, \"delta\": 1},"
+                               "{\"layer\": 1, \"neuron\": 2, \"delta\": 2},"
+                               "{\"layer\": 4, \"neuron\": 1}]}";
+    cna_error err;
+    cna_circuit *circuit;
+    size_t n;
+    assert_ok(cna_circuit_parse(json, sizeof json - 1, "c.json", &circuit, &err));
+    const cna_neuron *neurons = cna_circuit_neurons(circuit, &n);
+    assert_true(n == 3 && !cna_circuit_get_info(circuit)->has_delta);
+    assert_true(neurons[0].layer == 1 && neurons[1].neuron == 1 && neurons[2].neuron == 2);
+    for (size_t i = 0; i < n; i++) assert_true(neurons[i].delta == 0);
+    cna_circuit_free(circuit);
+}
+
 /* ---- failing allocations ---- */
 
 static cna_status read_again(void *user, cna_error *err)
@@ -365,9 +386,12 @@ static void test_allocations(void **state)
     assert_ok(cna_circuit_write(circuit, path, CNA_CIRCUIT_CNA, &err));
     support_fail_allocations(write_again, circuit);
     support_fail_allocations(read_again, path);
-    static const char map[] = "{\"3\": [70, 71], \"0\": [1]}";
-    support_write(path, map, strlen(map));
-    support_fail_allocations(read_again, path);
+    static const char *const foreign[] = {"{\"3\": [70, 71], \"0\": [1]}",
+                                          "{\"neurons\": {\"3,-1,70\": 0.5, \"0,-1,1\": -2}, \"k\": 2}"};
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        support_write(path, foreign[i], strlen(foreign[i]));
+        support_fail_allocations(read_again, path);
+    }
     cna_free(path);
     support_folder_remove(folder);
     cna_circuit_free(circuit);
@@ -378,7 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),     cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_key_order), cmocka_unit_test(test_nous_write),
-        cmocka_unit_test(test_nous_read), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_nous_read), cmocka_unit_test(test_empty), cmocka_unit_test(test_partial_measures),
         cmocka_unit_test(test_large),     cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_shape),     cmocka_unit_test(test_profile),
         cmocka_unit_test(test_overlap),   cmocka_unit_test(test_allocations),

@@ -74,7 +74,7 @@ static cna_config read_ok(const char *config, const char *generation)
 /* Everything but the stop ids. */
 static void assert_same_shape(const cna_config *a, const cna_config *b)
 {
-    assert_int_equal(a->architecture, b->architecture);
+    assert_ptr_equal(a->family, b->family);
     assert_int_equal(a->n_layers, b->n_layers);
     assert_int_equal(a->hidden_dim, b->hidden_dim);
     assert_int_equal(a->mlp_dim, b->mlp_dim);
@@ -100,13 +100,13 @@ static void test_defaults(void **state)
     assert_true(c.rms_eps == 1e-6f && c.rope_theta == 10000 && c.rope_type == CNA_ROPE_DEFAULT);
     assert_false(c.tied_embeddings || c.qkv_bias);
     assert_int_equal(c.n_stop_ids, 0);
-    assert_string_equal(cna_architecture_name(c.architecture), "llama");
+    assert_string_equal(c.family->name, "llama");
     c = read_ok("{\"model_type\": \"qwen2\", \"head_dim\": 40, \"num_key_value_heads\": 1, "
                 "\"rope_scaling\": null, " SHAPE "}", NULL);
     assert_true(c.qkv_bias);
     assert_int_equal(c.head_dim, 40); /* explicit, not hidden_size / heads */
     assert_int_equal(c.n_kv_heads, 1);
-    assert_string_equal(cna_architecture_name(c.architecture), "qwen2");
+    assert_string_equal(c.family->name, "qwen2");
 }
 
 static void test_old_and_new_style(void **state)
@@ -124,8 +124,10 @@ static void test_old_and_new_style(void **state)
     assert_same_shape(&old, &new);
     assert_int_equal(new.rope_type, CNA_ROPE_LLAMA3);
     assert_true(new.rope_theta == 500000 && new.rope_original_positions == 8192);
-    old = read_ok("{\"model_type\": \"qwen2\", \"rope_theta\": 1000000.0, " SHAPE "}", NULL);
-    new = read_ok("{\"model_type\": \"qwen2\", \"rope_parameters\": {\"rope_type\": \"default\", "
+    old = read_ok("{\"model_type\": \"qwen2\", \"num_key_value_heads\": 2, \"rope_theta\": 1000000.0, " SHAPE "}",
+                  NULL);
+    new = read_ok("{\"model_type\": \"qwen2\", \"num_key_value_heads\": 2, "
+                  "\"rope_parameters\": {\"rope_type\": \"default\", "
                   "\"rope_theta\": 1000000.0, \"partial_rotary_factor\": 1.0}, "
                   "\"layer_types\": [\"full_attention\", \"full_attention\"], " SHAPE "}", NULL);
     assert_same_shape(&old, &new);
@@ -165,7 +167,7 @@ static void test_stop_ids(void **state)
 static double expected_frequency(const cna_config *c, uint32_t i)
 {
     const double pi = 3.14159265358979323846;
-    double frequency = pow((double)c->rope_theta, -2.0 * i / c->head_dim), wavelength = 2 * pi / frequency;
+    double frequency = pow((double)c->rope_theta, -2.0 * i / c->rotary_dim), wavelength = 2 * pi / frequency;
     if (c->rope_type != CNA_ROPE_LLAMA3) return frequency;
     double old = (double)c->rope_original_positions, low = (double)c->rope_low_frequency,
            high = (double)c->rope_high_frequency;
@@ -178,13 +180,13 @@ static double expected_frequency(const cna_config *c, uint32_t i)
 static void check_frequencies(const cna_config *c)
 {
     float found[512];
-    assert_true(c->head_dim / 2 <= 512);
-    cna_config_inverse_frequencies(c, found);
-    for (uint32_t i = 0; i < c->head_dim / 2; i++) {
+    assert_true(c->rotary_dim > 0 && c->rotary_dim / 2 <= 512);
+    cna_config_inverse_frequencies(c, false, found);
+    for (uint32_t i = 0; i < c->rotary_dim / 2; i++) {
         double expected = expected_frequency(c, i);
         if (!(fabs((double)found[i] - expected) <= 1e-6 * expected))
             fail_msg("theta %g, frequency %u of %u: found %.9g, expected %.9g",
-                     (double)c->rope_theta, i, c->head_dim / 2, (double)found[i], expected);
+                     (double)c->rope_theta, i, c->rotary_dim / 2, (double)found[i], expected);
     }
 }
 
@@ -195,9 +197,9 @@ static void test_frequencies(void **state)
     static const float thetas[] = {100, 10000, 500000, 1e6f};
     for (size_t i = 0; i < sizeof head_dims / sizeof *head_dims; i++) {
         for (size_t j = 0; j < sizeof thetas / sizeof *thetas; j++) {
-            cna_config c = {.head_dim = head_dims[i], .rope_theta = thetas[j]};
+            cna_config c = {.rotary_dim = head_dims[i], .rope_theta = thetas[j]};
             check_frequencies(&c);
-            c = (cna_config){.head_dim = head_dims[i], .rope_theta = thetas[j], .rope_type = CNA_ROPE_LLAMA3,
+            c = (cna_config){.rotary_dim = head_dims[i], .rope_theta = thetas[j], .rope_type = CNA_ROPE_LLAMA3,
                              .rope_factor = 8, .rope_low_frequency = 1, .rope_high_frequency = 4,
                              .rope_original_positions = 8192};
             check_frequencies(&c);
@@ -257,7 +259,7 @@ static void test_real_models(void **state)
         cna_config found;
         assert_ok(read_real(r->file, &found, &err));
         const cna_config expected = {
-            .architecture = qwen ? CNA_ARCHITECTURE_QWEN2 : CNA_ARCHITECTURE_LLAMA, .n_layers = r->n_layers,
+            .family = cna_family_find(qwen ? "qwen2" : "llama", NULL), .n_layers = r->n_layers,
             .hidden_dim = r->hidden_dim, .mlp_dim = r->mlp_dim, .n_heads = r->n_heads, .n_kv_heads = r->n_kv_heads,
             .head_dim = r->head_dim, .vocab_size = r->vocab_size, .max_positions = found.max_positions,
             .rms_eps = qwen ? 1e-6f : 1e-5f, .tied_embeddings = r->tied, .qkv_bias = qwen,

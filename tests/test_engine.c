@@ -10,6 +10,7 @@
 #include "child.h"
 #include "engine/engine.h"
 #include "engine/model.h"
+#include "family_fixture.h"
 #include "model_fixture.h"
 #include "numbers.h"
 #include "reference_model.h"
@@ -166,6 +167,58 @@ static void test_bf16(void **state)
     support_folder_remove(folder);
 }
 
+static cna_status ignore_h(void *user, uint32_t layer, const float *h, cna_error *err)
+{
+    (void)user;
+    (void)layer;
+    (void)h;
+    (void)err;
+    return CNA_OK;
+}
+
+static cna_status ignore_result(void *user, const cna_job_result *result, cna_error *err)
+{
+    (void)err;
+    if (user != NULL) *(size_t *)user += result->n_ids;
+    return CNA_OK;
+}
+
+/* Every family, every feature; prompts are longer than the windows. */
+static void test_families(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_FAMILY_FIXTURES; i++) {
+        char *folder = family_fixture_create(&family_fixtures[i]);
+        check_model(folder, CNA_DTYPE_F32, 5e-5);
+        if (family_fixtures[i].storage == CNA_STORAGE_BF16) check_model(folder, CNA_DTYPE_BF16, 0.05);
+        support_folder_remove(folder);
+    }
+}
+
+/* Where longrope's factors change, nothing is run that would go past. */
+static void test_position_limit(void **state)
+{
+    (void)state;
+    cna_error err;
+    char *folder = family_fixture_create(&family_fixtures[2]);
+    cna_model *model = open_model(folder, CNA_DTYPE_F32);
+    int32_t ids[65] = {0};
+    const cna_token_list lists[] = {{ids, 64}, {ids, 65}};
+    const cna_job jobs[] = {{.prompt_ids = ids, .n_prompt_ids = 60, .answer_ids = ids, .n_answer_ids = 5},
+                            {.prompt_ids = ids, .n_prompt_ids = 60, .answer_ids = ids, .n_answer_ids = 6}};
+    const cna_run_options five = {.max_tokens = 5}, six = {.max_tokens = 6};
+    assert_ok(cna_engine_capture(model, lists, 1, NULL, NULL, ignore_h, NULL, &err));
+    assert_ok(cna_engine_generate(model, jobs, 1, &five, ignore_result, NULL, &err));
+    assert_ok(cna_engine_score(model, jobs, 1, NULL, ignore_result, NULL, &err));
+    assert_int_equal(cna_engine_capture(model, lists, 2, NULL, NULL, ignore_h, NULL, &err), CNA_ERR_UNSUPPORTED);
+    assert_int_equal(cna_engine_generate(model, jobs, 1, &six, ignore_result, NULL, &err), CNA_ERR_UNSUPPORTED);
+    assert_int_equal(cna_engine_score(model, jobs, 2, NULL, ignore_result, NULL, &err), CNA_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "expected at most 64 tokens of prompt and answer "
+                                     "(original_max_position_embeddings), found 65"));
+    cna_model_free(model);
+    support_folder_remove(folder);
+}
+
 static void test_down_norms(void **state)
 {
     (void)state;
@@ -197,13 +250,6 @@ static void test_down_norms(void **state)
 
 /* ---- what is refused, and stopping ---- */
 
-static cna_status ignore_result(void *user, const cna_job_result *result, cna_error *err)
-{
-    (void)err;
-    if (user != NULL) *(size_t *)user += result->n_ids;
-    return CNA_OK;
-}
-
 static bool cancel_report(void *user, const char *what, size_t done, size_t total)
 {
     size_t *calls = user;
@@ -226,15 +272,6 @@ static cna_status fail_result(void *user, const cna_job_result *result, cna_erro
     (void)result;
     if (err != NULL) *err = (cna_error){CNA_ERR_IO, "the caller's own error"};
     return CNA_ERR_IO;
-}
-
-static cna_status ignore_h(void *user, uint32_t layer, const float *h, cna_error *err)
-{
-    (void)user;
-    (void)layer;
-    (void)h;
-    (void)err;
-    return CNA_OK;
 }
 
 static cna_status ignore_rows(void *user, uint32_t layer, const cna_captured *rows, cna_error *err)
@@ -412,11 +449,13 @@ static cna_status run_everything(void *user, cna_error *err)
 static void test_run_memory_failures(void **state)
 {
     (void)state;
-    char *folder = model_fixture_create(&model_fixtures[1]);
-    cna_model *model = open_model(folder, CNA_DTYPE_AUTO);
-    support_fail_allocations(run_everything, model);
-    cna_model_free(model);
-    support_folder_remove(folder);
+    char *const folders[] = {model_fixture_create(&model_fixtures[1]), family_fixture_create(&family_fixtures[1])};
+    for (size_t i = 0; i < 2; i++) {
+        cna_model *model = open_model(folders[i], CNA_DTYPE_AUTO);
+        support_fail_allocations(run_everything, model);
+        cna_model_free(model);
+        support_folder_remove(folders[i]);
+    }
 }
 
 int main(int argc, char **argv)
@@ -425,6 +464,7 @@ int main(int argc, char **argv)
     child_wait_passively(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f32),      cmocka_unit_test(test_bf16),           cmocka_unit_test(test_down_norms),
+        cmocka_unit_test(test_families), cmocka_unit_test(test_position_limit),
         cmocka_unit_test(test_stopping), cmocka_unit_test(test_score_room),
         cmocka_unit_test(test_ids),            cmocka_unit_test(test_refused_models),
         cmocka_unit_test(test_open_memory_failures), cmocka_unit_test(test_run_memory_failures),

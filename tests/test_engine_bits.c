@@ -9,6 +9,7 @@
 
 #include "child.h"
 #include "engine/engine.h"
+#include "family_fixture.h"
 #include "model_fixture.h"
 #include "numbers.h"
 
@@ -449,6 +450,19 @@ static void test_random_f32(void **state)
     check_fixture(3, CNA_DTYPE_F32);
 }
 
+/* Norms of queries and keys, norms behind, caps, windows, two rotary bases, partial and absent rotation, fused
+ * projections, every bias. */
+static void test_families(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_FAMILY_FEATURES; i++) {
+        char *folder = family_fixture_create(&family_fixtures[i]);
+        check_model(folder, CNA_DTYPE_F32);
+        if (family_fixtures[i].storage == CNA_STORAGE_BF16) check_model(folder, CNA_DTYPE_BF16);
+        support_folder_remove(folder);
+    }
+}
+
 static void test_each_isa(void **state)
 {
     (void)state;
@@ -461,10 +475,10 @@ int main(int argc, char **argv)
     child_wait_passively(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trained_bf16), cmocka_unit_test(test_trained_f32), cmocka_unit_test(test_random_bf16),
-        cmocka_unit_test(test_random_f32),   cmocka_unit_test(test_each_isa),
+        cmocka_unit_test(test_random_f32),   cmocka_unit_test(test_families),     cmocka_unit_test(test_each_isa),
     };
     if (!child_is_one()) return cmocka_run_group_tests_name("engine bits", tests, NULL, NULL);
     const struct CMUnitTest child_tests[] = {cmocka_unit_test(test_trained_bf16), cmocka_unit_test(test_random_bf16),
-                                             cmocka_unit_test(test_random_f32)};
+                                             cmocka_unit_test(test_random_f32), cmocka_unit_test(test_families)};
     return cmocka_run_group_tests_name("engine bits under one ISA", child_tests, NULL, NULL);
 }

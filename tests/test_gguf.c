@@ -273,7 +273,7 @@ static void frequencies_of(const char *text, float out[4])
     cna_checkpoint checkpoint;
     gguf_fixture_write(text, path);
     assert_ok(cna_checkpoint_open(path, &checkpoint, &err));
-    cna_config_inverse_frequencies(&checkpoint.config, out);
+    cna_config_inverse_frequencies(&checkpoint.config, false, out);
     cna_checkpoint_close(&checkpoint);
 }
 
@@ -299,11 +299,49 @@ static cna_status open_model(void *user, cna_error *err)
     return cna_model_inspect(user, &info, err);
 }
 
+/* The whole of it, weights included. */
+static cna_status open_whole(void *user, cna_error *err)
+{
+    cna_model *model;
+    const cna_model_options options = {.n_threads = 1};
+    CNA_TRY(cna_model_open(user, &options, &model, err));
+    cna_model_free(model);
+    return CNA_OK;
+}
+
+static cna_status open_tokenizer(void *user, cna_error *err)
+{
+    cna_tokenizer *tokenizer;
+    CNA_TRY(cna_tokenizer_open(user, &tokenizer, err));
+    cna_tokenizer_free(tokenizer);
+    return CNA_OK;
+}
+
+/* SentencePiece's: three special tokens, the bytes, three pieces. */
+static void write_spm(void)
+{
+    cna_error err;
+    cna_buffer text = {0};
+    assert_ok(cna_buffer_add_text(&text, "kv string tokenizer.ggml.model llama\n"
+                                         "kv strings tokenizer.ggml.tokens <unk> <s> </s>", &err));
+    for (unsigned byte = 0; byte < 256; byte++) assert_ok(cna_buffer_printf(&text, &err, " <0x%02X>", byte));
+    assert_ok(cna_buffer_add_text(&text, " a b ab\nkv i32s tokenizer.ggml.token_type 2 3 3", &err));
+    for (unsigned byte = 0; byte < 256; byte++) assert_ok(cna_buffer_add_text(&text, " 6", &err));
+    assert_ok(cna_buffer_add_text(&text, " 1 1 1\nkv f32s tokenizer.ggml.scores", &err));
+    for (unsigned id = 0; id < 262; id++) assert_ok(cna_buffer_printf(&text, &err, " -%u", id));
+    assert_ok(cna_buffer_add_text(&text, "\nkv u32 tokenizer.ggml.bos_token_id 1\n", &err));
+    gguf_fixture_write(text.data, path);
+    cna_buffer_free(&text);
+}
+
 static void test_memory_failures(void **state)
 {
     (void)state;
     gguf_fixture_write("kv string tokenizer.chat_template {{messages[0]['content']}}\n", path);
     support_fail_allocations(open_model, path);
+    support_fail_allocations(open_whole, path);
+    write_spm();
+    support_fail_allocations(open_tokenizer, path);
     remove(path);
     char *paths[2];
     write_parts(paths, PART(0, 2), PART(1, 2));

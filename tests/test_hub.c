@@ -251,6 +251,15 @@ static void reads_paths(void **state)
     assert_string_equal(commit, COMMIT_A);
     assert_true(cna_hub_describe_path("models--gpt2/snapshots/" COMMIT_A, id, commit));
     assert_string_equal(id, "gpt2");
+    assert_true(cna_hub_describe_path("/x/models--org--a-b/snapshots/" COMMIT_A "/m-Q8_0.gguf", id, commit));
+    assert_string_equal(id, "org/a-b/m-Q8_0.gguf");
+    assert_string_equal(commit, COMMIT_A);
+    assert_true(cna_hub_describe_path("models--a--b/snapshots/" COMMIT_A "/Q4/m-00001-of-00002.gguf", id, commit));
+    assert_string_equal(id, "a/b/Q4/m-00001-of-00002.gguf");
+    assert_false(cna_hub_describe_path("models--a--b/snapshots/" COMMIT_A "/config.json", id, commit));
+    assert_false(cna_hub_describe_path("models--a--b/snapshots/main/m.gguf", id, commit));
+    assert_false(cna_hub_describe_path("/models/m.gguf", id, commit));
+    assert_false(cna_hub_describe_path("m.gguf", id, commit));
     assert_false(cna_hub_describe_path("models--a--b/snapshots/main", id, commit));
     assert_false(cna_hub_describe_path("models--a--b/other/" COMMIT_A, id, commit));
     assert_false(cna_hub_describe_path("a--b/snapshots/" COMMIT_A, id, commit));

@@ -328,11 +328,47 @@ static void test_parallel(void **state)
     }
 }
 
+/* Reasoning at the start of an answer is left out unless it is asked for; replies to both stand side by side. */
+static void test_reasoning(void **state)
+{
+    (void)state;
+    enum { N = 4 };
+    static const judge_step step[] = {SAY(GOOD), STEP(END)};
+    const judge_step *steps[N];
+    repeat(step, steps, N);
+    place p = make_place(N / 2);
+    judge_server *server = judge_server_start(steps, N);
+    cna_judge_options options = options_for(server);
+    cna_judge *judge;
+    cna_error err;
+    assert_ok(judge_file(p.path, &options, &judge, &err));
+    assert_string_equal(cna_judge_get_info(judge)->rubric, "strongreject");
+    assert_int_equal(judge_server_reasonings(server), 0);
+    cna_judge_free(judge);
+    options.keep_reasoning = true;
+    for (size_t asked = N; asked != SIZE_MAX; asked = asked == 0 ? SIZE_MAX : 0) { /* and then all is there */
+        assert_ok(judge_file(p.path, &options, &judge, &err));
+        assert_string_equal(cna_judge_get_info(judge)->rubric, "strongreject+reasoning");
+        assert_int_equal(cna_judge_get_info(judge)->n_asked, asked);
+        assert_int_equal(judge_server_reasonings(server), N);
+        cna_judge_free(judge);
+    }
+    judge_row rows[2 * N];
+    assert_int_equal(judge_fixture_read(p.path, rows, 2 * N), 2 * N);
+    for (size_t i = 0; i < 2 * N; i++) {
+        assert_string_equal(rows[i].rubric, i % 2 == 0 ? "strongreject" : "strongreject+reasoning");
+        assert_string_equal(rows[i].status, "scored");
+    }
+    judge_server_stop(server);
+    remove_place(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_fault), cmocka_unit_test(test_refused_for_all), cmocka_unit_test(test_giving_up),
         cmocka_unit_test(test_long_wait),   cmocka_unit_test(test_retry_after),     cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_reasoning),
     };
     return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
 }

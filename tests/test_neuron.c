@@ -8,6 +8,7 @@
 
 #include "cna_study.h"
 #include "engine/engine.h"
+#include "family_fixture.h"
 #include "model_fixture.h"
 #include "numbers.h"
 #include "reference_model.h"
@@ -28,10 +29,11 @@ static void add_ids(cna_prompts *prompts, size_t i)
     assert_ok(cna_prompts_add_ids(prompts, prompt_ids[i], 5, &err));
 }
 
-static fixture open_fixture(const model_fixture *shape)
+/* folder: new, the fixture's from here on. */
+static fixture open_fixture(char *folder)
 {
     cna_error err;
-    fixture f = {.folder = model_fixture_create(shape)};
+    fixture f = {.folder = folder};
     f.reference = reference_model_open(f.folder);
     assert_ok(cna_prompts_create(&f.sets[0], &err));
     assert_ok(cna_prompts_create(&f.sets[1], &err));
@@ -69,10 +71,16 @@ static double weight_of(const reference_model *m, uint32_t layer, uint32_t neuro
     const cna_config *c = &m->checkpoint.config;
     const double *down = down_of(m, layer), *norm = tensor(m, "model.norm.weight");
     const double *head = tensor(m, c->tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight");
-    double sum = 0;
-    for (size_t i = 0; i < c->hidden_dim; i++)
-        sum += head[v * c->hidden_dim + i] * norm[i] * down[i * c->mlp_dim + neuron];
-    return sum;
+    char name[64];
+    snprintf(name, sizeof name, "model.layers.%u.post_feedforward_layernorm.weight", layer);
+    const double *behind = cna_checkpoint_find(&m->checkpoint, name) != NULL ? tensor(m, name) : NULL;
+    double sum = 0, offset = (double)c->norm_offset;
+    for (size_t i = 0; i < c->hidden_dim; i++) {
+        double weight = norm[i] + offset;
+        if (behind != NULL) weight *= behind[i] + offset;
+        sum += head[v * c->hidden_dim + i] * weight * down[i * c->mlp_dim + neuron];
+    }
+    return sum * (double)c->residual_scale / (double)c->logit_divisor;
 }
 
 /* Every token that is not listed has a weight on the far side of the last one listed. */
@@ -185,12 +193,20 @@ static void choose(const cna_model_info *info, cna_neuron out[N_NEURONS])
     out[N_NEURONS - 1] = out[0];
 }
 
+/* The families: a norm with 1 added behind the MLP, one without, and Granite's multipliers. */
+static char *create_folder(size_t i)
+{
+    static const size_t families[] = {0, 6, 7};
+    return i < N_MODEL_FIXTURES ? model_fixture_create(&model_fixtures[i])
+                                : family_fixture_create(&family_fixtures[families[i - N_MODEL_FIXTURES]]);
+}
+
 static void test_against_formulas(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_MODEL_FIXTURES; i++) {
+    for (size_t i = 0; i < N_MODEL_FIXTURES + 3; i++) {
         cna_error err;
-        fixture f = open_fixture(&model_fixtures[i]);
+        fixture f = open_fixture(create_folder(i));
         cna_model *model;
         const cna_model_options exact = {.dtype = CNA_DTYPE_F32};
         assert_ok(cna_model_open(f.folder, &exact, &model, &err));
@@ -220,7 +236,7 @@ static void test_projections_add_up(void **state)
 {
     (void)state;
     cna_error err;
-    fixture f = open_fixture(&model_fixtures[0]);
+    fixture f = open_fixture(model_fixture_create(&model_fixtures[0]));
     cna_model *model;
     assert_ok(cna_model_open(f.folder, NULL, &model, &err));
     const cna_model_info *info = cna_model_get_info(model);
@@ -248,7 +264,7 @@ static void test_same_bits(void **state)
     const cna_model_options ways[] = {
         {0}, {.in_place = true}, {.stream = CNA_STREAM_ALWAYS}, {.n_threads = 1}, {.n_threads = 3}};
     for (size_t i = 0; i < N_MODEL_FIXTURES; i++) {
-        fixture f = open_fixture(&model_fixtures[i]);
+        fixture f = open_fixture(model_fixture_create(&model_fixtures[i]));
         cna_neuron_token first[N_TOKENS];
         cna_neuron_activation activations[N_PROMPTS];
         for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
@@ -297,7 +313,7 @@ static void test_limits(void **state)
 {
     (void)state;
     cna_error err;
-    fixture f = open_fixture(&model_fixtures[1]);
+    fixture f = open_fixture(model_fixture_create(&model_fixtures[1]));
     cna_model *model;
     cna_neuron_views *views = NULL;
     size_t n_views;

@@ -268,6 +268,80 @@ static void test_swiglu(void **state)
     }
 }
 
+static void test_geglu(void **state)
+{
+    (void)state;
+    numbers random = {14};
+    static float gate[RUN + 100], up[RUN + 100], found[RUN + 100], part[LONGEST];
+    size_t n = RUN + 77;
+    for (size_t i = 0; i < n; i++) gate[i] = (float)(12 * numbers_uniform(&random) - 6);
+    numbers_fill(&random, up, n, 2);
+    memcpy(found, gate, sizeof found);
+    cna_geglu(found, up, n);
+    for (size_t i = 0; i < n; i++) {
+        /* (1 + tanh u) / 2 = 1 / (1 + exp(-2u)): the form with tanh has no digits left at -6, even in double. */
+        double v = (double)gate[i], u = 0.79788456080286535588 * (v + 0.044715 * v * v * v);
+        double expected = v / (1 + exp(-2 * u)) * (double)up[i];
+        if (v > -2) assert_near(expected, 0.5 * v * (1 + tanh(u)) * (double)up[i], 1e-12 * fabs(expected));
+        assert_near((double)found[i], expected, (1e-6 + 5 * NUMBERS_EPS * fabs(u)) * fabs(expected));
+    }
+    for (size_t length = 1; length <= LONGEST; length++) {
+        size_t start = numbers_below(&random, n - length);
+        memcpy(part, gate + start, length * sizeof *part);
+        cna_geglu(part, up + start, length);
+        assert_memory_equal(part, found + start, length * sizeof *part);
+    }
+    float extremes[] = {-1e4f, 1e4f, 0, -60, 60}, ones[] = {1, 1, 1, 1, 1};
+    cna_geglu(extremes, ones, 5);
+    assert_true(fabsf(extremes[0]) < 1e-30f && extremes[1] == 1e4f && extremes[2] == 0);
+    assert_true(fabsf(extremes[3]) < 1e-30f && extremes[4] == 60);
+}
+
+static void test_soft_cap(void **state)
+{
+    (void)state;
+    numbers random = {15};
+    static float x[RUN + 100], found[RUN + 100], part[LONGEST];
+    static const float caps[] = {1, 30, 50};
+    size_t n = RUN + 77;
+    for (size_t c = 0; c < 3; c++) {
+        double cap = (double)caps[c];
+        for (size_t i = 0; i < n; i++) {
+            double size = i % 3 == 0 ? 200 : i % 3 == 1 ? cap : cap / 1000;
+            x[i] = (float)(2 * size * numbers_uniform(&random) - size);
+        }
+        memcpy(found, x, sizeof found);
+        cna_soft_cap(found, caps[c], n);
+        for (size_t i = 0; i < n; i++) {
+            double expected = cap * tanh((double)x[i] / cap);
+            assert_near((double)found[i], expected, 6e-7 * fabs(expected));
+        }
+        for (size_t length = 1; length <= LONGEST; length++) {
+            size_t start = numbers_below(&random, n - length);
+            memcpy(part, x + start, length * sizeof *part);
+            cna_soft_cap(part, caps[c], length);
+            assert_memory_equal(part, found + start, length * sizeof *part);
+        }
+    }
+    float extremes[] = {-INFINITY, INFINITY, 0, NAN};
+    cna_soft_cap(extremes, 30, 4);
+    assert_true(extremes[0] == -30 && extremes[1] == 30 && extremes[2] == 0 && isnan(extremes[3]));
+}
+
+static void test_rescale(void **state)
+{
+    (void)state;
+    numbers random = {16};
+    static float x[RUN + 100], found[RUN + 100];
+    numbers_fill(&random, x, RUN + 100, 3);
+    memcpy(found, x, sizeof x);
+    cna_rescale(found, 0.22f, RUN + 77);
+    for (size_t i = 0; i < RUN + 100; i++) assert_true(found[i] == (i < RUN + 77 ? x[i] * 0.22f : x[i]));
+    memcpy(found, x, sizeof x);
+    cna_divide(found, 7, RUN + 77);
+    for (size_t i = 0; i < RUN + 100; i++) assert_true(found[i] == (i < RUN + 77 ? x[i] / 7 : x[i]));
+}
+
 /* ---- the rest of a layer ---- */
 
 static void check_rms_norm_row(const float *x, const float *weight, double eps, size_t dim, const float *found)
@@ -342,7 +416,7 @@ static void test_rope(void **state)
             sines[i] = (float)sin(angle);
         }
         memcpy(found, x, sizeof x);
-        cna_rope(found + 1, HEADS, head_dim, cosines, sines);
+        cna_rope(found + 1, HEADS, head_dim, head_dim, cosines, sines);
         for (size_t h = 0; h < HEADS; h++) {
             for (size_t i = 0; i < half; i++) {
                 size_t at = 1 + h * head_dim + i;
@@ -352,6 +426,17 @@ static void test_rope(void **state)
             }
         }
         assert_true(found[0] == x[0]);
+        /* A part of each head: the same pairs, and the rest as it was. */
+        float part[HEADS * LONGEST + 1];
+        memcpy(part, x, sizeof x);
+        cna_rope(part + 1, HEADS, head_dim + 3 < LONGEST ? head_dim + 3 : head_dim, head_dim, cosines, sines);
+        size_t stride = head_dim + 3 < LONGEST ? head_dim + 3 : head_dim;
+        for (size_t h = 0; h < HEADS; h++) {
+            float alone[LONGEST];
+            memcpy(alone, x + 1 + h * stride, stride * sizeof *alone);
+            cna_rope(alone, 1, head_dim, head_dim, cosines, sines);
+            assert_memory_equal(part + 1 + h * stride, alone, stride * sizeof *alone);
+        }
     }
 }
 
@@ -364,7 +449,8 @@ int main(void)
         cmocka_unit_test(test_softmax_bits),  cmocka_unit_test(test_long_rows),
         cmocka_unit_test(test_argmax),        cmocka_unit_test(test_swiglu),
         cmocka_unit_test(test_rms_norm),      cmocka_unit_test(test_add),
-        cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_rope),          cmocka_unit_test(test_geglu),
+        cmocka_unit_test(test_soft_cap),      cmocka_unit_test(test_rescale),
     };
     return cmocka_run_group_tests_name("ops", tests, NULL, NULL);
 }

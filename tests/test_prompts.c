@@ -339,10 +339,16 @@ static void every_allocation_may_fail(void **state)
     static const char csv[] = "id,goal\n1,\"a \"\"b\"\" c\"\n2,d\n";
     cna_tokenizer *tokenizer = open_chat(true);
     char *folder = support_folder_create();
-    char *path = support_path(folder, "a.csv");
-    support_write(path, csv, sizeof csv - 1);
-    support_fail_allocations(read_and_tokenize, &(fallible){tokenizer, path});
-    cna_free(path);
+    static const char *const names[] = {"a.csv", "a.jsonl", "a.txt"};
+    static const char *const texts[] = {csv, "{\"prompt\": \"a\", \"category\": \"b\"}\n"
+                                             "{\"prompt\": \"c\"}\n",
+                                        "a\nb\n"};
+    for (size_t i = 0; i < 3; i++) {
+        char *path = support_path(folder, names[i]);
+        support_write(path, texts[i], strlen(texts[i]));
+        support_fail_allocations(read_and_tokenize, &(fallible){tokenizer, path});
+        cna_free(path);
+    }
     support_folder_remove(folder);
     cna_tokenizer_free(tokenizer);
 }

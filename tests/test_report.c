@@ -317,12 +317,28 @@ static void test_other_tables(void **user)
                 " printf('%.1f%%', 100.0 * count(n.key) / 8) FROM circuit, layers LEFT JOIN"
                 " json_each(circuit.json, '$.neurons') AS n ON n.value ->> 'layer' = layer"
                 " WHERE circuit.part IN (1, 4) GROUP BY circuit.part, layer ORDER BY circuit.part, layer");
+    check_table(s, page, "stability",
+                "SELECT p.value ->> 'k', printf('%.3f', p.value ->> 'mean'), printf('%.3f', p.value ->> 'min'),"
+                " printf('%.3f', p.value ->> 'p5'), printf('%.3f', p.value ->> 'p25'),"
+                " printf('%.3f', p.value ->> 'p50'), printf('%.3f', p.value ->> 'p75'),"
+                " printf('%.3f', p.value ->> 'p95'), printf('%.3f', p.value ->> 'max'),"
+                " json_extract(circuit.json, '$.statistics.stability.halvings')"
+                " FROM circuit, json_each(circuit.json, '$.statistics.stability.points') AS p WHERE part = 1"
+                " ORDER BY p.key");
+    check_table(s, page, "chance",
+                "SELECT c.key, printf('%.4f', c.value ->> 'level'), printf('%.4f', c.value ->> 'largest'),"
+                " c.value ->> 'above', c.value ->> 'circuit_above',"
+                " json_extract(circuit.json, '$.statistics.chance.candidates'),"
+                " json_extract(circuit.json, '$.statistics.chance.shuffles')"
+                " FROM circuit, json_each(circuit.json, '$.statistics.chance') AS c WHERE part = 1"
+                " AND c.type = 'object' ORDER BY c.id");
     check_table(s, page, "files", "SELECT file.role, path, n_bytes, sha256 FROM file ORDER BY part, path");
     check_table(s, page, "parts",
                 "SELECT part.id, (SELECT file FROM pragma_database_list), command, name, role, started, ended, (SELECT "
                 "count(*) FROM generation AS g JOIN"
                 " condition AS c ON c.id = g.condition WHERE c.part = part.id) + (SELECT count(*) FROM choice AS x JOIN"
-                " condition AS c ON c.id = x.condition WHERE c.part = part.id), NULL, seed, date, version,"
+                " condition AS c ON c.id = x.condition WHERE c.part = part.id), NULL, seed, date,"
+                " json_extract(config, '$.chat_options'), version,"
                 " 'cpu test processor; n_threads 2' FROM part JOIN model ON model.id = part.model ORDER BY part.id");
     cna_free(page);
 }
@@ -332,11 +348,13 @@ static void test_other_tables(void **user)
 static const char *const figures[] = {
     "refusal-cna-2", "refusal-cna-4", "refusal-cna-5",    "refusal-caa-2", "refusal-k-3", "quality-cna-2",
     "quality-caa-2", "kl-cna-2",      "perplexity-cna-2", "mmlu",          "profile-1",
+    "stability",
 };
 static const char *const tables[] = {
     "summary",    "leak",    "cna",           "controls", "k",      "caa",    "benign",
     "categories", "mmlu",    "mmlu_subjects", "judge",    "labels", "parts",  "circuits",
     "profile",    "overlap", "neurons",       "figures",  "files",  "models", "config",
+    "stability",  "chance",
 };
 enum { N_FIGURES = sizeof figures / sizeof *figures, N_TABLES = sizeof tables / sizeof *tables };
 
@@ -486,7 +504,11 @@ static void test_several_runs(void **user)
     const state *s = *user;
     cna_error err;
     make_run(s, "study.sql", NULL);
-    const char *runs[] = {s->run, s->run};
+    size_t n_bytes;
+    char *copy = support_path(s->folder, "copy.db"), *bytes = support_read(s->run, &n_bytes);
+    support_write(copy, bytes, n_bytes);
+    cna_free(bytes);
+    const char *runs[] = {s->run, copy};
     assert_ok(cna_report_write(runs, 2, s->page, NULL, &err));
     char *page = support_read(s->page, NULL);
     report_grid grid = report_page_table(page, "parts");
@@ -496,6 +518,14 @@ static void test_several_runs(void **user)
     assert_int_equal(grid.n_cells / grid.n_columns, 2);
     report_grid_clear(&grid);
     cna_free(page);
+    remove(s->page);
+    assert_int_equal(remove(copy), 0);
+    assert_int_equal(link(s->run, copy), 0); /* one file under two names */
+    assert_int_equal(cna_report_write(runs, 2, s->page, NULL, &err), CNA_ERR_ARG);
+    assert_non_null(strstr(err.text, "expected each run file once"));
+    assert_int_not_equal(access(s->page, F_OK), 0);
+    assert_int_equal(remove(copy), 0);
+    cna_free(copy);
 }
 
 /* ---- failures ---- */

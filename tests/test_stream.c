@@ -175,8 +175,10 @@ static void check_layer(const cna_model *kept, cna_stream *stream, const cna_mod
     cna_layer_matrices(&copy, b);
     for (size_t i = 0; i < CNA_LAYER_MATRICES; i++) assert_same_product(model, *a[i], *b[i]);
     size_t dim = kept->checkpoint.config.hidden_dim;
-    assert_memory_equal(found->input_norm, expected.input_norm, dim * sizeof(float));
-    assert_memory_equal(found->post_attention_norm, expected.post_attention_norm, dim * sizeof(float));
+    for (size_t i = 0; i < CNA_NORM_PLACES; i++) {
+        assert_true((found->norms[i] == NULL) == (expected.norms[i] == NULL));
+        if (found->norms[i] != NULL) assert_memory_equal(found->norms[i], expected.norms[i], dim * sizeof(float));
+    }
     assert_true((found->q_bias != NULL) == (expected.q_bias != NULL));
 }
 

@@ -25,7 +25,7 @@ static cna_status render(const char *text, size_t n_bytes, const json_t *message
                                 .content = json_string_value(content),
                                 .n_bytes = json_string_length(content)};
     }
-    const cna_template_input input = {list, n, special_tokens, 2, arguments, {2026, 2, 3}};
+    const cna_template_input input = {list, n, special_tokens, 2, arguments, {2026, 2, 3}, 0};
     cna_status status = cna_template_parse(text, n_bytes, "template", &parsed, err);
     if (status == CNA_OK) status = cna_template_render(parsed, &input, out, err);
     cna_template_free(parsed);

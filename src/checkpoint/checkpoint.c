@@ -207,7 +207,15 @@ static cna_status complete_config(cna_checkpoint *checkpoint, cna_error *err)
     }
     config->vocab_size = (uint32_t)embedding->shape[0];
     config->tied_embeddings = cna_checkpoint_find(checkpoint, "output.weight") == NULL;
-    const cna_tensor *divisors = cna_checkpoint_find(checkpoint, "rope_freqs.weight");
+    const cna_tensor *factors = cna_checkpoint_find(checkpoint, "rope_factors_short.weight");
+    bool is_long = config->rope_type == CNA_ROPE_LONG;
+    if (is_long != (factors != NULL)) {
+        return cna_fail(err, CNA_ERR_MISMATCH,
+                        "%s: tensor 'rope_factors_short.weight': expected with rope.scaling.attn_factor and only then, "
+                        "found %s",
+                        checkpoint->path, is_long ? "none" : "it alone");
+    }
+    const cna_tensor *divisors = is_long ? factors : cna_checkpoint_find(checkpoint, "rope_freqs.weight");
     return divisors == NULL ? CNA_OK : cna_gguf_take_divisors(divisors, config, err);
 }
 
@@ -252,6 +260,22 @@ cna_status cna_checkpoint_open_config(const char *folder, cna_checkpoint *out, c
     return status;
 }
 
+/* Leave out the tensors of a model that also sees which its language part does not have. */
+static void forget_vision(cna_checkpoint *checkpoint)
+{
+    static const char *const parts[] = {"vision_tower.", "multi_modal_projector.", "model.vision_tower.",
+                                        "model.multi_modal_projector."};
+    size_t n = 0;
+    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
+        bool of_vision = false;
+        for (size_t j = 0; j < sizeof parts / sizeof *parts; j++) {
+            of_vision = of_vision || strncmp(checkpoint->tensors[i]->name, parts[j], strlen(parts[j])) == 0;
+        }
+        if (!of_vision) checkpoint->tensors[n++] = checkpoint->tensors[i];
+    }
+    checkpoint->n_tensors = n;
+}
+
 cna_status cna_checkpoint_open(const char *path, cna_checkpoint *out, cna_error *err)
 {
     char *gguf = NULL;
@@ -263,6 +287,7 @@ cna_status cna_checkpoint_open(const char *path, cna_checkpoint *out, cna_error 
     } else {
         CNA_TRY_CLEANUP(cna_config_read(path, &out->config, err));
         CNA_TRY_CLEANUP(open_weights(out, err));
+        if (out->config.wrapped) forget_vision(out);
     }
 cleanup:
     cna_free(gguf);
@@ -314,7 +339,7 @@ cna_status cna_checkpoint_fingerprint(const cna_checkpoint *checkpoint, char out
     const cna_config *c = &checkpoint->config;
     cna_buffer text = {0};
     cna_status status;
-    CNA_TRY_CLEANUP(cna_buffer_printf(&text, err, "%s %u %u %u %u %u %u %u\n", cna_architecture_name(c->architecture),
+    CNA_TRY_CLEANUP(cna_buffer_printf(&text, err, "%s %u %u %u %u %u %u %u\n", c->family->name,
                                       c->n_layers, c->hidden_dim, c->mlp_dim, c->n_heads, c->n_kv_heads, c->head_dim,
                                       c->vocab_size));
     scatter(checkpoint, true);

@@ -7,40 +7,48 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "checkpoint/config_parts.h"
 
 enum { CONFIG_BYTES_MAX = 1 << 20, DIMENSION_MAX = 1 << 24 };
 
-const char *cna_architecture_name(cna_architecture architecture)
+void cna_layer_set_add(cna_layer_set *set, uint32_t layer)
 {
-    return architecture == CNA_ARCHITECTURE_LLAMA ? "llama" : "qwen2";
+    set->bits[layer / 64] |= UINT64_C(1) << layer % 64;
 }
 
-static cna_status read_architecture(const json_t *root, const char *source, cna_config *out, cna_error *err)
+bool cna_layer_set_has(const cna_layer_set *set, uint32_t layer)
+{
+    return layer < CNA_LAYERS_MAX && (set->bits[layer / 64] >> layer % 64 & 1) != 0;
+}
+
+void cna_config_set_plain(cna_config *config)
+{
+    config->embedding_scale = config->residual_scale = config->logit_divisor = config->rope_magnitude = 1;
+    config->attention_scale = 1.0f / sqrtf((float)config->head_dim);
+    config->rotary_dim = config->head_dim;
+}
+
+/* The family, and the object that holds the model's values: text_config where the root is a wrapper of one. */
+static cna_status read_family(const json_t *root, const char *source, cna_config *out, const json_t **values,
+                              cna_error *err)
 {
     const char *type;
     CNA_TRY(cna_json_get_string(root, "model_type", source, &type, err));
-    if (strcmp(type, "llama") == 0) {
-        out->architecture = CNA_ARCHITECTURE_LLAMA;
-    } else if (strcmp(type, "qwen2") == 0) {
-        out->architecture = CNA_ARCHITECTURE_QWEN2;
-        out->qkv_bias = true;
-    } else {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'model_type': expected llama or qwen2, found '%s'", source,
-                        type);
+    out->family = cna_family_find(type, &out->wrapped);
+    if (out->family == NULL) {
+        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'model_type': expected " CNA_FAMILY_NAMES ", found '%s'",
+                        source, type);
     }
+    if (!out->wrapped) return CNA_OK;
+    json_t *text;
+    CNA_TRY(cna_json_get_object(root, "text_config", source, &text, err));
+    *values = text;
     return CNA_OK;
 }
 
-static cna_status refuse_partial_rotary(const json_t *object, const char *source, cna_error *err)
-{
-    double share = 1;
-    CNA_TRY(cna_json_find_number(object, "partial_rotary_factor", source, &share, err));
-    if (share == 1) return CNA_OK;
-    return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'partial_rotary_factor': expected 1, found %g", source, share);
-}
-
 /* Keys that would change the computation: each must be absent, null or harmless. */
-static cna_status refuse_other_variants(const json_t *root, const char *source, cna_error *err)
+static cna_status refuse_other_variants(const json_t *root, const char *source, const cna_family *family,
+                                        cna_error *err)
 {
     const json_t *quantization = json_object_get(root, "quantization_config");
     if (quantization != NULL && !json_is_null(quantization)) {
@@ -49,35 +57,30 @@ static cna_status refuse_other_variants(const json_t *root, const char *source, 
                         "f32 checkpoint",
                         source);
     }
-    static const char *const must_be_false[] = {"attention_bias", "mlp_bias", "use_sliding_window"};
-    for (size_t i = 0; i < sizeof must_be_false / sizeof *must_be_false; i++) {
+    const struct {
+        const char *key;
+        bool allowed;
+    } flags[] = {{"attention_bias", family->attention_bias},
+                 {"mlp_bias", family->mlp_bias},
+                 {"use_sliding_window", family->windows != CNA_WINDOW_NEVER},
+                 {"use_bidirectional_attention", false}};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         bool value = false;
-        CNA_TRY(cna_json_find_bool(root, must_be_false[i], source, &value, err));
-        if (value) {
+        CNA_TRY(cna_json_find_bool(root, flags[i].key, source, &value, err));
+        if (value && !flags[i].allowed) {
             return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key '%s': expected false, found true; this variant of the "
-                            "architecture is not supported", source, must_be_false[i]);
+                            "architecture is not supported", source, flags[i].key);
         }
     }
-    const char *activation;
-    CNA_TRY(cna_json_find_string(root, "hidden_act", source, &activation, err));
-    if (activation != NULL && strcmp(activation, "silu") != 0) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'hidden_act': expected silu, found '%s'",
-                        source, activation);
+    static const char *const names[] = {[CNA_ACTIVATION_SILU] = "silu",
+                                        [CNA_ACTIVATION_GELU_TANH] = "gelu_pytorch_tanh"};
+    const char *activation, *expected = names[family->activation];
+    CNA_TRY(cna_json_find_string(root, family->activation_key, source, &activation, err));
+    if (activation != NULL && strcmp(activation, expected) != 0) {
+        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key '%s': expected %s, found '%s'", source,
+                        family->activation_key, expected, activation);
     }
-    const json_t *layer_types = json_object_get(root, "layer_types");
-    if (layer_types != NULL && !json_is_null(layer_types) && !json_is_array(layer_types)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'layer_types': expected an array, found %s", source,
-                        cna_json_type_name(layer_types));
-    }
-    size_t i;
-    const json_t *type;
-    json_array_foreach(layer_types, i, type) {
-        if (!json_is_string(type) || strcmp(json_string_value(type), "full_attention") != 0) {
-            return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'layer_types[%zu]': expected full_attention, found '%s'",
-                            source, i, json_is_string(type) ? json_string_value(type) : cna_json_type_name(type));
-        }
-    }
-    return refuse_partial_rotary(root, source, err);
+    return CNA_OK;
 }
 
 static cna_status get_dimension(const json_t *root, const char *key, const char *source, uint32_t *out, cna_error *err)
@@ -88,17 +91,13 @@ static cna_status get_dimension(const json_t *root, const char *key, const char 
     return CNA_OK;
 }
 
-static cna_status read_shape(const json_t *root, const char *source, cna_config *out, cna_error *err)
+static cna_status read_heads(const json_t *root, const char *source, cna_config *out, cna_error *err)
 {
-    CNA_TRY(get_dimension(root, "num_hidden_layers", source, &out->n_layers, err));
-    CNA_TRY(get_dimension(root, "hidden_size", source, &out->hidden_dim, err));
-    CNA_TRY(get_dimension(root, "intermediate_size", source, &out->mlp_dim, err));
-    CNA_TRY(get_dimension(root, "num_attention_heads", source, &out->n_heads, err));
-    CNA_TRY(get_dimension(root, "vocab_size", source, &out->vocab_size, err));
-    int64_t n_kv_heads = out->n_heads, head_dim = 0, max_positions = 2048;
+    const cna_family *family = out->family;
+    int64_t n_kv_heads = family->n_kv_heads, head_dim = family->head_dim;
+    if (n_kv_heads == 0 || json_is_null(json_object_get(root, "num_key_value_heads"))) n_kv_heads = out->n_heads;
     CNA_TRY(cna_json_find_int(root, "num_key_value_heads", source, 1, DIMENSION_MAX, &n_kv_heads, err));
     CNA_TRY(cna_json_find_int(root, "head_dim", source, 2, DIMENSION_MAX, &head_dim, err));
-    CNA_TRY(cna_json_find_int(root, "max_position_embeddings", source, 1, INT32_MAX, &max_positions, err));
     if (out->n_heads % n_kv_heads != 0) {
         return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'num_key_value_heads': expected a divisor of num_attention_heads "
                         "(%u), found %lld", source, out->n_heads, (long long)n_kv_heads);
@@ -112,71 +111,87 @@ static cna_status read_shape(const json_t *root, const char *source, cna_config 
         return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'head_dim': expected an even number, found %lld", source,
                         (long long)head_dim);
     }
+    /* So the bytes of all tensors together fit into 64 bits. */
+    if (head_dim > DIMENSION_MAX / (int64_t)out->n_heads) {
+        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'head_dim': expected at most %d values in all heads (%u), found "
+                        "%lld in each", source, (int)DIMENSION_MAX, out->n_heads, (long long)head_dim);
+    }
     out->n_kv_heads = (uint32_t)n_kv_heads;
     out->head_dim = (uint32_t)head_dim;
+    return CNA_OK;
+}
+
+static cna_status read_shape(const json_t *root, const char *source, cna_config *out, cna_error *err)
+{
+    int64_t n_layers;
+    CNA_TRY(cna_json_get_int(root, "num_hidden_layers", source, 1, CNA_LAYERS_MAX, &n_layers, err));
+    out->n_layers = (uint32_t)n_layers;
+    CNA_TRY(get_dimension(root, "hidden_size", source, &out->hidden_dim, err));
+    CNA_TRY(get_dimension(root, "intermediate_size", source, &out->mlp_dim, err));
+    CNA_TRY(get_dimension(root, "num_attention_heads", source, &out->n_heads, err));
+    CNA_TRY(get_dimension(root, "vocab_size", source, &out->vocab_size, err));
+    int64_t max_positions = out->family->max_positions;
+    CNA_TRY(cna_json_find_int(root, "max_position_embeddings", source, 1, INT32_MAX, &max_positions, err));
     out->max_positions = (uint32_t)max_positions;
-    double eps = 1e-6; /* transformers' default for both architectures */
+    CNA_TRY(read_heads(root, source, out, err));
+    double eps = out->family->rms_eps;
     CNA_TRY(cna_json_find_number(root, "rms_norm_eps", source, &eps, err));
     if (!(eps >= 0 && eps < 1)) {
         return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'rms_norm_eps': expected 0 to 1, found %g", source, eps);
     }
     out->rms_eps = (float)eps;
+    bool attention_bias = false, mlp_bias = false;
+    CNA_TRY(cna_json_find_bool(root, "attention_bias", source, &attention_bias, err));
+    CNA_TRY(cna_json_find_bool(root, "mlp_bias", source, &mlp_bias, err));
+    out->qkv_bias = out->family->qkv_bias || attention_bias;
+    out->o_bias = attention_bias;
+    out->mlp_bias = mlp_bias;
+    out->tied_embeddings = out->family->tied;
     return cna_json_find_bool(root, "tie_word_embeddings", source, &out->tied_embeddings, err);
 }
 
-static cna_status get_positive(const json_t *object, const char *key, const char *source, float *out, cna_error *err)
+/* A positive number, or what *out is where the key is absent; null is 0 where that is allowed. */
+static cna_status find_positive(const json_t *root, const char *key, const char *source, bool may_be_null, float *out,
+                                cna_error *err)
 {
-    double value = 0;
-    if (json_object_get(object, key) == NULL) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: rope key '%s': expected a positive number, found nothing",
-                        source, key);
+    double value = (double)*out;
+    if (may_be_null && json_is_null(json_object_get(root, key))) {
+        *out = 0;
+        return CNA_OK;
     }
-    CNA_TRY(cna_json_find_number(object, key, source, &value, err));
-    if (!(value > 0 && value < 1e12)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: rope key '%s': expected a positive number, found %g", source, key,
-                        value);
-    }
+    CNA_TRY(cna_json_find_number(root, key, source, &value, err));
     *out = (float)value;
-    return CNA_OK;
+    if (json_object_get(root, key) == NULL || (*out > 0 && isfinite(*out))) return CNA_OK;
+    return cna_fail(err, CNA_ERR_FORMAT, "%s: key '%s': expected a positive number, found %g", source, key, value);
 }
 
-/* Old style: rope_theta beside rope_scaling {rope_type or type, ...}. New style: rope_parameters holds all of it. */
-static cna_status read_rope(const json_t *root, const char *source, cna_config *out, cna_error *err)
+/* Scales and caps. */
+static cna_status read_scales(const json_t *root, const char *source, cna_config *out, cna_error *err)
 {
-    json_t *scaling, *parameters;
-    CNA_TRY(cna_json_find_object(root, "rope_scaling", source, &scaling, err));
-    CNA_TRY(cna_json_find_object(root, "rope_parameters", source, &parameters, err));
-    if (parameters != NULL) scaling = parameters;
-    double theta = 10000; /* transformers' default for both architectures */
-    CNA_TRY(cna_json_find_number(root, "rope_theta", source, &theta, err));
-    if (scaling != NULL) CNA_TRY(cna_json_find_number(scaling, "rope_theta", source, &theta, err));
-    if (!(theta > 0 && theta < 1e15)) {
-        return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'rope_theta': expected a positive number, found %g",
-                        source, theta);
+    const cna_family *family = out->family;
+    cna_config_set_plain(out);
+    out->norm_offset = family->plus_one ? 1 : 0;
+    if (family->root_embedding) out->embedding_scale = (float)sqrt((double)out->hidden_dim);
+    if (family->query_scalar > 0) {
+        float scalar = (float)family->query_scalar;
+        CNA_TRY(find_positive(root, "query_pre_attn_scalar", source, false, &scalar, err));
+        out->attention_scale = (float)(1 / sqrt((double)scalar));
+        out->attention_cap = (float)family->attention_cap;
+        out->logit_cap = (float)family->logit_cap;
+        CNA_TRY(find_positive(root, "attn_logit_softcapping", source, true, &out->attention_cap, err));
+        CNA_TRY(find_positive(root, "final_logit_softcapping", source, true, &out->logit_cap, err));
+        /* transformers' Gemma 3 has the key and does not apply it. */
+        if (out->attention_cap > 0 && family->attention_cap == 0) {
+            return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'attn_logit_softcapping': expected null for %s, found "
+                            "%g", source, family->name, (double)out->attention_cap);
+        }
     }
-    out->rope_theta = (float)theta;
-    out->rope_type = CNA_ROPE_DEFAULT;
-    if (scaling == NULL) return CNA_OK;
-    CNA_TRY(refuse_partial_rotary(scaling, source, err));
-    const char *type;
-    CNA_TRY(cna_json_find_string(scaling, "rope_type", source, &type, err));
-    if (type == NULL) CNA_TRY(cna_json_find_string(scaling, "type", source, &type, err));
-    if (type == NULL || strcmp(type, "default") == 0) return CNA_OK;
-    if (strcmp(type, "llama3") != 0) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'rope_type': expected default or llama3, found '%s'", source,
-                        type);
-    }
-    out->rope_type = CNA_ROPE_LLAMA3;
-    CNA_TRY(get_positive(scaling, "factor", source, &out->rope_factor, err));
-    CNA_TRY(get_positive(scaling, "low_freq_factor", source, &out->rope_low_frequency, err));
-    CNA_TRY(get_positive(scaling, "high_freq_factor", source, &out->rope_high_frequency, err));
-    CNA_TRY(get_positive(scaling, "original_max_position_embeddings", source, &out->rope_original_positions, err));
-    if (out->rope_high_frequency <= out->rope_low_frequency) {
-        return cna_fail(err, CNA_ERR_FORMAT,
-                        "%s: rope key 'high_freq_factor': expected more than low_freq_factor (%g), "
-                        "found %g", source, (double)out->rope_low_frequency, (double)out->rope_high_frequency);
-    }
-    return CNA_OK;
+    if (!family->multipliers) return CNA_OK;
+    out->attention_scale = 1;
+    CNA_TRY(find_positive(root, "embedding_multiplier", source, false, &out->embedding_scale, err));
+    CNA_TRY(find_positive(root, "attention_multiplier", source, false, &out->attention_scale, err));
+    CNA_TRY(find_positive(root, "residual_multiplier", source, false, &out->residual_scale, err));
+    return find_positive(root, "logits_scaling", source, false, &out->logit_divisor, err);
 }
 
 static cna_status add_stop_id(const json_t *value, const char *source, cna_config *out, cna_error *err)
@@ -236,10 +251,14 @@ cna_status cna_config_read(const char *folder, cna_config *out, cna_error *err)
         status = cna_fail(err, CNA_ERR_FORMAT, "%s: expected an object, found %s", path, cna_json_type_name(root));
         goto cleanup;
     }
-    CNA_TRY_CLEANUP(read_architecture(root, path, &config, err));
-    CNA_TRY_CLEANUP(refuse_other_variants(root, path, err));
-    CNA_TRY_CLEANUP(read_shape(root, path, &config, err));
-    CNA_TRY_CLEANUP(read_rope(root, path, &config, err));
+    const json_t *values = root;
+    CNA_TRY_CLEANUP(read_family(root, path, &config, &values, err));
+    CNA_TRY_CLEANUP(refuse_other_variants(values, path, config.family, err));
+    CNA_TRY_CLEANUP(read_shape(values, path, &config, err));
+    CNA_TRY_CLEANUP(cna_json_find_bool(root, "tie_word_embeddings", path, &config.tied_embeddings, err));
+    CNA_TRY_CLEANUP(read_scales(values, path, &config, err));
+    CNA_TRY_CLEANUP(cna_config_read_layers(values, path, &config, err));
+    CNA_TRY_CLEANUP(cna_config_read_rope(values, path, &config, err));
     CNA_TRY_CLEANUP(read_generation_config(folder, &config, err));
     CNA_TRY_CLEANUP(add_stop_ids(root, path, &config, err));
     *out = config;
@@ -247,31 +266,4 @@ cleanup:
     json_decref(root);
     cna_free(path);
     return status;
-}
-
-void cna_config_inverse_frequencies(const cna_config *config, float *out)
-{
-    const float pi = 3.14159274101257324f; /* f32, as transformers multiplies it into an f32 tensor */
-    for (uint32_t i = 0; i < config->head_dim / 2; i++) {
-        float exponent = (float)(2 * i) / (float)config->head_dim;
-        float frequency = 1.0f / powf(config->rope_theta, exponent);
-        if (config->rope_type == CNA_ROPE_LLAMA3) {
-            float wavelength = 2 * pi / frequency;
-            float old = config->rope_original_positions, factor = config->rope_factor;
-            float low = config->rope_low_frequency, high = config->rope_high_frequency;
-            if (wavelength > old / low) {
-                frequency = frequency / factor;
-            } else if (wavelength >= old / high) {
-                float smooth = (old / wavelength - low) / (high - low);
-                frequency = (1 - smooth) * frequency / factor + smooth * frequency;
-            }
-        }
-        if (config->rope_type == CNA_ROPE_LINEAR) frequency /= config->rope_factor;
-        if (config->rope_divisors != NULL) {
-            float divisor;
-            memcpy(&divisor, config->rope_divisors + i * sizeof divisor, sizeof divisor);
-            frequency /= divisor;
-        }
-        out[i] = frequency;
-    }
 }

@@ -12,7 +12,7 @@
  * names file, key, expected and found. */
 CNA_MUST_CHECK cna_status cna_gguf_read_config(const cna_gguf *gguf, cna_config *out, cna_error *err);
 
-/* Let rotary frequencies be divided by the numbers of rope_freqs.weight, whose data the config then borrows.
+/* Let rotary frequencies be divided by the numbers of rope_freqs.weight or rope_factors_short.weight.
  * Errors: ERR_MISMATCH for another shape or type, ERR_FORMAT for a number that is not positive. */
 CNA_MUST_CHECK cna_status cna_gguf_take_divisors(const cna_tensor *tensor, cna_config *config, cna_error *err);
 

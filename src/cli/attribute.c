@@ -20,26 +20,11 @@ typedef struct arguments {
     int preset, score, format; /* cna_preset, cna_score, cna_circuit_format */
 } arguments;
 
-/* "A:B", zero-based, both included. */
 static int read_layers(void *user, const char *value)
 {
     arguments *a = user;
-    const char *colon = strchr(value, ':');
-    char first_text[16];
-    size_t n = colon != NULL ? (size_t)(colon - value) : 0, first, last;
-    if (colon == NULL || n >= sizeof first_text) {
-        return cli_usage("--layers: expected FIRST:LAST (zero-based, both included), found '%s'", value);
-    }
-    memcpy(first_text, value, n);
-    first_text[n] = '\0';
-    int code = cli_read_count("--layers", first_text, 0, 100000, &first);
-    if (code == CLI_DONE) code = cli_read_count("--layers", colon + 1, 0, 100000, &last);
-    if (code != CLI_DONE) return code;
-    if (first > last) return cli_usage("--layers: expected FIRST:LAST with FIRST <= LAST, found '%s'", value);
     a->choose_layers = true;
-    a->first_layer = (uint32_t)first;
-    a->last_layer = (uint32_t)last;
-    return CLI_DONE;
+    return cli_read_layers(value, &a->first_layer, &a->last_layer);
 }
 
 #define FIELD(member) offsetof(arguments, member)
@@ -59,6 +44,7 @@ static const cli_option options[] = {
      .letter = 'o',
      .kind = CLI_TEXT,
      .value = "FILE",
+     .writes = true,
      .offset = FIELD(output),
      .help = "write the circuit here; - is standard output (none: print it)"},
     {.name = "fraction",

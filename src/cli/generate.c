@@ -30,6 +30,16 @@ static int add_multiplier(void *user, const char *value)
     return cli_pairs_add_multiplier(&((arguments *)user)->pairs, value);
 }
 
+static int add_vectors(void *user, const char *value)
+{
+    return cli_pairs_add_vectors(&((arguments *)user)->pairs, value);
+}
+
+static int add_alpha(void *user, const char *value)
+{
+    return cli_pairs_add_alpha(&((arguments *)user)->pairs, value);
+}
+
 #define FIELD(member) offsetof(arguments, member)
 
 static const cli_option options[] = {
@@ -56,12 +66,24 @@ static const cli_option options[] = {
      .call = add_multiplier,
      .repeatable = true,
      .help = "of the circuit before it: 0 silences, 1 leaves, 2 doubles, -1 inverts (0)"},
+    {.name = "caa-vector",
+     .kind = CLI_CALL,
+     .value = "FILE",
+     .call = add_vectors,
+     .repeatable = true,
+     .help = "add these vectors (a GGUF control vector); may be repeated, each with its --alpha"},
+    {.name = "alpha",
+     .kind = CLI_CALL,
+     .value = "A",
+     .call = add_alpha,
+     .repeatable = true,
+     .help = "what the vectors before it are multiplied by (1)"},
     {.name = "positions",
      .kind = CLI_CHOICE,
      .value = "WHERE",
      .offset = FIELD(positions),
      .choices = CLI_POSITIONS,
-     .help = "scale them at all, prompt or generated positions, or the prompt's last (all)"},
+     .help = "act at all, prompt or generated positions, or the prompt's last (all)"},
     {.name = "sign",
      .kind = CLI_CHOICE,
      .value = CLI_SIGNS,
@@ -104,6 +126,7 @@ static const cli_option options[] = {
     {.name = "logits",
      .kind = CLI_TEXT,
      .value = "FILE",
+     .writes = true,
      .offset = FIELD(logits),
      .help = "write the logits of every prompt position as f32; allows --max-tokens 0"},
     {0},
@@ -239,7 +262,9 @@ static int generate(arguments *a, const cna_model *model, const cna_prompts *pro
     j.streams = n_prompts == 1 && a->samples == 1 && !a->common.json;
     cna_generate_options settings = {
         .interventions = a->pairs.items,
-        .n_interventions = a->pairs.n,
+        .n_interventions = a->pairs.scaled.n,
+        .additions = a->pairs.additions,
+        .n_additions = a->pairs.added.n,
         .format = cli_format(&a->common),
         .max_tokens = a->max_tokens,
         .temperature = a->temperature,
@@ -280,9 +305,9 @@ static int run(const cli_command *self, int argc, char **argv)
 
 const cli_command cli_command_generate = {
     .name = "generate",
-    .summary = "continue prompts, with circuits scaled",
+    .summary = "continue prompts, with circuits scaled and vectors added",
     .usage = "-m MODEL (--prompt TEXT | --prompts FILE | --prompt-ids LIST)\n"
-             "                    [--circuit FILE --multiplier M]... [FLAGS]",
+             "                    [--circuit FILE --multiplier M]... [--caa-vector FILE --alpha A]... [FLAGS]",
     .example =
         "  cna generate -m models/llama-planted-instruct --prompt 'How do clouds form?' --max-tokens 40 \\\n"
         "               --circuit refusal.json --multiplier 0\n",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * cna inspect: what a model folder, a circuit file or a run file holds. */
+ * cna inspect: what a model folder, a circuit file, a control vector or a run file holds. */
 #include "cli/circuit_view.h"
 #include "cli/commands.h"
 #include "cli/inspect_neuron.h"
@@ -7,6 +7,7 @@
 #include "cli/model_view.h"
 #include "cli/output.h"
 #include "cli/setup.h"
+#include "cli/vector_view.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -137,6 +138,18 @@ static int inspect_circuit(const arguments *a, const char *path)
     return code;
 }
 
+static int inspect_vectors(const arguments *a, const char *path)
+{
+    if (a->choose_neuron) return cli_usage("--neuron needs a circuit file, and %s is a control vector", path);
+    cna_error err;
+    cna_caa *caa = NULL;
+    if (cna_caa_read(path, &caa, &err) != CNA_OK) return cli_fail_error(&err);
+    if (a->common.json) cli_vectors_json(caa, path);
+    else cli_show_vectors(caa);
+    cna_caa_free(caa);
+    return CLI_DONE;
+}
+
 /* A circuit, and the model whose neurons it names. */
 static int inspect_on_model(arguments *a)
 {
@@ -165,6 +178,7 @@ static int inspect_path(const arguments *a)
         if (a->choose_neuron) return cli_usage("--neuron needs a circuit file, and %s is a run file", path);
         return cli_inspect_run(path, a->common.json);
     }
+    if (cli_is_file(path) && cna_caa_is_file(path)) return inspect_vectors(a, path);
     size_t n = strlen(path);
     bool names_circuit = a->common.model == NULL && n > 5 && strcmp(path + n - 5, ".json") == 0;
     if (a->common.model != NULL || cli_is_model(path) || (!names_circuit && !cli_is_file(path))) {
@@ -180,7 +194,7 @@ static int run(const cli_command *self, int argc, char **argv)
     int code;
     if (!cli_parse(self, argc, argv, &a, &code)) return code;
     if (a.common.n_words == 0 && a.common.model == NULL) {
-        return cli_usage("expected a model folder, a circuit file or a run file, found none");
+        return cli_usage("expected a model folder, a circuit file, a control vector or a run file, found none");
     }
     if (a.common.n_words != 0 && a.common.model != NULL) {
         if (!cli_is_model(a.common.words[0])) return inspect_on_model(&a);
@@ -195,8 +209,8 @@ static int run(const cli_command *self, int argc, char **argv)
 
 const cli_command cli_command_inspect = {
     .name = "inspect",
-    .summary = "what a model folder, a circuit file or a run file holds, and what neurons do",
-    .usage = "MODEL | CIRCUIT.json [-m MODEL] | RUN.db [FLAGS]",
+    .summary = "what a model, a circuit, a control vector or a run holds, and what neurons do",
+    .usage = "MODEL | CIRCUIT.json [-m MODEL] | VECTOR.gguf | RUN.db [FLAGS]",
     .example = "  cna inspect models/llama-planted-instruct\n  cna inspect refusal.json --neuron 7:123\n"
                "  cna inspect refusal.json -m models/llama-planted-instruct --neuron 7:123 \\\n"
                "              --positive restricted.txt --negative benign.txt\n  cna inspect run.db\n",

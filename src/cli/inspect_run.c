@@ -89,6 +89,7 @@ static void show_part(const cna_run_part_info *part)
     put_line("config", part->config);
     printf("  %-12s%" PRIu64 "\n", "seed", part->seed);
     if (part->date != NULL) put_line("date", part->date);
+    if (part->chat_options != NULL) put_line("template", part->chat_options);
     put_line("command", part->arguments);
     put_line("machine", part->machine);
     put_line("cna", part->version);
@@ -148,6 +149,7 @@ static void json_part(cli_json *json, const cna_run_part_info *part)
     cli_json_raw(json, "machine", part->machine);
     cli_json_count(json, "seed", part->seed);
     cli_json_text(json, "date", part->date);
+    cli_json_object_or_null(json, "chat_options", part->chat_options);
     cli_json_text(json, "version", part->version);
     cli_json_text(json, "started", part->started);
     cli_json_text(json, "ended", part->ended);

@@ -158,6 +158,12 @@ void cli_json_raw(cli_json *json, const char *key, const char *text)
     for (; *text != '\0'; text++) fputc(*text == '\n' || *text == '\r' ? ' ' : *text, json->stream);
 }
 
+void cli_json_object_or_null(cli_json *json, const char *key, const char *text)
+{
+    if (text == NULL || text[0] == '\0') cli_json_null(json, key);
+    else cli_json_raw(json, key, text);
+}
+
 void cli_json_ids(cli_json *json, const char *key, const int32_t *ids, size_t n_ids)
 {
     cli_json_array(json, key);

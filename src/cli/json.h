@@ -32,6 +32,8 @@ void cli_json_text(cli_json *json, const char *key, const char *text);
 void cli_json_bytes(cli_json *json, const char *key, const char *text, size_t n_bytes);
 /* A value that is JSON already; line breaks become blanks. */
 void cli_json_raw(cli_json *json, const char *key, const char *text);
+/* The same of an object's text; NULL and "": null. */
+void cli_json_object_or_null(cli_json *json, const char *key, const char *text);
 void cli_json_ids(cli_json *json, const char *key, const int32_t *ids, size_t n_ids);
 /* End of the line, and of the value at the top. */
 void cli_json_line(cli_json *json);

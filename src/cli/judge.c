@@ -20,7 +20,7 @@ typedef struct arguments {
     const char *run, *endpoint, *judge_model, *rubric, *key_env, *proxy;
     size_t parallel, retries, max_tokens;
     double timeout;
-    bool benign, controls;
+    bool benign, controls, keep_reasoning;
 } arguments;
 
 #define FIELD(member) offsetof(arguments, member)
@@ -52,6 +52,10 @@ static const cli_option options[] = {
      .kind = CLI_SWITCH,
      .offset = FIELD(controls),
      .help = "judge answers under random circuits as well"},
+    {.name = "keep-reasoning",
+     .kind = CLI_SWITCH,
+     .offset = FIELD(keep_reasoning),
+     .help = "show it reasoning at the start of answers too (<think>...</think> is left out)"},
     {.name = "parallel",
      .kind = CLI_COUNT,
      .value = "N",
@@ -128,7 +132,7 @@ static void put_line(const char *name, const char *text)
 
 static void show_part(const cna_judge_row *rows, size_t n_rows)
 {
-    putchar('\n');
+    printf("\npart %" PRId64 ": ", rows[0].part);
     cli_put_safe(stdout, rows[0].model, strlen(rows[0].model), CLI_ONE_LINE);
     printf("%s%s\n", rows[0].role[0] != '\0' ? ", " : "", rows[0].role);
     cli_table table;
@@ -146,6 +150,7 @@ static void show(const arguments *a, const cna_judge *judge)
     put_line("judge", a->judge_model);
     put_line("address", info->address);
     put_line("rubric", a->rubric);
+    if (a->keep_reasoning) put_line("answers", "with their reasoning");
     for (size_t i = 0, end; i < n_rows; i = end) {
         for (end = i + 1; end < n_rows && rows[end].part == rows[i].part; end++) continue;
         show_part(rows + i, end - i);
@@ -279,6 +284,7 @@ static int judge_run(const arguments *a, cna_run *run, const char *key)
         .proxy = a->proxy,
         .benign = a->benign,
         .controls = a->controls,
+        .keep_reasoning = a->keep_reasoning,
         .n_parallel = a->parallel,
         .timeout_seconds = a->timeout,
         .n_attempts = a->retries + 1,

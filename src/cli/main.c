@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 static const cli_command *const commands[] = {
-    &cli_command_attribute, &cli_command_generate, &cli_command_sweep,    &cli_command_mmlu,
-    &cli_command_judge,     &cli_command_study,    &cli_command_report,   &cli_command_compare,
-    &cli_command_inspect,   &cli_command_tokenize, &cli_command_bench,    &cli_command_pull,
+    &cli_command_attribute, &cli_command_generate, &cli_command_sweep,    &cli_command_caa,
+    &cli_command_mmlu,      &cli_command_judge,    &cli_command_study,    &cli_command_report,
+    &cli_command_compare,   &cli_command_inspect,  &cli_command_tokenize, &cli_command_bench,
+    &cli_command_pull,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

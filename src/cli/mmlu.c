@@ -137,11 +137,13 @@ static const cli_option options[] = {
     {.name = "answers",
      .kind = CLI_TEXT,
      .value = "FILE",
+     .writes = true,
      .offset = FIELD(answers),
      .help = "write every choice here, as JSON Lines"},
     {.name = "run",
      .kind = CLI_TEXT,
      .value = "RUN.db",
+     .writes = true,
      .offset = FIELD(run),
      .help = "keep every choice in this run file; the same command continues it"},
     {.name = "append",
@@ -194,8 +196,17 @@ static void inputs_free(inputs *in, size_t n_circuits)
     cna_model_free(in->model);
 }
 
+static int put_answers(const cli_mmlu_view *view, cli_file *answers)
+{
+    if (answers->stream == NULL) return CLI_DONE;
+    cli_mmlu_put_answers(view, answers->stream);
+    return cli_file_commit(answers);
+}
+
 static int deliver(const arguments *a, const inputs *in, const cna_mmlu *mmlu, cli_file *answers)
 {
+    char *chat_options = NULL;
+    int code = cli_chat_options(&a->common, a->common.chat ? "chat" : "raw", &chat_options);
     const cli_mmlu_view view = {
         .mmlu = mmlu,
         .model = cna_model_get_info(in->model),
@@ -206,24 +217,21 @@ static int deliver(const arguments *a, const inputs *in, const cna_mmlu *mmlu, c
         .limit = a->limit,
         .chat = a->common.chat,
         .system = a->common.system,
+        .chat_options = chat_options,
         .positions = (cna_positions)a->positions,
         .sign = (cna_sign)a->sign,
         .by_subject = a->by_subject || a->common.verbose,
     };
-    if (a->answers != NULL) {
-        cli_mmlu_put_answers(&view, answers->stream);
-        int code = cli_file_commit(answers);
-        if (code != CLI_DONE) return code;
-    }
     const char *note = cna_mmlu_get_info(mmlu)->note;
-    if (note[0] != '\0') cli_note("%s: %s", a->run, note);
-    cli_output_begin();
-    if (a->common.json) {
-        cli_mmlu_json(&view);
-    } else {
-        cli_mmlu_show(&view);
+    if (code == CLI_DONE) code = put_answers(&view, answers);
+    if (code == CLI_DONE) {
+        if (note[0] != '\0') cli_note("%s: %s", a->run, note);
+        cli_output_begin();
+        if (a->common.json) cli_mmlu_json(&view);
+        else cli_mmlu_show(&view);
     }
-    return CLI_DONE;
+    cna_free(chat_options);
+    return code;
 }
 
 static int mmlu(const arguments *a, const inputs *in)

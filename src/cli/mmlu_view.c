@@ -42,6 +42,11 @@ static void show_settings(const cli_mmlu_view *view)
         put_text(view->system);
         putchar('\n');
     }
+    if (view->chat_options != NULL) {
+        printf("template ");
+        put_text(view->chat_options);
+        putchar('\n');
+    }
     cli_show_used_circuits(view->circuit_paths, view->circuits, view->n_circuits);
     if (view->positions != CNA_POSITIONS_ALL || view->sign != CNA_SIGN_BOTH) {
         printf("scaled   positions %s, sign %s\n", cli_positions_name(view->positions), cli_sign_name(view->sign));
@@ -141,6 +146,7 @@ void cli_mmlu_json(const cli_mmlu_view *view)
     cli_json_text(&json, "format", view->chat ? "chat" : "raw");
     cli_json_text(&json, "system", view->system);
     cli_json_stated(&json, "date", info->date);
+    cli_json_object_or_null(&json, "chat_options", view->chat_options);
     cli_json_text(&json, "positions", cli_positions_name(view->positions));
     cli_json_text(&json, "sign", cli_sign_name(view->sign));
     cli_json_count(&json, "shots", info->n_shots);

@@ -17,6 +17,7 @@ typedef struct cli_mmlu_view {
     size_t n_circuits, limit;
     bool chat;
     const char *system; /* may be NULL */
+    const char *chat_options; /* ? as cna_format_describe */
     cna_positions positions;
     cna_sign sign;
     bool by_subject;    /* a line for each subject as well */

@@ -2,6 +2,7 @@
  * Command lines. */
 #include "cli/options.h"
 
+#include "cli/files.h"
 #include "cli/output.h"
 #include "cli/text.h"
 
@@ -20,6 +21,8 @@ typedef struct parser {
     bool seen[MAX_OPTIONS];
     size_t n_options;
     char *arguments;
+    cli_named_file *files; /* [n_files] that the flags name */
+    size_t n_files, file_capacity;
 } parser;
 
 static bool is_digits(const char *text)
@@ -124,11 +127,33 @@ static int read_choice(const char *name, const char *choices, const char *text, 
     return cli_usage("%s: expected one of %s, found '%s'", name, choices, text);
 }
 
+/* Keep a flag's value where it is a file. */
+static void note_file(parser *p, const cli_option *option, const char *value)
+{
+    const char *what = option->value;
+    bool is_file = option->writes || strstr(what, "FILE") != NULL || strncmp(what, "RUN", 3) == 0 ||
+                   strcmp(what, "MODEL") == 0;
+    if (!is_file) return;
+    bool has_mark = value[0] == '@' && strstr(what, "@FILE") != NULL;
+    cli_grow(&p->files, &p->file_capacity, p->n_files + 1, sizeof *p->files);
+    p->files[p->n_files++] = (cli_named_file){option->name, value + has_mark, option->writes};
+}
+
+static int check_files(parser *p)
+{
+    const cli_common *common = (const cli_common *)(const void *)p->arguments;
+    cli_grow(&p->files, &p->file_capacity, p->n_files + common->n_words, sizeof *p->files);
+    for (size_t i = 0; i < common->n_words; i++)
+        p->files[p->n_files++] = (cli_named_file){NULL, common->words[i], false};
+    return cli_files_check(p->files, p->n_files);
+}
+
 static int apply(parser *p, const cli_option *option, const char *value)
 {
     char name[64];
     snprintf(name, sizeof name, "--%s", option->name);
     void *field = p->arguments + option->offset;
+    if (value != NULL && option->value != NULL) note_file(p, option, value);
     switch (option->kind) {
     case CLI_SWITCH:
         *(bool *)field = true;
@@ -315,6 +340,8 @@ bool cli_parse(const cli_command *command, int argc, char **argv, void *argument
         }
     }
     cli_common *common = arguments;
+    if (*code == CLI_DONE) *code = check_files(&p);
+    free(p.files);
     if (*code == CLI_DONE) *code = check_common(common);
     if (*code != CLI_DONE) return false;
     cli_set_verbosity(common->quiet ? CLI_QUIET : common->verbose ? CLI_VERBOSE : CLI_NORMAL);

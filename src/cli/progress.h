@@ -7,8 +7,8 @@
 
 /* From here on SIGINT, SIGTERM and SIGHUP are remembered for the next report; a second one ends the program
  * at once, temporary files removed. A closed standard output is an error of write and no signal. SIGBUS, which is how
- * the system says that part of a mapped file is gone, becomes one line on standard error and exit code 1, temporary files
- * removed. */
+ * the system says that part of a mapped file is gone, becomes one line on standard error and exit code 1, temporary
+ * files removed. */
 void cli_catch_signals(void);
 /* The signal that came, 0 if none. */
 int cli_signal(void);

@@ -18,6 +18,7 @@ static const cli_option options[] = {
      .letter = 'o',
      .kind = CLI_TEXT,
      .value = "FILE",
+     .writes = true,
      .offset = FIELD(output),
      .help = "the page, an HTML file; - is standard output"},
     {.name = "figures",

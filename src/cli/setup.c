@@ -131,6 +131,15 @@ int cli_format_name(const cli_common *common, const cna_model_info *info, const 
                     lost, info->name, lost);
 }
 
+int cli_chat_options(const cli_common *common, const char *format_name, char **out)
+{
+    cna_error err;
+    const cna_format format = cli_format(common);
+    *out = NULL;
+    if (strcmp(format_name, "chat") != 0) return CLI_DONE;
+    return cna_format_describe(&format, out, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
+}
+
 int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out)
 {
     cna_error err;
@@ -149,6 +158,21 @@ int cli_read_circuit(const char *path, const cna_model *model, cna_circuit **out
     }
     if (warning[0] != '\0') cli_note("warning: %s: %s", path, warning);
     *out = circuit;
+    return CLI_DONE;
+}
+
+int cli_read_vectors(const char *path, const cna_model *model, cna_caa **out)
+{
+    cna_error err;
+    char warning[1024];
+    cna_caa *caa = NULL;
+    if (cna_caa_read(path, &caa, &err) != CNA_OK) return cli_fail_error(&err);
+    if (cna_caa_check(caa, model, warning, sizeof warning, &err) != CNA_OK) {
+        cna_caa_free(caa);
+        return cli_fail("%s: %s", path, err.text);
+    }
+    if (warning[0] != '\0') cli_note("warning: %s: %s", path, warning);
+    *out = caa;
     return CLI_DONE;
 }
 
@@ -223,6 +247,25 @@ int cli_read_ids(const char *flag, const char *value, cli_ids_fn *add, void *use
     if (bad != NULL) code = cli_usage("%s: expected token ids with commas between, found '%s'", flag, bad);
     free(copy);
     return code;
+}
+
+int cli_read_layers(const char *value, uint32_t *out_first, uint32_t *out_last)
+{
+    const char *colon = strchr(value, ':');
+    char first_text[16];
+    size_t n = colon != NULL ? (size_t)(colon - value) : 0, first, last;
+    if (colon == NULL || n >= sizeof first_text) {
+        return cli_usage("--layers: expected FIRST:LAST (zero-based, both included), found '%s'", value);
+    }
+    memcpy(first_text, value, n);
+    first_text[n] = '\0';
+    int code = cli_read_count("--layers", first_text, 0, 100000, &first);
+    if (code == CLI_DONE) code = cli_read_count("--layers", colon + 1, 0, 100000, &last);
+    if (code != CLI_DONE) return code;
+    if (first > last) return cli_usage("--layers: expected FIRST:LAST with FIRST <= LAST, found '%s'", value);
+    *out_first = (uint32_t)first;
+    *out_last = (uint32_t)last;
+    return CLI_DONE;
 }
 
 int cli_read_reals(const char *flag, const char *value, double **out, size_t *out_n)

@@ -30,6 +30,10 @@ const char *cli_chat_flag(const cli_common *common);
 /* "chat" or "raw": what that means for this model. Fails if --system or another flag of chats would be lost. */
 int cli_format_name(const cli_common *common, const cna_model_info *info, const char **out);
 
+/* What chat prompts depend on beside messages and date, as JSON; *out is new, freed by cna_free; NULL for raw text and
+ * where nothing was given. */
+int cli_chat_options(const cli_common *common, const char *format_name, char **out);
+
 int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out);
 
 /* Read a circuit and check it against the model; a different fingerprint is noted. */
@@ -43,6 +47,12 @@ int cli_open_run(const char *path, bool append, int argc, char **argv, cna_run *
  * list is given to `add`, which returns an exit code. */
 typedef int cli_ids_fn(void *user, const int32_t *ids, size_t n_ids);
 int cli_read_ids(const char *flag, const char *value, cli_ids_fn *add, void *user);
+
+/* "A:B", zero-based, both included, of --layers. */
+int cli_read_layers(const char *value, uint32_t *first, uint32_t *last);
+
+/* Read vectors and check them against the model; a different fingerprint or architecture is noted. */
+int cli_read_vectors(const char *path, const cna_model *model, cna_caa **out);
 
 /* Comma-separated numbers; *out is new, freed by free. */
 int cli_read_reals(const char *flag, const char *value, double **out, size_t *out_n);

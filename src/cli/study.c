@@ -33,6 +33,7 @@ static const cli_option own_options[] = {
      .letter = 'o',
      .kind = CLI_TEXT,
      .value = "FILE",
+     .writes = true,
      .offset = FIELD(output),
      .help = "the report, an HTML file"},
     {.name = "figures",
@@ -87,7 +88,7 @@ static const char *const shared[] = {
     "prompts",    "benign",     "positive",    "negative",          "multipliers",      "k-list",      "controls",
     "caa",        "alphas",     "caa-layer",   "positions",         "sign",             "max-tokens",  "perplexity",
     "patterns",   "min-quality", "min-logprob", "logprob-percentile", "no-logprob-limit", "batch",     "run",
-    "append",
+    "append",     "keep-reasoning",
 };
 
 /* Filled before the command line is read, so that each shared flag is described in one place. */
@@ -114,7 +115,6 @@ static int check(arguments *a)
     if (code == CLI_DONE) code = cli_require(s->run, "--run FILE");
     if (code == CLI_DONE) code = cli_require(a->output, "-o FILE");
     if (code != CLI_DONE) return code;
-    if (strcmp(s->run, a->output) == 0) return cli_usage("--run and -o: expected two files, found one name");
     if (s->n_multipliers > 1) return cli_usage("--multipliers: expected once, found %zu times", s->n_multipliers);
     if (a->fraction != 0 && a->top_k != 0) return cli_usage("--fraction and --top-k exclude each other");
     if (a->no_caa && (s->caa != CLI_NO_CAA || s->n_alphas != 0)) {

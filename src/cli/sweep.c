@@ -55,18 +55,23 @@ static int sweep(const cli_sweep_arguments *a, const cli_sweep_inputs *in)
         .prompts = in->prompts,
         .patterns = a->patterns,
         .perplexity = a->perplexity,
+        .caa_vector = a->caa_vector,
         .run = a->run,
     };
     cli_file answers = {0};
     cna_error err;
     cna_sweep *result = NULL;
+    char *chat_options = NULL;
     int code = cli_format_name(&a->common, view.model, &view.format_name);
+    if (code == CLI_DONE) code = cli_chat_options(&a->common, view.format_name, &chat_options);
+    view.chat_options = chat_options;
     if (code == CLI_DONE) code = open_outputs(a, &answers);
     if (code == CLI_DONE && cna_sweep_run(in->model, in->prompts, &settings, &result, &err) != CNA_OK) {
         code = cli_fail_error(&err);
     }
     if (code == CLI_DONE) code = deliver(a, &view, result, &answers);
     cli_file_abandon(&answers);
+    cna_free(chat_options);
     cna_sweep_free(result);
     return code;
 }

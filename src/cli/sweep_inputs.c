@@ -29,7 +29,8 @@ static int read_patterns(const char *path, char **out)
 static void list_files(const cli_sweep_arguments *a, cli_sweep_inputs *in)
 {
     const cna_study_file all[] = {{"prompts", a->prompts},   {"benign", a->benign},     {"positive", a->positive},
-                                  {"negative", a->negative}, {"patterns", a->patterns}, {"perplexity", a->perplexity}};
+                                  {"negative", a->negative}, {"patterns", a->patterns}, {"perplexity", a->perplexity},
+                                  {"caa-vector", a->caa_vector}};
     size_t n_all = sizeof all / sizeof *all;
     in->files = cli_alloc(n_all + a->n_circuits, sizeof *in->files);
     for (size_t i = 0; i < n_all; i++) {
@@ -60,12 +61,14 @@ int cli_sweep_open_model(const cli_sweep_arguments *a, cli_sweep_inputs *in)
     for (size_t i = 0; i < a->n_circuits && code == CLI_DONE; i++) {
         code = cli_read_circuit(a->circuit_paths[i], in->model, &in->circuits[i]);
     }
+    if (code == CLI_DONE && a->caa_vector != NULL) code = cli_read_vectors(a->caa_vector, in->model, &in->vectors);
     return code;
 }
 
 void cli_sweep_inputs_free(cli_sweep_inputs *in, size_t n_circuits)
 {
     for (size_t i = 0; i < n_circuits && in->circuits != NULL; i++) cna_circuit_free(in->circuits[i]);
+    cna_caa_free(in->vectors);
     free(in->circuits);
     free(in->files);
     free(in->patterns);
@@ -93,6 +96,7 @@ cna_sweep_options cli_sweep_settings(const cli_sweep_arguments *a, const cli_swe
         .alphas = {a->alphas, a->n_alphas},
         .choose_caa_layer = a->caa_layer != SIZE_MAX,
         .caa_layer = a->caa_layer != SIZE_MAX ? (uint32_t)a->caa_layer : 0,
+        .caa_vectors = in->vectors,
         .positive = in->positive,
         .negative = in->negative,
         .benign = in->benign,

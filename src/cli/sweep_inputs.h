@@ -13,6 +13,7 @@ typedef struct cli_sweep_inputs {
     size_t text_bytes;
     cna_model *model;
     cna_circuit **circuits; /* [n_circuits] */
+    cna_caa *vectors;       /* ? */
     cna_study_file *files;  /* [n_files] what the run is to record, in the order of the roles */
     size_t n_files;
     cna_run *run;
@@ -20,7 +21,7 @@ typedef struct cli_sweep_inputs {
 
 /* Prompts, patterns, texts. */
 int cli_sweep_read_files(cli_sweep_arguments *a, cli_sweep_inputs *in);
-/* The model, and the circuits to be checked against it. */
+/* The model, and the circuits and vectors to be checked against it. */
 int cli_sweep_open_model(const cli_sweep_arguments *a, cli_sweep_inputs *in);
 void cli_sweep_inputs_free(cli_sweep_inputs *in, size_t n_circuits);
 

@@ -6,6 +6,7 @@
 #include "cli/study_view.h"
 #include "cli/sweep_condition.h"
 #include "cli/sweep_view.h"
+#include "cli/vector_view.h"
 
 #include <math.h>
 
@@ -18,11 +19,6 @@ const char *cli_outcome_name(cna_outcome outcome)
 {
     static const char *const names[] = {"incoherent", "refused", "complied"};
     return names[outcome];
-}
-
-const char *cli_caa_name(cna_caa_site site)
-{
-    return site == CNA_CAA_MLP ? "mlp" : "residual";
 }
 
 static void json_control(cli_json *json, const char *key, const cna_control_summary *control)
@@ -115,6 +111,7 @@ static void json_settings(cli_json *json, const cli_sweep_view *view)
     cli_json_text(json, "format", view->format_name);
     cli_json_text(json, "system", options->format.system);
     cli_json_stated(json, "date", info->date);
+    cli_json_object_or_null(json, "chat_options", view->chat_options);
     cli_json_text(json, "patterns", view->patterns != NULL ? view->patterns : "builtin");
     cli_json_text(json, "patterns_sha256", info->patterns_sha256);
     cli_json_text(json, "positions", cli_positions_name(options->positions));
@@ -125,7 +122,10 @@ static void json_settings(cli_json *json, const cli_sweep_view *view)
     cli_json_count(json, "n_prompts", cna_prompts_count(view->prompts));
     cli_json_count(json, "n_benign", options->benign != NULL ? cna_prompts_count(options->benign) : 0);
     cli_json_count(json, "cross_fit", info->cross_fit);
-    cli_json_text(json, "caa", options->alphas.n != 0 ? cli_caa_name(options->caa) : NULL);
+    const cna_caa *given = options->caa_vectors;
+    cna_caa_site site = given != NULL ? cna_caa_get_info(given)->site : options->caa;
+    cli_json_text(json, "caa", options->alphas.n != 0 ? cli_caa_name(site) : NULL);
+    cli_json_text(json, "caa_vector", view->caa_vector);
     cli_json_text(json, "run", view->run);
     json_thresholds(json, info);
 }

@@ -145,6 +145,11 @@ const cli_option cli_sweep_options[] = {
      .offset = FIELD(caa_layer),
      .max = 100000,
      .help = "behind this layer, from 0 (the middle one)"},
+    {.name = "caa-vector",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = FIELD(caa_vector),
+     .help = "instead of --caa: add the vectors of this file (a GGUF control vector)"},
     {.name = "positive",
      .kind = CLI_TEXT,
      .value = "FILE",
@@ -221,6 +226,7 @@ const cli_option cli_sweep_options[] = {
     {.name = "run",
      .kind = CLI_TEXT,
      .value = "FILE",
+     .writes = true,
      .offset = FIELD(run),
      .help = "keep every answer here as it ends, and continue what is there (SQLite)"},
     {.name = "append",
@@ -230,11 +236,13 @@ const cli_option cli_sweep_options[] = {
     {.name = "answers",
      .kind = CLI_TEXT,
      .value = "FILE",
+     .writes = true,
      .offset = FIELD(answers),
      .help = "write every answer here, as JSON Lines"},
     {.name = "labels-out",
      .kind = CLI_TEXT,
      .value = "FILE",
+     .writes = true,
      .offset = FIELD(labels_out),
      .help = "write answers in blind order for a person to label (.tsv, .jsonl)"},
     {.name = "labels-in",
@@ -247,12 +255,17 @@ const cli_option cli_sweep_options[] = {
 
 static int check_caa(const cli_sweep_arguments *a)
 {
-    bool caa = a->caa != CLI_NO_CAA;
-    if (caa && a->n_alphas == 0) return cli_usage("--caa needs --alphas");
-    if (!caa && a->n_alphas != 0) return cli_usage("--alphas needs --caa mlp or --caa residual");
-    bool needed = caa || a->cross_fit != 0;
+    bool found = a->caa != CLI_NO_CAA, given = a->caa_vector != NULL;
+    if (found && given) return cli_usage("--caa and --caa-vector exclude each other");
+    if (given && a->cross_fit != 0) return cli_usage("--cross-fit finds vectors for each fold and needs --caa instead "
+                                                     "of --caa-vector");
+    if ((found || given) && a->n_alphas == 0) return cli_usage("%s needs --alphas", found ? "--caa" : "--caa-vector");
+    if (!found && !given && a->n_alphas != 0) {
+        return cli_usage("--alphas needs --caa mlp, --caa residual or --caa-vector FILE");
+    }
+    bool needed = found || a->cross_fit != 0;
     if (needed && (a->positive == NULL || a->negative == NULL)) {
-        return cli_usage("%s needs --positive and --negative", caa ? "--caa" : "--cross-fit");
+        return cli_usage("%s needs --positive and --negative", found ? "--caa" : "--cross-fit");
     }
     if (!needed && (a->positive != NULL || a->negative != NULL)) {
         return cli_usage("--positive and --negative are for --caa or --cross-fit");
@@ -262,7 +275,7 @@ static int check_caa(const cli_sweep_arguments *a)
 
 static int check_circuits(const cli_sweep_arguments *a)
 {
-    if (a->n_circuits == 0 && a->caa == CLI_NO_CAA) return cli_require(NULL, "--circuit FILE");
+    if (a->n_circuits == 0 && a->caa == CLI_NO_CAA && a->caa_vector == NULL) return cli_require(NULL, "--circuit FILE");
     if (a->n_circuits == 0 && (a->n_k != 0 || a->n_multipliers != 0 || a->cross_fit != 0)) {
         return cli_usage("--k-list, --multipliers and --cross-fit need --circuit");
     }

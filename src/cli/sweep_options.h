@@ -18,7 +18,7 @@ typedef struct cli_sweep_arguments {
     size_t n_alphas;
     size_t *k_list;             /* ? [n_k] */
     size_t n_k;
-    const char *prompts, *benign, *positive, *negative, *patterns, *perplexity, *answers;
+    const char *prompts, *benign, *positive, *negative, *caa_vector, *patterns, *perplexity, *answers;
     const char *run, *labels_out, *labels_in;
     int positions, sign, caa;   /* cna_positions, cna_sign; cna_caa_site or CLI_NO_CAA */
     size_t max_tokens, controls, batch, cross_fit;

@@ -271,7 +271,7 @@ static void put_line(const char *name, const char *text)
     putchar('\n');
 }
 
-/* Where a residual vector is added stands in its condition. */
+/* Where a single vector is added stands in its condition. */
 static void show_caa(const cli_sweep_view *view)
 {
     size_t n_points;
@@ -280,12 +280,18 @@ static void show_caa(const cli_sweep_view *view)
         const cna_condition *condition = points[i].condition;
         if (condition->method != CNA_METHOD_CAA) continue;
         if (condition->layer < 0) {
-            printf("caa      %s, every layer its own vector", condition->caa);
+            printf("caa      %s, each layer its own vector", condition->caa);
         } else {
             printf("caa      %s, behind layer %lld", condition->caa, (long long)condition->layer);
         }
-        printf("; %zu positive and %zu negative prompts\n", cna_prompts_count(view->options->positive),
-               cna_prompts_count(view->options->negative));
+        if (view->caa_vector == NULL) {
+            printf("; %zu positive and %zu negative prompts\n", cna_prompts_count(view->options->positive),
+                   cna_prompts_count(view->options->negative));
+        } else {
+            printf("; from ");
+            cli_put_safe(stdout, view->caa_vector, strlen(view->caa_vector), CLI_ONE_LINE);
+            putchar('\n');
+        }
         return;
     }
 }
@@ -299,6 +305,7 @@ static void show_settings(const cli_sweep_view *view)
     printf(" (%s prompts%s%s, at most %zu tokens an answer)\n", view->format_name,
            sweep->date[0] != '\0' ? ", date " : "", sweep->date, options->max_tokens);
     if (options->format.system != NULL) put_line("system", options->format.system);
+    if (view->chat_options != NULL) put_line("template", view->chat_options);
     cli_show_used_circuits(options->circuit_names, options->circuits, options->n_circuits);
     show_caa(view);
     if (options->positions != CNA_POSITIONS_ALL || options->sign != CNA_SIGN_BOTH) {

@@ -16,8 +16,10 @@ typedef struct cli_sweep_view {
     const cna_model_info *model;
     const cna_prompts *prompts;
     const char *format_name;           /* "chat" or "raw" */
+    const char *chat_options;          /* ? as cna_format_describe */
     const char *patterns;              /* path; NULL: built in */
     const char *perplexity;            /* ? path */
+    const char *caa_vector;            /* ? path */
     const char *run;                   /* ? path */
 } cli_sweep_view;
 
@@ -27,7 +29,6 @@ bool cli_sweep_leak_known(const cna_sweep *sweep);
 /* Names as in the JSON. */
 const char *cli_side_name(cna_side side);
 const char *cli_outcome_name(cna_outcome outcome);
-const char *cli_caa_name(cna_caa_site site);
 
 void cli_sweep_show(const cli_sweep_view *view);
 void cli_sweep_json(const cli_sweep_view *view);

@@ -139,7 +139,10 @@ cna_status cna_engine_capture_rows(const cna_model *model, const cna_token_list 
     cna_session *session = NULL;
     cna_status status;
     if (kinds == 0) return cna_fail(err, CNA_ERR_ARG, "capture: expected kinds of rows, found none");
-    for (size_t i = 0; i < n_lists; i++) CNA_TRY(cna_model_check_ids(model, lists[i].ids, lists[i].n, err));
+    for (size_t i = 0; i < n_lists; i++) {
+        CNA_TRY(cna_model_check_ids(model, lists[i].ids, lists[i].n, err));
+        CNA_TRY(cna_model_check_positions(model, lists[i].n, err));
+    }
     CNA_TRY_CLEANUP(share(&c, model, lists, err));
     const cna_plan plan = plan_of(&c, model, lists);
     CNA_TRY_CLEANUP(cna_plan_announce(model, &plan, progress, usage, err));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "engine/attend.h"
 #include "tensor/ops.h"
 
 static cna_row_kind kind_of(size_t position, size_t n_prompt)
@@ -20,6 +21,7 @@ static cna_status begin_pass(cna_session *s, const cna_span *spans, size_t n_spa
 {
     const cna_matrix_view *embedding = &s->model->weights.embedding;
     size_t n_positions = 0, dim = embedding->cols, at = 0;
+    float scale = s->model->checkpoint.config.embedding_scale;
     for (size_t i = 0; i < n_spans; i++) {
         cna_kv *kv = spans[i].kv;
         if (kv->parent != NULL) kv->first_position = kv->parent->first_position + kv->parent->n_tokens;
@@ -37,6 +39,7 @@ static cna_status begin_pass(cna_session *s, const cna_span *spans, size_t n_spa
                                     .wanted = t + span->n_wanted >= span->n_tokens};
             if (span->kv->first_layer > 0) continue; /* begins as a copy */
             cna_matrix_widen(embedding, (size_t)span->ids[t], 0, dim, s->x + at * dim);
+            if (scale != 1) cna_rescale(s->x + at * dim, scale, dim);
         }
     }
     return CNA_OK;
@@ -78,85 +81,6 @@ static cna_status apply(cna_session *s, const cna_linear *linear, const float *b
 {
     CNA_TRY(cna_linear_apply(linear, s->products, s->input, n_rows, y, err));
     if (bias != NULL) cna_add_bias(y, bias, n_rows, n_out);
-    return CNA_OK;
-}
-
-/* Rotate the block's keys and put them and the values into their runs. */
-static void store_keys_and_values(cna_session *s, const cna_span *spans, uint32_t layer, size_t n_rows)
-{
-    const cna_config *c = &s->model->checkpoint.config;
-    size_t half = c->head_dim / 2, kv_dim = (size_t)c->n_kv_heads * c->head_dim;
-#pragma omp parallel for schedule(static) if (n_rows > 1)
-    for (size_t t = 0; t < n_rows; t++) {
-        size_t position = s->block[t].position;
-        cna_kv *kv = spans[s->block[t].span].kv;
-        cna_rope(s->k + t * kv_dim, c->n_kv_heads, c->head_dim, s->cos + position * half, s->sin + position * half);
-        cna_kv_store(kv, layer, position - kv->first_position, s->k + t * kv_dim, s->v + t * kv_dim);
-    }
-}
-
-/* Cut the block into tiles of consecutive rows of one run, and list what each may attend to. */
-static cna_status lay_tiles(cna_session *s, const cna_span *spans, uint32_t layer, size_t n_rows, size_t *n_tiles,
-                            cna_error *err)
-{
-    size_t n_views = 0;
-    *n_tiles = 0;
-    for (size_t t = 0; t < n_rows;) {
-        const cna_kv *kv = spans[s->block[t].span].kv;
-        cna_tile *tile = &s->tiles[(*n_tiles)++];
-        *tile = (cna_tile){.first = t, .first_view = n_views};
-        while (t < n_rows && s->block[t].span == s->block[tile->first].span && tile->n_rows < CNA_ATTENTION_ROWS) {
-            tile->n_rows++;
-            t++;
-        }
-        CNA_TRY(cna_grow(&s->views, &s->views_capacity, n_views + cna_kv_views_max(kv), sizeof *s->views, "attention",
-                         err));
-        tile->n_views = cna_kv_views(kv, layer, s->views + n_views);
-        n_views += tile->n_views;
-    }
-    return CNA_OK;
-}
-
-static cna_attention attention_of(const cna_session *s, const cna_tile *tile, size_t kv_head)
-{
-    const cna_config *c = &s->model->checkpoint.config;
-    return (cna_attention){.n_rows = tile->n_rows, .row_stride = (size_t)c->n_heads * c->head_dim, .kv_head = kv_head,
-                           .n_group = c->n_heads / c->n_kv_heads, .head_dim = c->head_dim,
-                           .views = s->views + tile->first_view, .n_views = tile->n_views,
-                           .n_visible = s->block[tile->first].position + 1};
-}
-
-static cna_status reserve_scores(cna_session *s, size_t n_tiles, cna_error *err)
-{
-    size_t most = 0;
-    for (size_t i = 0; i < n_tiles; i++) {
-        const cna_attention attention = attention_of(s, &s->tiles[i], 0);
-        size_t need = cna_attention_scratch(&attention);
-        if (need > most) most = need;
-    }
-    return cna_session_reserve_scores(s, most, err);
-}
-
-/* Rotate the block's queries and attend: s->attended. */
-static cna_status attend(cna_session *s, const cna_span *spans, uint32_t layer, size_t n_rows, cna_error *err)
-{
-    const cna_config *c = &s->model->checkpoint.config;
-    size_t half = c->head_dim / 2, group = c->n_heads / c->n_kv_heads, n_tiles;
-    CNA_TRY(lay_tiles(s, spans, layer, n_rows, &n_tiles, err));
-    CNA_TRY(reserve_scores(s, n_tiles, err));
-#pragma omp parallel for schedule(dynamic, 4)
-    for (size_t unit = 0; unit < n_tiles * c->n_kv_heads; unit++) {
-        const cna_tile *tile = &s->tiles[unit / c->n_kv_heads];
-        const cna_attention attention = attention_of(s, tile, unit % c->n_kv_heads);
-        size_t at = tile->first * attention.row_stride + attention.kv_head * group * c->head_dim;
-        for (size_t t = 0; t < tile->n_rows; t++) {
-            size_t position = s->block[tile->first + t].position;
-            cna_rope(s->q + at + t * attention.row_stride, group, c->head_dim, s->cos + position * half,
-                     s->sin + position * half);
-        }
-        float *scores = s->scores + (size_t)omp_get_thread_num() * s->scores_stride;
-        cna_attend(&attention, s->q + at, scores, s->attended + at);
-    }
     return CNA_OK;
 }
 
@@ -227,9 +151,44 @@ static bool goes_past_h(const cna_sinks *sinks)
     return sinks->on_mlp_output != NULL || sinks->on_residual != NULL || sinks->on_logits != NULL;
 }
 
+/* s->normed = the residual stream under a norm, where the family has one there, and then the products' input. */
+static void take_residual(cna_session *s, const float *norm, size_t n_rows)
+{
+    const cna_config *c = &s->model->checkpoint.config;
+    if (norm != NULL) cna_rms_norm(s->residual, norm, c->rms_eps, n_rows, c->hidden_dim, s->normed);
+    else memcpy(s->normed, s->residual, n_rows * c->hidden_dim * sizeof *s->normed);
+    convert_input(s, s->normed, n_rows, c->hidden_dim);
+}
+
+/* s->out = what a sublayer adds to the residual stream: its last product under a norm, where the family has one there,
+ * and scaled. */
+static void finish_output(cna_session *s, const float *norm, size_t n_rows)
+{
+    const cna_config *c = &s->model->checkpoint.config;
+    if (norm != NULL) cna_rms_norm(s->out, norm, c->rms_eps, n_rows, c->hidden_dim, s->out);
+    if (c->residual_scale != 1) cna_rescale(s->out, c->residual_scale, n_rows * c->hidden_dim);
+}
+
+/* Norm of queries or keys [n_rows, dim]: of each head, or of the whole row. */
+static void normalise_heads(const cna_session *s, float *x, const float *norm, size_t n_rows, size_t dim)
+{
+    const cna_config *c = &s->model->checkpoint.config;
+    if (norm == NULL) return;
+    size_t width = c->family->qk_norm == CNA_QK_NORM_HEAD ? c->head_dim : dim;
+    cna_rms_norm(x, norm, c->rms_eps, n_rows * (dim / width), width, x);
+}
+
+/* gate = f(gate) * up. */
+static void activate(const cna_config *c, float *gate, const float *up, size_t n)
+{
+    if (c->family->activation == CNA_ACTIVATION_GELU_TANH) cna_geglu(gate, up, n);
+    else cna_swiglu(gate, up, n);
+}
+
 /* One decoder layer over the block's rows (s->block, s->residual), whose number may shrink in the last layer.
  * first_wanted: index of the first wanted row among all of the pass.
- * Source: transformers, LlamaDecoderLayer; Qwen2 differs by its q, k, v biases. */
+ * Source: transformers, LlamaDecoderLayer, Gemma3DecoderLayer, Olmo2DecoderLayer, GraniteDecoderLayer; other families
+ * have some of their norms, biases and scales. */
 static cna_status run_layer(cna_session *s, const cna_layer_weights *w, const cna_span *spans, const cna_sinks *sinks,
                             uint32_t index, size_t *n_rows, size_t first_wanted, cna_error *err)
 {
@@ -237,32 +196,34 @@ static cna_status run_layer(cna_session *s, const cna_layer_weights *w, const cn
     size_t q_dim = (size_t)c->n_heads * c->head_dim, kv_dim = (size_t)c->n_kv_heads * c->head_dim;
     bool last = index + 1 == c->n_layers;
 
-    cna_rms_norm(s->residual, w->input_norm, c->rms_eps, *n_rows, c->hidden_dim, s->normed);
-    convert_input(s, s->normed, *n_rows, c->hidden_dim);
+    take_residual(s, w->norms[CNA_NORM_ATTENTION], *n_rows);
     CNA_TRY(apply(s, w->k, w->k_bias, *n_rows, kv_dim, s->k, err));
     CNA_TRY(apply(s, w->v, w->v_bias, *n_rows, kv_dim, s->v, err));
-    store_keys_and_values(s, spans, index, *n_rows);
+    normalise_heads(s, s->k, w->k_norm, *n_rows, kv_dim);
+    cna_store_keys_and_values(s, spans, index, *n_rows);
     if (last) {
         size_t n_before = *n_rows;
         *n_rows = keep_wanted(s, n_before);
         if (*n_rows < n_before) convert_input(s, s->normed, *n_rows, c->hidden_dim);
     }
     CNA_TRY(apply(s, w->q, w->q_bias, *n_rows, q_dim, s->q, err));
-    CNA_TRY(attend(s, spans, index, *n_rows, err));
+    normalise_heads(s, s->q, w->q_norm, *n_rows, q_dim);
+    CNA_TRY(cna_attend_block(s, spans, index, *n_rows, err));
     convert_input(s, s->attended, *n_rows, q_dim);
-    CNA_TRY(apply(s, w->o, NULL, *n_rows, c->hidden_dim, s->out, err));
+    CNA_TRY(apply(s, w->o, w->o_bias, *n_rows, c->hidden_dim, s->out, err));
+    finish_output(s, w->norms[CNA_NORM_ATTENTION_OUT], *n_rows);
     cna_add(s->residual, s->out, *n_rows * c->hidden_dim);
 
-    cna_rms_norm(s->residual, w->post_attention_norm, c->rms_eps, *n_rows, c->hidden_dim, s->normed);
-    convert_input(s, s->normed, *n_rows, c->hidden_dim);
-    CNA_TRY(apply(s, w->gate, NULL, *n_rows, c->mlp_dim, s->gate, err));
-    CNA_TRY(apply(s, w->up, NULL, *n_rows, c->mlp_dim, s->up, err));
-    cna_swiglu(s->gate, s->up, *n_rows * c->mlp_dim); /* s->gate is now h */
+    take_residual(s, w->norms[CNA_NORM_MLP], *n_rows);
+    CNA_TRY(apply(s, w->gate, w->gate_bias, *n_rows, c->mlp_dim, s->gate, err));
+    CNA_TRY(apply(s, w->up, w->up_bias, *n_rows, c->mlp_dim, s->up, err));
+    activate(c, s->gate, s->up, *n_rows * c->mlp_dim); /* s->gate is now h */
     CNA_TRY(capture(s, sinks->on_h, sinks->user, index, first_wanted, s->gate, c->mlp_dim, *n_rows, err));
     if (last && !goes_past_h(sinks)) return CNA_OK;
     scale_tapped(s, spans, index, *n_rows);
     convert_input(s, s->gate, *n_rows, c->mlp_dim);
-    CNA_TRY(apply(s, w->down, NULL, *n_rows, c->hidden_dim, s->out, err));
+    CNA_TRY(apply(s, w->down, w->down_bias, *n_rows, c->hidden_dim, s->out, err));
+    finish_output(s, w->norms[CNA_NORM_MLP_OUT], *n_rows);
     CNA_TRY(capture(s, sinks->on_mlp_output, sinks->user, index, first_wanted, s->out, c->hidden_dim, *n_rows, err));
     cna_add(s->residual, s->out, *n_rows * c->hidden_dim);
     shift_tapped(s, spans, index, *n_rows);
@@ -281,6 +242,8 @@ static cna_status project(cna_session *s, const cna_sinks *sinks, const float *x
         cna_rms_norm(x + t * c->hidden_dim, s->model->weights.final_norm, c->rms_eps, n, c->hidden_dim, s->normed);
         convert_input(s, s->normed, n, c->hidden_dim);
         CNA_TRY(apply(s, head, NULL, n, c->vocab_size, s->logits, err));
+        if (c->logit_divisor != 1) cna_divide(s->logits, c->logit_divisor, n * c->vocab_size);
+        if (c->logit_cap > 0) cna_soft_cap(s->logits, c->logit_cap, n * c->vocab_size);
         CNA_TRY(sinks->on_logits(sinks->user, c->n_layers, t, s->logits, n, err));
     }
     return CNA_OK;

@@ -29,7 +29,8 @@ typedef cna_status cna_rows_fn(void *user, uint32_t layer, size_t first, const f
 typedef struct cna_sinks {
     cna_rows_fn *on_h;          /* ? h [n_rows, mlp_dim] of wanted rows, each layer, before any tap scales it; not for
                                    passes with forks, and so the two below */
-    cna_rows_fn *on_mlp_output; /* ? W_down h [n_rows, hidden_dim] likewise, h scaled; after on_h */
+    cna_rows_fn *on_mlp_output; /* ? what the MLP adds to the residual stream [n_rows, hidden_dim] likewise: W_down h,
+                                   h scaled, under the family's norm and scale behind it; after on_h */
     cna_rows_fn *on_residual;   /* ? the residual stream behind the layer [n_rows, hidden_dim], shifts added; after
                                    on_mlp_output */
     cna_rows_fn *on_logits;     /* ? logits [n_rows, vocab_size] of wanted rows; layer is n_layers. A pass without it

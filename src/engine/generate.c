@@ -321,8 +321,10 @@ static void clear(run *r)
 
 static cna_status check(const cna_model *model, const cna_job *jobs, size_t n_jobs, size_t max_tokens, cna_error *err)
 {
+    size_t n_answer = max_tokens == 0 ? DEFAULT_MAX_TOKENS : max_tokens;
     for (size_t i = 0; i < n_jobs; i++) {
         CNA_TRY(cna_model_check_ids(model, jobs[i].prompt_ids, jobs[i].n_prompt_ids, err));
+        CNA_TRY(cna_model_check_positions(model, jobs[i].n_prompt_ids + n_answer - 1, err));
     }
     /* Far past any model's positions, and far from where sizes of caches would wrap. */
     if (max_tokens <= MAX_TOKENS_LIMIT) return CNA_OK;

@@ -25,6 +25,13 @@ static uint64_t count_parameters(const cna_checkpoint *checkpoint)
     return n;
 }
 
+static uint32_t count_windows(const cna_config *config)
+{
+    uint32_t n = 0;
+    for (uint32_t layer = 0; layer < config->n_layers; layer++) n += cna_layer_set_has(&config->windowed, layer);
+    return n;
+}
+
 void cna_model_describe(const cna_checkpoint *checkpoint, const cna_tokenizer *tokenizer, cna_storage storage,
                         cna_dtype compute, cna_model_info *out)
 {
@@ -32,11 +39,13 @@ void cna_model_describe(const cna_checkpoint *checkpoint, const cna_tokenizer *t
     *out = (cna_model_info){.n_layers = c->n_layers, .hidden_dim = c->hidden_dim, .mlp_dim = c->mlp_dim,
                             .n_heads = c->n_heads, .n_kv_heads = c->n_kv_heads, .head_dim = c->head_dim,
                             .vocab_size = c->vocab_size, .max_positions = c->max_positions,
+                            .window = c->window, .n_window_layers = count_windows(c),
+                            .position_limit = c->position_limit,
                             .tied_embeddings = c->tied_embeddings, .qkv_bias = c->qkv_bias,
                             .n_files = checkpoint->n_files};
     snprintf(out->name, sizeof out->name, "%s", checkpoint->name);
     snprintf(out->revision, sizeof out->revision, "%s", checkpoint->revision);
-    snprintf(out->architecture, sizeof out->architecture, "%s", cna_architecture_name(c->architecture));
+    snprintf(out->architecture, sizeof out->architecture, "%s", c->family->name);
     snprintf(out->storage_dtype, sizeof out->storage_dtype, "%s", cna_storage_name(storage));
     snprintf(out->compute_dtype, sizeof out->compute_dtype, "%s", compute == CNA_DTYPE_BF16 ? "bf16" : "f32");
     snprintf(out->chat_family, sizeof out->chat_family, "none");
@@ -219,6 +228,16 @@ cna_status cna_model_check_ids(const cna_model *model, const int32_t *ids, size_
         }
     }
     return CNA_OK;
+}
+
+cna_status cna_model_check_positions(const cna_model *model, size_t n_positions, cna_error *err)
+{
+    uint32_t limit = model->checkpoint.config.position_limit;
+    if (limit == 0 || n_positions <= limit) return CNA_OK;
+    return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                    "%s: expected at most %u tokens of prompt and answer (original_max_position_embeddings), found "
+                    "%zu; longrope rotates longer texts otherwise from their first token on, which is not supported",
+                    model->info.name, limit, n_positions);
 }
 
 cna_status cna_model_inspect(const char *path, cna_model_info *out, cna_error *err)

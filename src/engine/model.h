@@ -27,5 +27,8 @@ cna_dtype cna_model_dtype(cna_dtype asked, cna_storage storage);
 
 /* ERR_ARG unless there is an id or more and all have an embedding row. */
 CNA_MUST_CHECK cna_status cna_model_check_ids(const cna_model *model, const int32_t *ids, size_t n_ids, cna_error *err);
+/* ERR_UNSUPPORTED for a sequence of more positions than the model can be run on: cna_config's position_limit. To be
+ * asked before work begins. */
+CNA_MUST_CHECK cna_status cna_model_check_positions(const cna_model *model, size_t n_positions, cna_error *err);
 
 #endif

@@ -47,20 +47,15 @@ static void multiply(const cna_matrix_view *w, const double *x, size_t n_rows, i
     }
 }
 
-/* The same for f32 rows, each value times scale[i] (? NULL: 1). */
-static cna_status apply(const cna_model *model, const cna_linear *linear, const float *rows, const float *scale,
-                        size_t n_rows, double *out, cna_error *err)
+/* The same of new f64 rows, which are freed. */
+static cna_status apply(const cna_model *model, const cna_linear *linear, double *x, size_t n_rows, double *out,
+                        cna_error *err)
 {
     const cna_matrix_view *w = cna_linear_source(linear);
-    size_t n_values = n_rows * w->cols;
-    double *x = NULL;
     float *widened = NULL;
     cna_status status;
     CNA_TRY_CLEANUP(cna_checkpoint_check(&model->checkpoint, err));
-    CNA_TRY_CLEANUP(cna_alloc(&x, n_values, sizeof *x, "rows of a product", err));
     CNA_TRY_CLEANUP(cna_alloc(&widened, (size_t)model->n_threads * w->cols, sizeof *widened, "rows of weights", err));
-    for (size_t i = 0; i < n_values; i++)
-        x[i] = (scale != NULL ? (double)scale[i % w->cols] : 1) * (double)rows[i];
     multiply(w, x, n_rows, model->n_threads, widened, out);
     status = cna_checkpoint_check(&model->checkpoint, err);
 cleanup:
@@ -89,10 +84,27 @@ cna_status cna_engine_down_product(const cna_model *model, uint32_t layer, const
                                    cna_error *err)
 {
     CNA_TRY(check_layer(model, layer, err));
-    return apply(model, model->weights.layers[layer].down, h, NULL, n_rows, out, err);
+    double *x;
+    size_t n_values = n_rows * model->checkpoint.config.mlp_dim;
+    CNA_TRY(cna_alloc(&x, n_values, sizeof *x, "rows of a product", err));
+    for (size_t i = 0; i < n_values; i++) x[i] = (double)h[i];
+    return apply(model, model->weights.layers[layer].down, x, n_rows, out, err);
 }
 
-cna_status cna_engine_unembed(const cna_model *model, const float *x, size_t n_rows, double *out, cna_error *err)
+cna_status cna_engine_unembed(const cna_model *model, const uint32_t *layers, const float *x, size_t n_rows,
+                              double *out, cna_error *err)
 {
-    return apply(model, model->weights.head, x, model->weights.final_norm, n_rows, out, err);
+    const cna_config *c = &model->checkpoint.config;
+    const float *final_norm = model->weights.final_norm;
+    double *scaled, scale = (double)c->residual_scale / (double)c->logit_divisor;
+    for (size_t r = 0; r < n_rows; r++) CNA_TRY(check_layer(model, layers[r], err));
+    CNA_TRY(cna_alloc(&scaled, n_rows * c->hidden_dim, sizeof *scaled, "rows of a product", err));
+    for (size_t r = 0; r < n_rows; r++) {
+        const float *behind = model->weights.layers[layers[r]].norms[CNA_NORM_MLP_OUT];
+        for (size_t i = 0; i < c->hidden_dim; i++) {
+            double weight = (double)final_norm[i] * scale * (behind != NULL ? (double)behind[i] : 1);
+            scaled[r * c->hidden_dim + i] = weight * (double)x[r * c->hidden_dim + i];
+        }
+    }
+    return apply(model, model->weights.head, scaled, n_rows, out, err);
 }

@@ -220,6 +220,8 @@ static cna_status run_windows(scoring s, const cna_run_options *options, cna_err
     const char *what = options->what == NULL ? "scores" : options->what;
     for (size_t i = 0; i < s.n_jobs; i++) {
         CNA_TRY(cna_model_check_ids(model, s.jobs[i].prompt_ids, s.jobs[i].n_prompt_ids, err));
+        size_t n_answer = s.wish == SCORES ? s.jobs[i].n_answer_ids - 1 : 0;
+        CNA_TRY(cna_model_check_positions(model, s.jobs[i].n_prompt_ids + n_answer, err));
     }
     if (s.n_jobs == 0) return CNA_OK;
     cna_session *session = NULL;

@@ -27,15 +27,21 @@ typedef struct cna_tile {
     size_t first_view, n_views; /* in views */
 } cna_tile;
 
+/* Rotary tables of one base. */
+typedef struct cna_rotary {
+    float *frequencies;     /* ? [rotary_dim / 2] */
+    float *cos, *sin;       /* [n_positions, rotary_dim / 2] */
+    size_t cos_capacity, sin_capacity;
+} cna_rotary;
+
 /* Not for several threads at once. */
 typedef struct cna_session {
     const cna_model *model;
     cna_linear_context *products;
     cna_stream *stream;
     bool repeats;
-    float *frequencies;     /* [head_dim / 2] */
-    float *cos, *sin;       /* [n_positions, head_dim / 2] */
-    size_t n_positions, cos_capacity, sin_capacity;
+    cna_rotary rotary, local_rotary; /* local_rotary: of windowed layers with their own base, else empty */
+    size_t n_positions;
     cna_row *rows;          /* [n_rows] of the pass */
     cna_row *active;        /* [n_rows] those at work in the layer at hand */
     float *x;               /* [n_rows, hidden_dim] residual stream */

@@ -6,16 +6,18 @@
 #include "checkpoint/checkpoint.h"
 #include "tensor/linear.h"
 
-/* One decoder layer. Linears are [n_out, n_in] as stored; vectors are f32, owned. */
+/* One decoder layer. Linears are [n_out, n_in] as stored, or rows of a larger tensor where a family stores several as
+ * one; vectors are f32, owned. Norms are what is multiplied by: a family's 1 is added already. */
 typedef struct cna_layer_weights {
-    float *input_norm;                     /* [hidden_dim] */
-    float *post_attention_norm;            /* [hidden_dim] */
+    float *norms[CNA_NORM_PLACES];         /* ? [hidden_dim] */
+    float *q_norm, *k_norm;                /* ? [head_dim], or [rows of q, k]: cna_qk_norm */
     cna_linear *q;                         /* [n_heads * head_dim, hidden_dim] */
     cna_linear *k, *v;                     /* [n_kv_heads * head_dim, hidden_dim] */
     cna_linear *o;                         /* [hidden_dim, n_heads * head_dim] */
-    float *q_bias, *k_bias, *v_bias;       /* ? [rows of q, k, v] */
+    float *q_bias, *k_bias, *v_bias, *o_bias; /* ? [rows of q, k, v, o] */
     cna_linear *gate, *up;                 /* [mlp_dim, hidden_dim] */
     cna_linear *down;                      /* [hidden_dim, mlp_dim] */
+    float *gate_bias, *up_bias, *down_bias; /* ? [rows of gate, up, down] */
 } cna_layer_weights;
 
 /* The matrices of a layer, for code that treats them alike: q, k, v, o, gate, up, down. */

@@ -9,7 +9,7 @@
 #include "base/folder.h"
 #include "base/json.h"
 
-enum { SHORT_COMMIT_MIN = 7, INDEX_BYTES_MAX = 64 << 20, LISTED_MAX = 8 };
+enum { SHORT_COMMIT_MIN = 7, INDEX_BYTES_MAX = 64 << 20, LISTED_MAX = 8, FILE_DEPTH_MAX = 3 };
 
 /* ---- from a revision to a commit ---- */
 
@@ -280,11 +280,12 @@ static const char *part_before(const char *path, const char *end, size_t *n)
     return begin;
 }
 
-bool cna_hub_describe_path(const char *path, char id[256], char commit[CNA_HUB_COMMIT_BYTES])
+/* The snapshot's folder alone: its end is given. */
+static bool describe_folder(const char *path, const char *end, char id[256], char commit[CNA_HUB_COMMIT_BYTES])
 {
     static const char prefix[] = "models--";
     size_t n_commit, n_snapshots, n_model, n_prefix = strlen(prefix);
-    const char *last = part_before(path, path + strlen(path), &n_commit);
+    const char *last = part_before(path, end, &n_commit);
     const char *middle = part_before(path, last, &n_snapshots);
     const char *model = part_before(path, middle, &n_model);
     char text[CNA_HUB_COMMIT_BYTES];
@@ -303,4 +304,20 @@ bool cna_hub_describe_path(const char *path, char id[256], char commit[CNA_HUB_C
     }
     memcpy(commit, text, sizeof text);
     return true;
+}
+
+bool cna_hub_describe_path(const char *path, char id[256], char commit[CNA_HUB_COMMIT_BYTES])
+{
+    const char *end = path + strlen(path);
+    if (describe_folder(path, end, id, commit)) return true;
+    if (!ends_with(path, ".gguf")) return false;
+    for (int depth = 0; depth < FILE_DEPTH_MAX && end > path; depth++) {
+        size_t n_part;
+        end = part_before(path, end, &n_part);
+        if (!describe_folder(path, end, id, commit)) continue;
+        size_t n_id = strlen(id);
+        snprintf(id + n_id, 256 - n_id, "/%s", end);
+        return true;
+    }
+    return false;
 }

@@ -27,9 +27,9 @@ CNA_MUST_CHECK cna_status cna_hub_resolve(const char *cache, const cna_hub_name 
 CNA_MUST_CHECK cna_status cna_hub_check_weights(const char *folder, const cna_hub_name *name,
                                                 const char *commit, cna_error *err);
 
-/* Whether a path names a snapshot's folder in such a cache (which need not be this user's), told from its last three
- * parts alone: ".../models--ORG--NAME/snapshots/COMMIT".
- *   id      receives "ORG/NAME" */
+/* Whether a path names a snapshot's folder in such a cache (which need not be this user's), or a .gguf file in it or in
+ * its folders, two deep at most, told from the parts of the path alone: ".../models--ORG--NAME/snapshots/COMMIT".
+ *   id      receives "ORG/NAME"; of a file "ORG/NAME/FILE" */
 bool cna_hub_describe_path(const char *path, char id[256], char commit[CNA_HUB_COMMIT_BYTES]);
 
 #endif

@@ -115,7 +115,7 @@ static cna_status ask_again(cna_hub_client *client, bool head, const char *url, 
     for (size_t n_failures = 1;; n_failures++) {
         CNA_TRY(ask_once(client, head, url, reply, err));
         if (reply->no_memory) return cna_fail_memory(err, "answer of the hub", 0);
-        if (reply->is_hopeless) {
+        if (reply->is_hopeless || reply->too_large) {
             return cna_fail(err, CNA_ERR_IO, "%s: expected an answer, found: %s", url, reply->error);
         }
         if (reply->status != 0 && !cna_hub_is_passing(reply->status)) return CNA_OK;

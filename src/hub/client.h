@@ -3,8 +3,8 @@
 #ifndef CNA_HUB_CLIENT_H
 #define CNA_HUB_CLIENT_H
 
+#include "base/web.h"
 #include "hub/name.h"
-#include "hub/web.h"
 
 /* What one fetch of a model uses all along. Strings are borrowed. */
 typedef struct cna_hub_client {

@@ -259,7 +259,7 @@ static cna_status take_reply(fetch *f, const cna_web_reply *reply, cna_error *er
     p->slot = NO_SLOT;
     f->taken[reply->slot] = false;
     if (reply->no_memory) return cna_fail_memory(err, "answer of the hub", 0);
-    if (reply->is_hopeless) {
+    if (reply->is_hopeless || reply->too_large) {
         return cna_fail(err, CNA_ERR_IO, "%s: expected an answer, found: %s", f->location, reply->error);
     }
     if (p->begin + p->n_got == p->end && p->odd == NULL) return CNA_OK;

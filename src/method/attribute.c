@@ -11,8 +11,6 @@
 #include "method/resample.h"
 #include "method/select.h"
 #include "method/universal.h"
-#include "tensor/dtype.h"
-#include "text/chat.h"
 
 /* What is to be done, every default filled in. */
 typedef struct plan {
@@ -83,20 +81,8 @@ static cna_status plan_format(const cna_attribute_options *options, const cna_to
     out->format = options->format;
     if (options->preset == CNA_PRESET_NOUS) out->format.double_bos = true;
     CNA_TRY(cna_canonical_format(tokenizer, &out->format, out->date, &out->chat, err));
-    char *text = NULL;
-    if (out->chat) CNA_TRY(cna_format_describe(&out->format, &text, err));
-    if (text == NULL) return CNA_OK;
-    cna_status status = CNA_OK;
-    if (strlen(text) >= sizeof out->chat_options) {
-        status = cna_fail(err, CNA_ERR_ARG,
-                          "prefix and template arguments: expected at most %zu bytes as JSON, for the circuit to state "
-                          "them, found %zu",
-                          sizeof out->chat_options - 1, strlen(text));
-    } else {
-        snprintf(out->chat_options, sizeof out->chat_options, "%s", text);
-    }
-    cna_free(text);
-    return status;
+    if (!out->chat) return CNA_OK;
+    return cna_canonical_options(&out->format, "circuit", out->chat_options, sizeof out->chat_options, err);
 }
 
 static cna_status make_plan(const cna_model *model, const cna_attribute_options *options, plan *out,
@@ -201,16 +187,6 @@ static cna_status run_pass(work *w, const cna_attribute_options *options, cna_er
 
 /* ---- the circuit ---- */
 
-static cna_status hash_prompts(const cna_prompts *prompts, cna_sha256_text **out, size_t *out_n,
-                               cna_error *err)
-{
-    size_t n = cna_prompts_count(prompts);
-    CNA_TRY(cna_alloc(out, n, sizeof **out, "prompt hashes", err));
-    for (size_t i = 0; i < n; i++) CNA_TRY(cna_prompts_sha256(prompts, i, (*out)[i].hex, err));
-    *out_n = n;
-    return CNA_OK;
-}
-
 /* "builtin", "none", or "file:" and the SHA-256 of the prompts' hashes one after the other, then the file's
  * name. */
 static cna_status name_universal(const cna_attribute_options *options, bool with_universal,
@@ -224,7 +200,7 @@ static cna_status name_universal(const cna_attribute_options *options, bool with
     cna_sha256_text *hashes = NULL;
     size_t n = 0;
     char hash[65];
-    cna_status status = hash_prompts(options->universal_prompts, &hashes, &n, err);
+    cna_status status = cna_canonical_hashes(options->universal_prompts, &hashes, &n, err);
     if (status == CNA_OK) status = cna_sha256_hex(hashes, n * sizeof *hashes, hash, err);
     cna_free(hashes);
     if (status != CNA_OK) return status;
@@ -240,10 +216,7 @@ static void describe(const plan *p, const cna_selection *selection, const cna_mo
 {
     snprintf(info->model_name, sizeof info->model_name, "%s", model->name);
     snprintf(info->architecture, sizeof info->architecture, "%s", model->architecture);
-    cna_storage storage = CNA_STORAGE_F32;
-    bool quantised = cna_storage_find(model->storage_dtype, &storage) && cna_storage_is_quantised(storage);
-    snprintf(info->model_dtype, sizeof info->model_dtype, "%.7s%s%.7s", quantised ? model->storage_dtype : "",
-             quantised ? "/" : "", model->compute_dtype);
+    cna_canonical_dtype(model, info->model_dtype);
     snprintf(info->fingerprint, sizeof info->fingerprint, "%s", model->fingerprint);
     info->n_layers = model->n_layers;
     info->mlp_dim = model->mlp_dim;
@@ -293,8 +266,8 @@ static cna_status fill_circuit(const work *w, const cna_prompts *positive, const
     circuit->info.has_delta = true;
     circuit->info.has_measures = true;
     CNA_TRY(name_universal(options, p->with_universal, &circuit->info, err));
-    CNA_TRY(hash_prompts(positive, &circuit->positive, &circuit->info.n_positive, err));
-    CNA_TRY(hash_prompts(negative, &circuit->negative, &circuit->info.n_negative, err));
+    CNA_TRY(cna_canonical_hashes(positive, &circuit->positive, &circuit->info.n_positive, err));
+    CNA_TRY(cna_canonical_hashes(negative, &circuit->negative, &circuit->info.n_negative, err));
     if (w->universal != NULL) {
         CNA_TRY(cna_universal_find(w->universal, p->share, &circuit->universal, &circuit->n_universal, err));
         keep_chosen_layers(p, circuit);

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "tensor/dtype.h"
+#include "text/chat.h"
+
 static int compare_lists(const void *a, const void *b)
 {
     const cna_token_list *x = a;
@@ -92,4 +95,39 @@ cna_status cna_canonical_lists(const cna_model *model, const cna_prompts *prompt
     if (status != CNA_OK) return cna_fail_prefix(err, status, name);
     cna_canonical_sort(out->items, out->n);
     return CNA_OK;
+}
+
+cna_status cna_canonical_options(const cna_format *format, const char *name, char *out, size_t size, cna_error *err)
+{
+    char *text = NULL;
+    out[0] = '\0';
+    CNA_TRY(cna_format_describe(format, &text, err));
+    if (text == NULL) return CNA_OK;
+    cna_status status = CNA_OK;
+    if (strlen(text) >= size) {
+        status = cna_fail(err, CNA_ERR_ARG,
+                          "prefix and template arguments: expected at most %zu bytes as JSON, for the %s to state "
+                          "them, found %zu",
+                          size - 1, name, strlen(text));
+    } else {
+        snprintf(out, size, "%s", text);
+    }
+    cna_free(text);
+    return status;
+}
+
+cna_status cna_canonical_hashes(const cna_prompts *prompts, cna_sha256_text **out, size_t *out_n, cna_error *err)
+{
+    size_t n = cna_prompts_count(prompts);
+    CNA_TRY(cna_alloc(out, n, sizeof **out, "prompt hashes", err));
+    for (size_t i = 0; i < n; i++) CNA_TRY(cna_prompts_sha256(prompts, i, (*out)[i].hex, err));
+    *out_n = n;
+    return CNA_OK;
+}
+
+void cna_canonical_dtype(const cna_model_info *model, char out[16])
+{
+    cna_storage storage = CNA_STORAGE_F32;
+    bool quantised = cna_storage_find(model->storage_dtype, &storage) && cna_storage_is_quantised(storage);
+    snprintf(out, 16, "%.7s%s%.7s", quantised ? model->storage_dtype : "", quantised ? "/" : "", model->compute_dtype);
 }

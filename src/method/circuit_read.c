@@ -329,6 +329,17 @@ static cna_status read_neuron(const json_t *value, const char *source, cna_circu
     return CNA_OK;
 }
 
+/* Numbers that only some neurons have rank nothing and are not written again: then no neuron has them. */
+static void drop_partial_measures(cna_circuit *circuit)
+{
+    for (size_t i = 0; i < circuit->n_neurons; i++) {
+        cna_neuron *neuron = &circuit->neurons[i];
+        if (!circuit->info.has_delta) neuron->delta = 0;
+        if (!circuit->info.has_measures)
+            neuron->mean_positive = neuron->mean_negative = neuron->d = neuron->write = 0;
+    }
+}
+
 static cna_status read_neurons(const json_t *root, const char *source, cna_circuit *circuit, cna_error *err)
 {
     json_t *array;
@@ -344,6 +355,7 @@ static cna_status read_neurons(const json_t *root, const char *source, cna_circu
         CNA_TRY(read_neuron(json_array_get(array, i), at.text, circuit, &circuit->neurons[i], err));
     }
     circuit->n_neurons = n;
+    drop_partial_measures(circuit);
     return CNA_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "engine/engine.h"
+#include "method/caa.h"
 #include "method/intervene.h"
 #include "text/prompts.h"
 #include "text/decoder.h"
@@ -13,6 +14,8 @@
 typedef struct work {
     cna_token_lists lists;
     cna_tap *tap;
+    cna_caa_shifts *shifts; /* ? [n_additions] that the tap points to */
+    size_t n_additions;
     cna_job *jobs; /* [n_jobs], prompt-major */
     size_t n_jobs, n_samples;
 } work;
@@ -21,6 +24,8 @@ static void work_free(work *w)
 {
     cna_token_lists_free(&w->lists);
     cna_tap_free(w->tap);
+    for (size_t i = 0; w->shifts != NULL && i < w->n_additions; i++) cna_caa_shifts_clear(&w->shifts[i]);
+    cna_free(w->shifts);
     cna_free(w->jobs);
 }
 
@@ -31,6 +36,21 @@ static cna_status check_options(const cna_generate_options *options, cna_error *
     }
     if (!(options->top_p >= 0 && options->top_p <= 1)) {
         return cna_fail(err, CNA_ERR_ARG, "top_p: expected 0 to 1, found %g", options->top_p);
+    }
+    return CNA_OK;
+}
+
+static cna_status add_shifts(const cna_model_info *info, const cna_generate_options *options, work *w, cna_error *err)
+{
+    w->n_additions = options->n_additions;
+    CNA_TRY(cna_alloc(&w->shifts, w->n_additions, sizeof *w->shifts, "vectors", err));
+    for (size_t i = 0; i < w->n_additions; i++) {
+        const cna_addition *addition = &options->additions[i];
+        cna_caa_shifts *shifts = &w->shifts[i];
+        if (addition->caa == NULL) return cna_fail(err, CNA_ERR_ARG, "addition: expected vectors, found none");
+        CNA_TRY(cna_caa_check_shape(addition->caa, info, err));
+        CNA_TRY(cna_caa_shifts_create(addition->caa, addition->alpha, addition->positions, shifts, err));
+        for (size_t j = 0; j < shifts->n; j++) CNA_TRY(cna_tap_add_shift(w->tap, &shifts->items[j], err));
     }
     return CNA_OK;
 }
@@ -48,6 +68,7 @@ static cna_status prepare(const cna_model *model, const cna_prompts *prompts, co
     CNA_TRY_CLEANUP(cna_intervene_scales(options->interventions, options->n_interventions,
                                          info->n_layers, info->mlp_dim, &scales, &n_scales, err));
     CNA_TRY_CLEANUP(cna_tap_create(scales, n_scales, info->n_layers, info->mlp_dim, &w->tap, err));
+    CNA_TRY_CLEANUP(add_shifts(info, options, w, err));
     if (n_samples > SIZE_MAX / w->lists.n) {
         status = cna_fail(err, CNA_ERR_ARG,
                           "n_samples: expected at most %zu, found %zu", SIZE_MAX / w->lists.n, n_samples);

@@ -78,7 +78,10 @@ static cna_status read_tokens(work *w, cna_error *err)
     size_t vocab_size = w->info->vocab_size, n_views = w->out->n_views;
     for (size_t first = 0; first < n_views; first += NEURONS_AT_ONCE) {
         size_t n = n_views - first < NEURONS_AT_ONCE ? n_views - first : NEURONS_AT_ONCE;
-        CNA_TRY(cna_engine_unembed(w->model, w->columns + first * w->info->hidden_dim, n, w->weights, err));
+        uint32_t layers[NEURONS_AT_ONCE];
+        for (size_t i = 0; i < n; i++) layers[i] = w->out->views[first + i].layer;
+        const float *columns = w->columns + first * w->info->hidden_dim;
+        CNA_TRY(cna_engine_unembed(w->model, layers, columns, n, w->weights, err));
         for (size_t i = 0; i < n; i++) {
             const double *weights = w->weights + i * vocab_size;
             cna_neuron_view *view = &w->out->views[first + i];

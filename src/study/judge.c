@@ -70,6 +70,11 @@ static cna_status judge_all(cna_run *run, const cna_judge_options *o, cna_judge 
 {
     const cna_judge_choice choice = {.benign = o->benign, .controls = o->controls};
     CNA_TRY(cna_judge_rubric_load(o->rubric, &judge->rubric, err));
+    /* Another text is judged, so these replies stand beside those to the answers alone. */
+    size_t n_name = strlen(judge->rubric.name);
+    if (o->keep_reasoning) {
+        snprintf(judge->rubric.name + n_name, sizeof judge->rubric.name - n_name, "+reasoning");
+    }
     CNA_TRY(cna_judge_wire_address(o->endpoint, &judge->address, err));
     CNA_TRY(cna_judge_samples_read(run, choice, judge->rubric.name, o->model, &judge->samples, err));
     if (judge->samples.n == 0) {

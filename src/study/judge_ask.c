@@ -8,9 +8,10 @@
 
 #include "base/clock.h"
 #include "base/progress.h"
+#include "base/web.h"
 #include "method/random.h"
-#include "study/judge_http.h"
 #include "study/judge_wire.h"
+#include "study/refusal.h"
 
 enum {
     REPLY_BYTES_MAX = 4 << 20,
@@ -33,8 +34,8 @@ typedef struct errand {
 typedef struct work {
     const cna_judge_task *task;
     cna_judge_samples *samples;
-    cna_http *http;
-    errand *errands; /* [n_errands], one for each of http's slots */
+    cna_web *web;
+    errand *errands; /* [n_errands], one for each of web's slots */
     size_t n_errands;
     size_t next;     /* the first sample not yet looked at */
     size_t n_done, n_asked;
@@ -68,7 +69,9 @@ static cna_status fill_question(void *user, const cna_run_row *row, cna_error *e
         return cna_fail(err, CNA_ERR_FORMAT, "%s: expected texts of a prompt and its answer, found NULL",
                         cna_run_path(w->task->run));
     }
-    return cna_judge_rubric_fill(w->task->rubric, prompt, n_prompt, answer, n_answer, &w->question, err);
+    size_t skipped = w->task->options->keep_reasoning ? 0 : cna_refusal_reasoning(answer, n_answer);
+    return cna_judge_rubric_fill(w->task->rubric, prompt, n_prompt, answer + skipped, n_answer - skipped, &w->question,
+                                 err);
 }
 
 static cna_status begin_errand(work *w, errand *e, cna_judge_sample *sample, cna_error *err)
@@ -100,7 +103,9 @@ static cna_status send_due(work *w, cna_error *err)
         cna_judge_sample *sample = e->is_busy ? NULL : next_open(w);
         if (sample != NULL) CNA_TRY(begin_errand(w, e, sample, err));
         if (!e->is_busy || e->is_sent || now < e->due || now < w->not_before) continue;
-        CNA_TRY(cna_http_post(w->http, i, e->request.data, e->request.size, err));
+        const cna_web_request request = {.url = w->task->address, .token = w->task->options->key,
+                                         .json = e->request.data, .n_json = e->request.size};
+        CNA_TRY(cna_web_begin(w->web, i, &request, err));
         e->is_sent = true;
     }
     return CNA_OK;
@@ -199,7 +204,7 @@ static void describe(const work *w, errand *e, const char *what, const char *det
     (void)cna_fail(&e->error, CNA_ERR_IO, "%s%s%s", what, quoted[0] != '\0' ? ": " : "", quoted);
 }
 
-static void describe_status(const work *w, errand *e, const cna_http_reply *reply)
+static void describe_status(const work *w, errand *e, const cna_web_reply *reply)
 {
     char what[120], said[QUOTE_BYTES];
     snprintf(what, sizeof what, "HTTP %d%s", reply->status,
@@ -225,7 +230,7 @@ static cna_status fail_for_all(const work *w, const errand *e, int status, cna_e
                     w->task->options->key != NULL ? "the key" : "requests without a key", e->error.text);
 }
 
-static cna_status retry_or_fail(work *w, errand *e, const cna_http_reply *reply, cna_error *err)
+static cna_status retry_or_fail(work *w, errand *e, const cna_web_reply *reply, cna_error *err)
 {
     const cna_judge_options *o = w->task->options;
     if (reply->retry_after > RETRY_AFTER_MAX) {
@@ -240,7 +245,7 @@ static cna_status retry_or_fail(work *w, errand *e, const cna_http_reply *reply,
     return CNA_OK;
 }
 
-static cna_status take_answer(work *w, errand *e, const cna_http_reply *reply, cna_error *err)
+static cna_status take_answer(work *w, errand *e, const cna_web_reply *reply, cna_error *err)
 {
     cna_judge_answer answer;
     cna_error unread;
@@ -256,7 +261,7 @@ static cna_status take_answer(work *w, errand *e, const cna_http_reply *reply, c
     return status;
 }
 
-static cna_status take_reply(work *w, const cna_http_reply *reply, cna_error *err)
+static cna_status take_reply(work *w, const cna_web_reply *reply, cna_error *err)
 {
     errand *e = &w->errands[reply->slot];
     int status = reply->status;
@@ -269,15 +274,16 @@ static cna_status take_reply(work *w, const cna_http_reply *reply, cna_error *er
     bool is_for_all = status == 401 || status == 403 || status == 404 || status == 407 || reply->is_hopeless;
     if (is_for_all) return fail_for_all(w, e, status, err);
     bool is_passing = status == 408 || status == 409 || status == 425 || status == 429 || status >= 500;
-    return is_passing || reply->is_transient ? retry_or_fail(w, e, reply, err) : keep_failure(w, e, err);
+    bool is_cut = status == 0 && !reply->too_large;
+    return is_passing || is_cut ? retry_or_fail(w, e, reply, err) : keep_failure(w, e, err);
 }
 
 /* What came together with the reply that ends the run is kept as well. */
 static cna_status take_replies(work *w, cna_error *err)
 {
-    cna_http_reply reply;
+    cna_web_reply reply;
     cna_status status = CNA_OK;
-    while (cna_http_next(w->http, &reply)) {
+    while (cna_web_next(w->web, &reply)) {
         cna_status taken = take_reply(w, &reply, status == CNA_OK ? err : NULL);
         if (status == CNA_OK) status = taken;
     }
@@ -293,7 +299,7 @@ static cna_status ask_all(work *w, cna_error *err)
         CNA_TRY(cna_progress_report(progress, "judging", w->n_done, w->samples->n, err));
         CNA_TRY(send_due(w, err));
         if (is_idle(w)) return CNA_OK;
-        CNA_TRY(cna_http_wait(w->http, time_to_wait(w), err));
+        CNA_TRY(cna_web_wait(w->web, time_to_wait(w), err));
         CNA_TRY(take_replies(w, err));
     }
 }
@@ -301,15 +307,17 @@ static cna_status ask_all(work *w, cna_error *err)
 cna_status cna_judge_ask(const cna_judge_task *task, cna_judge_samples *samples, size_t *n_asked, cna_error *err)
 {
     const cna_judge_options *o = task->options;
-    const cna_http_options http = {.address = task->address, .key = o->key, .proxy = o->proxy, .n_slots = o->n_parallel,
-                                   .timeout_seconds = o->timeout_seconds, .reply_bytes_max = REPLY_BYTES_MAX};
+    /* No proxy that only the environment names: the key would pass it. */
+    const cna_web_options web = {.n_slots = o->n_parallel, .connect_seconds = o->timeout_seconds,
+                                 .total_seconds = o->timeout_seconds, .body_bytes_max = REPLY_BYTES_MAX,
+                                 .proxy = o->proxy != NULL ? o->proxy : ""};
     work w = {.task = task, .samples = samples, .n_errands = o->n_parallel};
     for (size_t i = 0; i < samples->n; i++) w.n_done += samples->items[i].state != CNA_JUDGE_OPEN;
     cna_status status = cna_alloc(&w.errands, w.n_errands, sizeof *w.errands, "requests", err);
-    if (status == CNA_OK) status = cna_http_create(&http, &w.http, err);
+    if (status == CNA_OK) status = cna_web_create(&web, &w.web, err);
     if (status == CNA_OK) status = ask_all(&w, err);
     *n_asked = w.n_asked;
-    cna_http_free(w.http); /* before the requests that it borrows */
+    cna_web_free(w.web); /* before the requests that it borrows */
     for (size_t i = 0; w.errands != NULL && i < w.n_errands; i++) cna_buffer_free(&w.errands[i].request);
     cna_free(w.errands);
     cna_buffer_free(&w.question);

@@ -148,7 +148,7 @@ static cna_status load_file(const char *path, cna_judge_rubric *out, cna_error *
         n_bytes -= strlen(byte_order_mark);
         memmove(out->text, out->text + strlen(byte_order_mark), n_bytes + 1);
     }
-    memcpy(out->name, out->sha256, sizeof out->name);
+    memcpy(out->name, out->sha256, sizeof out->sha256);
     return read_text(out, n_bytes, path, err);
 }
 

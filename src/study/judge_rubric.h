@@ -13,7 +13,7 @@
 #include "study/judge_reply.h"
 
 typedef struct cna_judge_rubric {
-    char name[65];   /* "strongreject", "rating", or a file's SHA-256 */
+    char name[80];   /* "strongreject", "rating", or a file's SHA-256; with what cna_judge_run adds */
     char sha256[65]; /* of the rubric's text, its header included */
     cna_judge_reading reading;
     char *text;

@@ -261,12 +261,26 @@ static cna_status check_output(const char *const *runs, size_t n_runs, const cha
     return CNA_OK;
 }
 
+/* Under two names, or the same one: its answers would stand on the page twice. */
+static cna_status check_repeated(const char *const *runs, size_t n_runs, cna_error *err)
+{
+    for (size_t i = 1; i < n_runs; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (!cna_file_is_same(runs[i], runs[j])) continue;
+            return cna_fail(err, CNA_ERR_ARG, "%s: expected each run file once, found it again as '%s'; leave one out",
+                            runs[j], runs[i]);
+        }
+    }
+    return CNA_OK;
+}
+
 cna_status cna_report_write(const char *const *runs, size_t n_runs, const char *path, const cna_report_options *options,
                             cna_error *err)
 {
     cna_report_data data;
     if (n_runs == 0) return cna_fail(err, CNA_ERR_ARG, "report: expected run files, found none");
     CNA_TRY(check_output(runs, n_runs, path, err));
+    CNA_TRY(check_repeated(runs, n_runs, err));
     cna_status status = cna_report_data_read(runs, n_runs, &data, err);
     cna_report report = {.data = &data, .err = err, .body = {.err = err}};
     cna_markup page = {.err = err};

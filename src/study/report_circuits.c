@@ -192,7 +192,7 @@ static void put_figures(cna_report *report)
             cna_table_text(&table, figure->detail);
         }
     }
-    cna_report_fold(report, &table, "All other figures of the run: thresholds, stability, chance level");
+    cna_report_fold(report, &table, "All figures of the run: thresholds, stability, chance level");
 }
 
 void cna_report_circuit_section(cna_report *report)
@@ -212,6 +212,7 @@ void cna_report_circuit_section(cna_report *report)
     put_circuits(report);
     put_profiles(report);
     put_overlaps(report);
+    cna_report_statistics(report);
     put_figures(report);
     cna_report_end(report);
 }

@@ -215,6 +215,6 @@ const char *cna_report_curve_name(cna_report *report, const cna_report_curve *cu
     }
     bool is_mlp = first->caa != NULL && strcmp(first->caa, "mlp") == 0;
     const char *what = is_mlp ? "MLP outputs" : "residual stream";
-    if (first->layer < 0) return cna_report_print(report, "CAA, %s, every layer", what);
+    if (first->layer < 0) return cna_report_print(report, "CAA, %s, layer by layer", what);
     return cna_report_print(report, "CAA, %s, layer %lld", what, (long long)first->layer);
 }

@@ -54,6 +54,9 @@ void cna_report_neurons(cna_report *report);
 void cna_report_examples(cna_report *report);
 void cna_report_provenance(cna_report *report);
 
+/* A part of the circuits' section. */
+void cna_report_statistics(cna_report *report);
+
 /* ---- what they are made of ---- */
 
 void cna_report_begin(cna_report *report, const char *id, const char *title);
@@ -92,7 +95,7 @@ size_t cna_report_part_number(const cna_report *report, const cna_report_part *p
 const char *cna_report_part_name(cna_report *report, const cna_report_part *part);
 /* "untouched", "m = 0.25", "alpha = -4". */
 const char *cna_report_setting(cna_report *report, const cna_condition *condition);
-/* "refusal.json (25 neurons)", "CAA of MLP outputs, every layer". */
+/* "refusal.json (25 neurons)", "CAA, MLP outputs, layer by layer". */
 const char *cna_report_curve_name(cna_report *report, const cna_report_curve *curve);
 /* The last part of a path. */
 const char *cna_report_base_name(const char *path);

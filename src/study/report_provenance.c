@@ -18,6 +18,7 @@ static const cna_column part_columns[] = {
     {"n_planned", "planned", CNA_CELL_COUNT, 0, false, false},
     {"seed", "seed", CNA_CELL_TEXT, 0, false, false},
     {"date", "template date", CNA_CELL_TEXT, 0, false, false},
+    {"chat_options", "template options", CNA_CELL_CODE, 0, false, false},
     {"version", "cna", CNA_CELL_TEXT, 0, false, false},
     {"machine", "machine", CNA_CELL_TEXT, 0, false, false},
     {"config_sha256", "configuration SHA-256", CNA_CELL_CODE, 0, false, true},
@@ -110,6 +111,7 @@ static void put_parts(cna_report *report)
         }
         cna_table_text(&table, cna_report_print(report, "%llu", (unsigned long long)info->seed));
         cna_table_text(&table, info->date);
+        cna_table_text(&table, info->chat_options);
         cna_table_text(&table, info->version);
         cna_table_text(&table, machine_of(report, part));
         cna_table_text(&table, info->config_sha256);

@@ -127,7 +127,7 @@ typedef struct cna_run_condition {
     const double *multipliers; /* ? [n_multipliers] one a circuit, where they differ */
     size_t n_multipliers;
     double alpha;            /* caa; else NaN */
-    int64_t layer;           /* caa; -1: does not apply, or every layer, each with its own vector */
+    int64_t layer;           /* caa; -1: does not apply, or more than one, each with its own vector */
 } cna_run_condition;
 CNA_MUST_CHECK cna_status cna_run_add_condition(cna_run *run, int64_t part, const cna_run_condition *condition,
                                                 int64_t *out_id, cna_error *err);
@@ -217,7 +217,7 @@ typedef enum cna_run_judged { CNA_RUN_SCORED, CNA_RUN_MALFORMED, CNA_RUN_FAILED 
 typedef struct cna_run_judgement {
     int64_t id;              /* when read */
     int64_t generation;
-    const char *rubric;      /* "strongreject", "rating", or a rubric file's SHA-256 */
+    const char *rubric;      /* as cna_judge_info's */
     const char *judge_model, *endpoint;
     cna_run_judged status;
     const char *reply;       /* ? [n_reply] the judge's words; NULL where none came */

@@ -64,6 +64,23 @@ static cna_status check_json(const cna_run_row *row, int column, const char *tex
     return is_right ? CNA_OK : cna_run_row_fail(row, column, wants_object ? "a JSON object" : "a JSON array", err);
 }
 
+/* Text for readers that do not take the configuration apart. */
+static cna_status read_chat_options(const cna_run_row *row, cna_run_part_info *part, cna_error *err)
+{
+    json_t *config = json_loads(part->config, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    const json_t *options = json_object_get(config, "chat_options");
+    char *text = NULL;
+    cna_status status = CNA_OK;
+    if (options != NULL && !json_is_object(options)) {
+        status = cna_run_row_fail(row, CONFIG, "chat_options that are an object", err);
+    } else if (options != NULL) {
+        status = cna_json_compact(options, &text, err);
+    }
+    json_decref(config);
+    part->chat_options = text;
+    return status;
+}
+
 static cna_status read_texts(const cna_run_row *row, cna_run_part_info *part, cna_error *err)
 {
     const char **strings[] = {&part->command,     &part->role,    &part->model_name,    &part->model_path,
@@ -75,6 +92,7 @@ static cna_status read_texts(const cna_run_row *row, cna_run_part_info *part, cn
     CNA_TRY(copy_text(row, ENDED, true, &part->ended, err));
     CNA_TRY(check_json(row, CONFIG, part->config, true, err));
     CNA_TRY(check_json(row, ARGUMENTS, part->arguments, false, err));
+    CNA_TRY(read_chat_options(row, part, err));
     return check_json(row, MACHINE, part->machine, true, err);
 }
 
@@ -138,7 +156,7 @@ void cna_run_parts_free(cna_run_parts *parts)
         const char *const strings[] = {p->command, p->role,          p->model_name, p->model_path, p->architecture,
                                        p->dtype,   p->fingerprint,   p->config,     p->config_sha256,
                                        p->arguments, p->machine,     p->version,    p->date,
-                                       p->started, p->ended};
+                                       p->started, p->ended,         p->chat_options};
         /* const only for readers */
         for (size_t j = 0; j < sizeof strings / sizeof *strings; j++) cna_free((char *)(uintptr_t)strings[j]);
     }

@@ -74,7 +74,7 @@ const char *const cna_run_schema[] = {
     " multiplier REAL,"             /* cna, control; none: 1. Of the first circuit where they differ */
     " multipliers TEXT,"            /* JSON array, one number a circuit, where they differ */
     " alpha REAL,"                  /* caa */
-    " layer INTEGER,"               /* caa: NULL means every layer, each with its own vector */
+    " layer INTEGER,"               /* caa: NULL means more than one, each with its own vector */
     " UNIQUE (part, position));",
 
     /* One answer: committed when its sequence ends. What can only be said when all answers are there is NULL till then:
@@ -106,7 +106,7 @@ const char *const cna_run_schema[] = {
     "CREATE TABLE judgement ("
     " id INTEGER PRIMARY KEY,"
     " generation INTEGER NOT NULL REFERENCES generation (id),"
-    " rubric TEXT NOT NULL,"        /* strongreject, rating, or sha256 of a rubric file */
+    " rubric TEXT NOT NULL,"        /* strongreject, rating, or sha256 of a rubric file; or that and "+reasoning" */
     " judge_model TEXT NOT NULL,"
     " endpoint TEXT NOT NULL,"
     " status TEXT NOT NULL CHECK (status IN ('scored', 'malformed', 'failed')),"

@@ -56,8 +56,8 @@ cna_status cna_run_fail(const cna_run *run, const char *doing, cna_error *err)
     const char *path = run->path, *text = sqlite3_errmsg(run->db);
     int reason = sqlite3_system_errno(run->db);
     switch (code & 0xff) {
-    case SQLITE_NOMEM:
-        return cna_fail(err, CNA_ERR_MEMORY, "out of memory: %s", path);
+    case SQLITE_NOMEM: /* SQLite also says so where a damaged file gives an impossible length */
+        return cna_fail(err, CNA_ERR_MEMORY, "out of memory: %s: there is too little, or the file is damaged", path);
     case SQLITE_FULL:
         return fail_full(run, text, err);
     case SQLITE_IOERR:

@@ -5,13 +5,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "method/caa.h"
 #include "method/intervene.h"
 #include "study/multipliers.h"
 
 enum { N_KINDS = 2, DEFAULT_SEEDS = 20, GRID_MAX = 1 << 20 };
 
 const char *const cna_control_kind_names[] = {"uniform", "matched", NULL};
-const char *const cna_caa_site_names[] = {"mlp", "residual", NULL};
 
 void cna_sweep_conditions_clear(cna_sweep_conditions *conditions)
 {
@@ -152,6 +152,11 @@ static cna_status describe_cuts(const cna_sweep_options *options, const cna_swee
 
 /* ---- the list ---- */
 
+cna_caa_site cna_sweep_caa_site(const cna_sweep_options *options)
+{
+    return options->caa_vectors != NULL ? options->caa_vectors->info.site : options->caa;
+}
+
 static cna_status add(cna_sweep_conditions *c, cna_run_condition row, size_t cut, const double *multipliers,
                       cna_error *err)
 {
@@ -223,7 +228,7 @@ static cna_status add_caa(cna_sweep_conditions *c, const cna_sweep_options *opti
         const cna_run_condition row = {
             .method = CNA_RUN_CAA,
             .k = -1,
-            .kind = cna_caa_site_names[options->caa],
+            .kind = cna_caa_site_names[cna_sweep_caa_site(options)],
             .control_seed = -1,
             .multiplier = NAN,
             .alpha = alphas->values[i],

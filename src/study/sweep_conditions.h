@@ -31,7 +31,7 @@ typedef struct cna_sweep_conditions {
 } cna_sweep_conditions;
 
 /* Lay out the conditions.
- *   layer  what row.layer of CAA is to say: -1, or the layer of a residual vector
+ *   layer  what row.layer of CAA is to say: the layer of the only vector, else -1
  * Errors: ERR_ARG for lists that do not fit the circuits, numbers that are not finite as f32, neither circuit nor
  *         alpha, or a sign on a circuit without deltas. */
 CNA_MUST_CHECK cna_status cna_sweep_conditions_make(const cna_sweep_options *options,
@@ -45,8 +45,10 @@ void cna_sweep_conditions_clear(cna_sweep_conditions *conditions);
 CNA_MUST_CHECK cna_status cna_sweep_targets(const cna_circuit *const *circuits, size_t n, cna_sign sign,
                                             cna_neuron_id **out, size_t *out_n, cna_error *err);
 
-/* "uniform" and "matched", by cna_control_kind; "mlp" and "residual", by cna_caa_site. */
+/* Where the vectors of CAA are measured, whether they are found or given. */
+cna_caa_site cna_sweep_caa_site(const cna_sweep_options *options);
+
+/* "uniform" and "matched", by cna_control_kind. */
 extern const char *const cna_control_kind_names[];
-extern const char *const cna_caa_site_names[];
 
 #endif

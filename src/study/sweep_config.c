@@ -128,11 +128,23 @@ static void put_scaling(writer *w, const cna_sweep_options *options, const cna_s
 static void put_caa(writer *w, const cna_sweep_options *options, const cna_sweep_plan *plan)
 {
     put(w, "alphas", number_list(options->alphas.values, options->alphas.n));
-    put_text(w, "caa", options->alphas.n == 0 ? NULL : cna_caa_site_names[options->caa]);
+    put_text(w, "caa", options->alphas.n == 0 ? NULL : cna_caa_site_names[cna_sweep_caa_site(options)]);
     for (size_t i = 0; i < plan->conditions.n; i++) {
         const cna_run_condition *row = &plan->conditions.items[i].row;
         if (row->method == CNA_RUN_CAA && row->layer >= 0) put(w, "caa_layer", json_integer(row->layer));
     }
+}
+
+static cna_status put_vectors(writer *w, const cna_sweep_options *options, cna_error *err)
+{
+    cna_buffer file = {0};
+    char hash[65];
+    if (options->alphas.n == 0 || options->caa_vectors == NULL) return CNA_OK;
+    cna_status status = cna_caa_to_gguf(options->caa_vectors, &file, err);
+    if (status == CNA_OK) status = cna_sha256_hex(file.data, file.size, hash, err);
+    cna_buffer_free(&file);
+    if (status == CNA_OK) put_text(w, "caa_vectors", hash);
+    return status;
 }
 
 static cna_status put_format(writer *w, const cna_model *model, const cna_sweep_options *options, cna_error *err)
@@ -156,7 +168,8 @@ static void put_measures(writer *w, const cna_sweep_options *options)
 
 static cna_status put_files(writer *w, const cna_sweep_options *options, const cna_sweep_plan *plan, cna_error *err)
 {
-    bool contrast = options->alphas.n != 0 || options->cross_fit != 0;
+    bool contrast = (options->alphas.n != 0 && options->caa_vectors == NULL) || options->cross_fit != 0;
+    CNA_TRY(put_vectors(w, options, err));
     CNA_TRY(put_prompts(w, "prompts", plan->given[CNA_SIDE_HARMFUL], err));
     CNA_TRY(put_prompts(w, "benign", plan->given[CNA_SIDE_BENIGN], err));
     CNA_TRY(put_prompts(w, "positive", contrast ? options->positive : NULL, err));

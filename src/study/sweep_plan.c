@@ -57,16 +57,33 @@ size_t cna_sweep_plan_n_answers(const cna_sweep_plan *plan)
 
 /* ---- layout ---- */
 
+/* Vectors that are given. *layer is their layer where there is one alone. */
+static cna_status check_vectors(const cna_sweep_options *options, const cna_model_info *info, int64_t *layer,
+                                cna_error *err)
+{
+    const cna_caa *caa = options->caa_vectors;
+    if (options->cross_fit != 0) {
+        return cna_fail(err, CNA_ERR_ARG, "cross-fit: expected vectors to be found for each fold, found some given");
+    }
+    if (caa->info.n_vectors == 1) *layer = caa->layers[0];
+    return cna_caa_check_shape(caa, info, err);
+}
+
 static cna_status check_caa(const cna_sweep_options *options, const cna_model_info *info, int64_t *layer,
                             cna_error *err)
 {
     *layer = -1;
     if (options->alphas.n == 0) return CNA_OK;
+    if (options->caa_vectors != NULL) return check_vectors(options, info, layer, err);
     if (options->positive == NULL || options->negative == NULL) {
         return cna_fail(err, CNA_ERR_ARG, "CAA: expected positive and negative prompts for its vectors, found none");
     }
-    if (options->caa != CNA_CAA_RESIDUAL) return CNA_OK;
-    *layer = options->choose_caa_layer ? options->caa_layer : info->n_layers / 2;
+    if (options->caa == CNA_CAA_RESIDUAL) {
+        *layer = options->choose_caa_layer ? options->caa_layer : info->n_layers / 2;
+    } else if (options->choose_caa_layer) {
+        return cna_fail(err, CNA_ERR_ARG, "CAA of MLP outputs: expected no layer, as all are used, found %u",
+                        options->caa_layer);
+    }
     return CNA_OK;
 }
 
@@ -144,7 +161,7 @@ typedef struct work {
     bool *variants;              /* [n_variants] some prompt is run with it */
     bool methods[CNA_RUN_CONTROL + 1]; /* some wanted condition is of it */
     cna_sweep_controls controls;
-    cna_caa **caa;               /* [n_variants] */
+    cna_caa **caa;               /* ? [n_variants] that were found */
 } work;
 
 static cna_status find_wanted(work *w, const bool *wanted, cna_error *err)
@@ -216,6 +233,7 @@ static cna_status find_vectors(work *w, cna_error *err)
     const cna_sweep_options *options = w->options;
     const cna_caa_options how = {.site = options->caa, .choose_layer = options->choose_caa_layer,
                                  .layer = options->caa_layer, .format = *w->format, .progress = options->progress};
+    if (options->caa_vectors != NULL) return CNA_OK;
     CNA_TRY(cna_alloc(&w->caa, w->plan->n_variants, sizeof *w->caa, "CAA vectors", err));
     for (size_t fold = 0; fold < w->plan->n_variants; fold++) {
         contrast rest = {0};
@@ -255,7 +273,8 @@ static cna_status make_caa_tap(const work *w, const cna_sweep_condition *conditi
                                cna_caa_shifts *shifts, cna_tap **out, cna_error *err)
 {
     const cna_model_info *info = cna_model_get_info(w->model);
-    CNA_TRY(cna_caa_shifts_create(w->caa[variant], condition->row.alpha, w->options->positions, shifts, err));
+    const cna_caa *caa = w->options->caa_vectors != NULL ? w->options->caa_vectors : w->caa[variant];
+    CNA_TRY(cna_caa_shifts_create(caa, condition->row.alpha, w->options->positions, shifts, err));
     CNA_TRY(cna_tap_create(NULL, 0, info->n_layers, info->mlp_dim, out, err));
     for (size_t i = 0; i < shifts->n; i++) CNA_TRY(cna_tap_add_shift(*out, &shifts->items[i], err));
     return CNA_OK;

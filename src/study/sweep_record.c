@@ -12,7 +12,7 @@
 typedef struct hashes {
     cna_sha256_text *items; /* sorted */
     size_t n, capacity;
-    bool complete;          /* every circuit lists its prompts */
+    bool complete;          /* every circuit, and vectors that are given, list their prompts */
 } hashes;
 
 static int compare_hashes(const void *a, const void *b)
@@ -47,7 +47,13 @@ static cna_status find_known(const cna_sweep_options *options, hashes *out, cna_
         CNA_TRY(add_hashes(out, circuit->positive, circuit->info.n_positive, err));
         CNA_TRY(add_hashes(out, circuit->negative, circuit->info.n_negative, err));
     }
-    if (options->alphas.n != 0 || options->cross_fit != 0) {
+    const cna_caa *caa = options->alphas.n == 0 ? NULL : options->caa_vectors;
+    if (caa != NULL) {
+        if (caa->info.n_positive + caa->info.n_negative == 0) out->complete = false;
+        CNA_TRY(add_hashes(out, caa->positive, caa->info.n_positive, err));
+        CNA_TRY(add_hashes(out, caa->negative, caa->info.n_negative, err));
+    }
+    if ((options->alphas.n != 0 && caa == NULL) || options->cross_fit != 0) {
         CNA_TRY(add_prompts(out, options->positive, err));
         CNA_TRY(add_prompts(out, options->negative, err));
     }

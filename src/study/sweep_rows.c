@@ -39,7 +39,8 @@ void cna_sweep_rows_clear(cna_sweep_rows *rows)
 
 const cna_run_prompt *cna_sweep_rows_prompts(const cna_sweep_rows *rows, cna_side side)
 {
-    return rows->prompts + (side == CNA_SIDE_HARMFUL ? 0 : rows->n_side[CNA_SIDE_HARMFUL]);
+    size_t first = side == CNA_SIDE_HARMFUL ? 0 : rows->n_side[CNA_SIDE_HARMFUL];
+    return first == 0 ? rows->prompts : rows->prompts + first; /* without prompts NULL, to which C adds not even 0 */
 }
 
 const cna_run_generation *cna_sweep_rows_answers(const cna_sweep_rows *rows, size_t condition, cna_side side)

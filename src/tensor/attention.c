@@ -67,7 +67,7 @@ typedef struct tile {
 /* Neighbouring queries that go through a kernel together. */
 typedef struct block {
     size_t n;
-    size_t n_visible[QUERIES]; /* ascending */
+    size_t first[QUERIES], n_visible[QUERIES]; /* both ascending: positions first .. n_visible - 1 */
     const float *q[QUERIES];
     float *scores[QUERIES], *out[QUERIES];
 } block;
@@ -81,6 +81,13 @@ static size_t min_size(size_t a, size_t b)
 static size_t n_visible_max(const cna_attention *a)
 {
     return a->n_visible + a->n_rows - 1;
+}
+
+/* The first position that a row sees. */
+static size_t first_visible(const cna_attention *a, size_t row)
+{
+    size_t n_visible = a->n_visible + row;
+    return a->window == 0 || a->window > n_visible ? 0 : n_visible - a->window;
 }
 
 /* Values from one query's scores to the next: a vector may begin at the last position. */
@@ -102,6 +109,7 @@ static block block_at(const tile *t, size_t x, size_t position)
     size_t row = x / a->n_group, head = x % a->n_group;
     for (size_t i = 0; i < b.n; i++) {
         size_t at = row * a->row_stride + head * a->head_dim;
+        b.first[i] = first_visible(a, row);
         b.n_visible[i] = a->n_visible + row;
         b.q[i] = t->q + at;
         b.out[i] = t->out + at;
@@ -132,8 +140,7 @@ static size_t values_step(size_t head_dim)
     return step > CNA_KV_STEP ? step : CNA_KV_STEP;
 }
 
-/* Go on to the next run of keys or values; false behind what the last row sees. *r is zero at the start. */
-static bool next_run(const cna_attention *a, bool keys, run *r)
+static bool step_run(const cna_attention *a, bool keys, run *r)
 {
     r->first += r->n;
     r->in_view += r->n;
@@ -149,6 +156,17 @@ static bool next_run(const cna_attention *a, bool keys, run *r)
     r->stride = view->capacity;
     r->data = keys ? view->keys + head + r->in_view : view->values + head + r->in_view * a->head_dim;
     return true;
+}
+
+/* Go on to the next run of keys or values that some row sees; false behind what the last row sees. *r is zero at the
+ * start. */
+static bool next_run(const cna_attention *a, bool keys, run *r)
+{
+    size_t first = first_visible(a, 0);
+    while (step_run(a, keys, r)) {
+        if (r->first + r->n > first) return true;
+    }
+    return false;
 }
 
 /* Ask for a run ahead of its use, into the second-level cache. Short views that lie apart are over before the processor
@@ -169,33 +187,45 @@ static void prefetch_run(const cna_attention *a, bool keys, const run *r)
 static void score_run(const tile *t, const run *r)
 {
     size_t head_dim = t->a->head_dim, run_end = r->first + r->n;
-    float scale = 1.0f / sqrtf((float)head_dim);
     for (size_t x = 0; x < t->n_queries; x += QUERIES) {
         block b = block_at(t, x, r->first);
         size_t end = min_size(run_end, b.n_visible[b.n - 1]);
-        if (end > r->first) t->k->score(b.q, b.n, head_dim, r->data, r->stride, end - r->first, scale, b.scores);
+        if (end <= r->first || run_end <= b.first[0]) continue;
+        t->k->score(b.q, b.n, head_dim, r->data, r->stride, end - r->first, t->a->scale, b.scores);
     }
 }
 
-/* Add the values of a run to the outputs. Rows that see more than the first one of a block go on alone: a weight of
- * zero would not do, because what it multiplies may be no number. */
+/* Add values of positions [first, end) of a run to the output of query i of a block. */
+static void add_alone(const tile *t, const run *r, const block *b, size_t i, size_t first, size_t end)
+{
+    if (end <= first) return;
+    size_t skip = first - r->first;
+    const float *weights = b->scores[i] + skip;
+    t->k->add_values(&weights, 1, end - first, r->data + skip * t->a->head_dim, t->a->head_dim, &b->out[i]);
+}
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Add the values of a run to the outputs: positions that all queries of a block see together, those before and behind
+ * them alone. A weight of zero would not do for the others, because what it multiplies may be no number. */
 static void add_run(const tile *t, const run *r)
 {
-    size_t head_dim = t->a->head_dim, run_end = r->first + r->n;
+    size_t run_end = r->first + r->n;
     for (size_t x = 0; x < t->n_queries; x += QUERIES) {
         block b = block_at(t, x, r->first);
         const float *weights[QUERIES];
-        for (size_t i = 0; i < b.n; i++) weights[i] = b.scores[i];
-        size_t common = min_size(b.n_visible[0], run_end);
-        if (common > r->first) t->k->add_values(weights, b.n, common - r->first, r->data, head_dim, b.out);
-        else common = r->first;
-        size_t done = common - r->first;
-        for (size_t i = 1; i < b.n; i++) {
-            size_t own = min_size(b.n_visible[i], run_end);
-            if (own <= common) continue;
-            weights[i] += done;
-            t->k->add_values(&weights[i], 1, own - common, r->data + done * head_dim, head_dim, &b.out[i]);
+        size_t first = max_size(b.first[b.n - 1], r->first), end = max_size(min_size(b.n_visible[0], run_end), first);
+        if (first >= run_end) first = end = run_end;
+        for (size_t i = 0; i < b.n; i++) {
+            add_alone(t, r, &b, i, max_size(b.first[i], r->first), min_size(b.n_visible[i], first));
+            weights[i] = b.scores[i] + (first - r->first);
         }
+        const float *values = r->data + (first - r->first) * t->a->head_dim;
+        if (end > first) t->k->add_values(weights, b.n, end - first, values, t->a->head_dim, b.out);
+        for (size_t i = 0; i < b.n; i++) add_alone(t, r, &b, i, end, min_size(b.n_visible[i], run_end));
     }
 }
 
@@ -214,6 +244,16 @@ static void for_each_run(const tile *t, bool keys)
     }
 }
 
+/* Turn a row's scores into weights; returns their sum. Positions before its window become the clamped e^-87 that the
+ * softmax's padding is, which add nothing. */
+static float weigh(const cna_attention *a, size_t row, float *scores)
+{
+    size_t first = first_visible(a, row), n = a->n_visible + row, begin = first / CNA_KV_STEP * CNA_KV_STEP;
+    if (a->cap > 0) cna_soft_cap(scores + first, a->cap, n - first);
+    for (size_t p = begin; p < first; p++) scores[p] = -INFINITY;
+    return cna_softmax_unscaled(scores + begin, n - begin);
+}
+
 /* The sums' inverses lie behind the weights. */
 void cna_attend_lanes(const cna_attention *a, size_t n_lanes, const float *q, float *scratch, float *out)
 {
@@ -224,7 +264,7 @@ void cna_attend_lanes(const cna_attention *a, size_t n_lanes, const float *q, fl
     for (size_t x = 0; x < t.n_queries; x++) {
         size_t row = x / a->n_group;
         float *scores = scratch + x * t.stride;
-        scores[t.stride - 1] = 1.0f / cna_softmax_unscaled(scores, a->n_visible + row);
+        scores[t.stride - 1] = 1.0f / weigh(a, row, scores);
         memset(out + row * a->row_stride + x % a->n_group * a->head_dim, 0, a->head_dim * sizeof *out);
     }
     for_each_run(&t, false);

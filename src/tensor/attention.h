@@ -32,6 +32,8 @@ typedef struct cna_attention {
     const cna_kv_view *views; /* [n_views] runs of positions in order */
     size_t n_views;
     size_t n_visible;         /* positions, of all views together, that row 0 may see; row t sees n_visible + t */
+    size_t window;            /* of these the last so many; 0: all */
+    float scale, cap;         /* cap 0: none */
 } cna_attention;
 
 /* Values of scratch that cna_attend needs. */
@@ -39,7 +41,10 @@ size_t cna_attention_scratch(const cna_attention *attention);
 
 /* For each row t and query head g of the group:
  *
- *   out[t, g, :] = sum_p softmax_p(q[t, g, :] . k[p, :] / sqrt(head_dim)) v[p, :],   p = 0 .. n_visible + t - 1
+ *   out[t, g, :] = sum_p softmax_p(c(scale q[t, g, :] . k[p, :])) v[p, :],   c(s) = cap tanh(s / cap), or s
+ *
+ * over p = 0 .. n_visible + t - 1, or the last `window` of these. With a window the sixteen sums of the denominator
+ * begin at a multiple of sixteen positions, so they too depend on the row's position alone.
  *
  *   q        row t at q + t * row_stride: [n_group, head_dim], rotated
  *   scratch  [cna_attention_scratch]

@@ -97,6 +97,68 @@ void cna_swiglu(float *gate, const float *up, size_t n)
     for (size_t i = 0; i < n; i += RUN) swiglu_run(gate + i, up + i, n - i < RUN ? n - i : RUN);
 }
 
+CNA_CLONES static void geglu_run(float *restrict gate, const float *restrict up, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float v = gate[i];
+        float u = 0.79788456080286536f * (v + 0.044715f * v * v * v);
+        gate[i] = v / (1.0f + exp_inline(-2.0f * u)) * up[i];
+    }
+}
+
+void cna_geglu(float *gate, const float *up, size_t n)
+{
+#pragma omp parallel for schedule(static) if (n > RUN)
+    for (size_t i = 0; i < n; i += RUN) geglu_run(gate + i, up + i, n - i < RUN ? n - i : RUN);
+}
+
+/* tanh: near 0 by the polynomial of the Cephes library (tanhf.c, coefficients only), elsewhere by exp. */
+static inline float tanh_inline(float x)
+{
+    float square = x * x, size = choose(x < 0, -x, x);
+    float p = -5.70498872745e-3f;
+    p = p * square + 2.06390887954e-2f;
+    p = p * square - 5.37397155531e-2f;
+    p = p * square + 1.33314422036e-1f;
+    p = p * square - 3.33332819422e-1f;
+    float near = p * square * x + x;
+    float far = 1.0f - 2.0f / (exp_inline(2.0f * size) + 1.0f);
+    return choose(size < 0.625f, near, choose(x < 0, -far, far));
+}
+
+CNA_CLONES static void soft_cap_run(float *x, float cap, size_t n)
+{
+    for (size_t i = 0; i < n; i++) x[i] = cap * tanh_inline(x[i] / cap);
+}
+
+void cna_soft_cap(float *x, float cap, size_t n)
+{
+#pragma omp parallel for schedule(static) if (n > RUN)
+    for (size_t i = 0; i < n; i += RUN) soft_cap_run(x + i, cap, n - i < RUN ? n - i : RUN);
+}
+
+CNA_CLONES static void scale_run(float *x, float scale, size_t n)
+{
+    for (size_t i = 0; i < n; i++) x[i] *= scale;
+}
+
+void cna_rescale(float *x, float scale, size_t n)
+{
+#pragma omp parallel for schedule(static) if (n > RUN)
+    for (size_t i = 0; i < n; i += RUN) scale_run(x + i, scale, n - i < RUN ? n - i : RUN);
+}
+
+CNA_CLONES static void divide_run(float *x, float divisor, size_t n)
+{
+    for (size_t i = 0; i < n; i++) x[i] /= divisor;
+}
+
+void cna_divide(float *x, float divisor, size_t n)
+{
+#pragma omp parallel for schedule(static) if (n > RUN)
+    for (size_t i = 0; i < n; i += RUN) divide_run(x + i, divisor, n - i < RUN ? n - i : RUN);
+}
+
 CNA_CLONES static void add_run(float *restrict x, const float *restrict y, size_t n)
 {
     for (size_t i = 0; i < n; i++) x[i] += y[i];
@@ -114,9 +176,10 @@ void cna_add_bias(float *x, const float *bias, size_t n_rows, size_t dim)
     for (size_t t = 0; t < n_rows; t++) add_run(x + t * dim, bias, dim);
 }
 
-CNA_CLONES void cna_rope(float *x, size_t n_heads, size_t head_dim, const float *cos, const float *sin)
+CNA_CLONES void cna_rope(float *x, size_t n_heads, size_t head_dim, size_t rotary_dim, const float *cos,
+                         const float *sin)
 {
-    size_t half = head_dim / 2;
+    size_t half = rotary_dim / 2;
     for (size_t h = 0; h < n_heads; h++) {
         float *restrict a = x + h * head_dim;
         float *restrict b = a + half;

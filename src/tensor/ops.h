@@ -17,18 +17,31 @@ void cna_rms_norm(const float *x, const float *weight, float eps, size_t n_rows,
  * Numerics: relative error of silu under 4e-7 where |v| < 80. */
 void cna_swiglu(float *gate, const float *up, size_t n);
 
+/* gate[i] = gelu(gate[i]) * up[i], i < n, gelu(v) = v (1 + tanh u) / 2, u = sqrt(2 / pi) (v + 0.044715 v^3); written as
+ * v / (1 + exp(-2u)), which loses no digits where tanh u is near -1.
+ * Numerics: relative error of gelu under 1e-6 + 3e-7 |u| where |u| < 40.
+ * Source: transformers, gelu_pytorch_tanh. */
+void cna_geglu(float *gate, const float *up, size_t n);
+
+/* x[i] = cap tanh(x[i] / cap), i < n. Numerics: relative error under 6e-7. */
+void cna_soft_cap(float *x, float cap, size_t n);
+
+/* x[i] *= scale, i < n; x[i] /= divisor. */
+void cna_rescale(float *x, float scale, size_t n);
+void cna_divide(float *x, float divisor, size_t n);
+
 /* x[i] += y[i], i < n. */
 void cna_add(float *x, const float *y, size_t n);
 
 /* x[t, i] += bias[i]. */
 void cna_add_bias(float *x, const float *bias, size_t n_rows, size_t dim);
 
-/* Rotate one row's heads by position, in the half-split layout:
- *   a = x[h, i], b = x[h, i + head_dim/2]:  x[h, i] = a cos_i - b sin_i,  x[h, i + head_dim/2] = b cos_i + a sin_i
+/* Rotate one row's heads by position, in the half-split layout; r = rotary_dim, components from r on stay:
+ *   a = x[h, i], b = x[h, i + r/2]:  x[h, i] = a cos_i - b sin_i,  x[h, i + r/2] = b cos_i + a sin_i
  *   x         [n_heads, head_dim]
- *   cos, sin  [head_dim / 2] for the row's position
+ *   cos, sin  [rotary_dim / 2] for the row's position
  * Source: transformers, apply_rotary_pos_emb. */
-void cna_rope(float *x, size_t n_heads, size_t head_dim, const float *cos, const float *sin);
+void cna_rope(float *x, size_t n_heads, size_t head_dim, size_t rotary_dim, const float *cos, const float *sin);
 
 /* Index of the largest of x[0..n-1], n >= 1, the lowest where several are equal. */
 size_t cna_argmax(const float *x, size_t n);

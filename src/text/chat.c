@@ -200,7 +200,7 @@ static cna_status render(const cna_chat *chat, const cna_template *parsed, const
         if (chat->tokens[i] != NULL)
             variables[n++] = (cna_template_variable){token_names[i], chat->tokens[i]};
     }
-    cna_template_input input = {messages, n_messages, variables, n, arguments, date};
+    cna_template_input input = {messages, n_messages, variables, n, arguments, date, 0};
     return cna_template_render(parsed, &input, out, err);
 }
 

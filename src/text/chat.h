@@ -42,11 +42,7 @@ CNA_MUST_CHECK cna_status cna_chat_render(const cna_chat *chat, const cna_messag
                                           size_t n_messages, const cna_format *format, char **out_text,
                                           size_t *out_n_bytes, cna_error *err);
 
-/* What a format asks of templates beside their messages and date, as compact JSON with sorted keys, so that runs can
- * record it: {"chat_template":NAME or SHA-256,"prefix":...,"template_args":{...}}, each where it is given.
- *   out  new, freed by cna_free; NULL where none is given */
-CNA_MUST_CHECK cna_status cna_format_describe(const cna_format *format, char **out, cna_error *err);
-/* The same as the member "chat_options" of an object; none is set where nothing is given. */
+/* cna_format_describe as the member "chat_options" of an object; none is set where nothing is given. */
 CNA_MUST_CHECK cna_status cna_format_record(const cna_format *format, json_t *object, cna_error *err);
 
 #endif

@@ -40,6 +40,7 @@ typedef struct cna_template_input {
     size_t n_variables;
     const json_t *arguments; /* ? an object of further variables, which go first */
     cna_date date;           /* what strftime_now() is told */
+    size_t n_steps;          /* most that a rendering takes; 0: 20 million */
 } cna_template_input;
 
 /* Parse well-formed UTF-8.

@@ -42,7 +42,8 @@ cna_status cna_rendering_fail(const cna_rendering *r, const cna_node *node, cons
 
 cna_status cna_rendering_spend(cna_rendering *r, const cna_node *node, size_t n_steps)
 {
-    if (n_steps > STEPS_MAX - r->n_steps) return cna_rendering_refuse(r, node, "more steps than can be meant");
+    size_t most = r->input->n_steps == 0 ? STEPS_MAX : r->input->n_steps;
+    if (n_steps > most - r->n_steps) return cna_rendering_refuse(r, node, "more steps than can be meant");
     r->n_steps += n_steps;
     return CNA_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What tests/oracle/test_caa.py asks the library, since no command writes CAA vectors:
- *   caa MODEL mlp|residual LAYER|- POSITIVE NEGATIVE OUT            the vectors to OUT, f32 [n_layers, hidden_dim]
- *   caa MODEL mlp|residual LAYER|- POSITIVE NEGATIVE OUT ALPHA POSITIONS MAX_TOKENS PROMPTS
+ *   caa MODEL mlp|residual LAYER|-|all POSITIVE NEGATIVE OUT        the vectors to OUT, f32 [n_vectors, hidden_dim]
+ *   caa MODEL mlp|residual LAYER|-|all POSITIVE NEGATIVE OUT ALPHA POSITIONS MAX_TOKENS PROMPTS
  *                                                    and one JSON line an answer: {"ids", "logprobs", "stop"}
  * POSITIVE, NEGATIVE and PROMPTS hold token ids, one list a line. Everything in f32. */
 #include <inttypes.h>
@@ -61,12 +61,13 @@ static cna_caa *find(const cna_model *model, char **arguments)
     cna_prompts *positive = read_prompts(arguments[2]), *negative = read_prompts(arguments[3]);
     options.choose_layer = strcmp(arguments[1], "-") != 0;
     options.layer = (uint32_t)strtoul(arguments[1], NULL, 10);
+    if (strcmp(arguments[1], "all") == 0) options.n_layers = model->info.n_layers;
     check(cna_caa_find(model, positive, negative, &options, &caa, &err));
     cna_prompts_free(positive);
     cna_prompts_free(negative);
     const cna_caa_info *info = cna_caa_get_info(caa);
     FILE *out = open_file(arguments[4], "wb");
-    fwrite(cna_caa_vectors(caa), sizeof(float), (size_t)info->n_layers * info->hidden_dim, out);
+    fwrite(cna_caa_vectors(caa), sizeof(float), info->n_vectors * info->hidden_dim, out);
     fclose(out);
     return caa;
 }

@@ -104,7 +104,7 @@ def run(probe, cna, folder, spec, site, layer, *generation):
     done = subprocess.run([probe, folder, site, str(layer), *files, out, *map(str, generation)], capture_output=True,
                           text=True)
     assert done.returncode == 0, done.stderr
-    return np.fromfile(out, dtype="<f4").reshape(spec.layers, spec.hidden), done.stdout.splitlines()
+    return np.fromfile(out, dtype="<f4").reshape(-1, spec.hidden), done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("site", ["mlp", "residual"])
@@ -112,7 +112,7 @@ def run(probe, cna, folder, spec, site, layer, *generation):
 def test_vectors(name, site, probe, cna, folder_of):
     spec = models.SPECS[name]
     want, largest = vectors(reference.load(folder_of(name)), site, *sides(spec))
-    got, _ = run(probe, cna, folder_of(name), spec, site, "-")
+    got, _ = run(probe, cna, folder_of(name), spec, site, "all")
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * largest)
     assert np.abs(want).max() > 1e-2 * largest
 
@@ -129,7 +129,7 @@ def test_generations(name, site, layer, positions, probe, cna, folder_of):
     changed = 0
     for alpha in (0.75, -0.75, 4, 0):
         v, lines = run(probe, cna, folder, spec, site, layer, alpha, positions, 16, file)
-        shifts = {index: torch.from_numpy(v[index]) * alpha for index in layers if alpha != 0}
+        shifts = {index: torch.from_numpy(v[i]) * alpha for i, index in enumerate(layers) if alpha != 0}
         for line, ids in zip(map(json.loads, lines), prompts, strict=True):
             trace = greedy(model, site, shifts, positions, ids, 16, stops)
             reference.assert_same_generation(line, trace)

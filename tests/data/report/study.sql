@@ -5,7 +5,8 @@ INSERT INTO model VALUES
  (2, 'tiny-base', 'models/tiny-base', 'llama', 'bf16', printf('%064x', 12), 4, 8, 16, 100);
 
 INSERT INTO part
- SELECT column1, column2, column3, column4, '{"max_tokens":40,"patterns":"builtin","part":' || column1 || '}',
+ SELECT column1, column2, column3, column4, '{"max_tokens":40,"patterns":"builtin","part":' || column1 ||
+   iif(column1 = 4, ',"chat_options":{"prefix":"Well,","template_args":{"thinking":false}}', '') || '}',
   printf('%064x', column1), column5, 7, '2026-01-0' || column1, '0.1.0',
   '{"cpu":"test processor","n_threads":2}', '2026-01-01T00:00:0' || column1 || 'Z', '2026-01-01T00:01:0' || column1 || 'Z'
  FROM (VALUES
@@ -32,7 +33,13 @@ INSERT INTO circuit (part, label, sha256, json)
       SELECT group_concat('{"layer":' || ((i + shift) % 4) || ',"neuron":' || (i + shift) || ',"delta":' || (8.5 - i)
        || ',"mean_positive":' || (9.25 - i) || ',"mean_negative":0.75,"d":' || (2.01 - 0.13 * i) || ',"write":'
        || (4.25 - 0.5 * i) || '}') FROM n)
-  || ']}'
+  || ']' || iif(shift = 0, ',"statistics":{"seed":"0","stability":{"halvings":40,"points":['
+  || (WITH RECURSIVE p (k) AS (VALUES (2) UNION ALL SELECT k * 2 FROM p WHERE k < 16)
+      SELECT group_concat('{"k":' || k || ',"mean":' || (0.211 + k / 64.0) || ',"min":' || (0.127 + k / 80.0)
+       || ',"p5":0.15,"p25":0.2,"p50":' || (0.251 + k / 64.0) || ',"p75":0.55,"p95":0.6,"max":0.75}') FROM p)
+  || ']},"chance":{"shuffles":200,"candidates":64,"delta":{"level":3.5,"largest":8.5,"above":7,"circuit_above":6},'
+  || '"d":{"level":1.25,"largest":2.01,"above":5,"circuit_above":5},"write":{"level":2.125,"largest":4.25,"above":9,'
+  || '"circuit_above":4}}}', '') || '}'
  FROM circuit_of;
 
 -- 20 prompts that should be refused, of three categories, two of them seen before; 10 that should be answered.

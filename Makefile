@@ -42,7 +42,9 @@ FUZZ     := $(FUZZ_SRC:fuzz/%.c=$(BUILD)/fuzz/%)
 # Whole databases take long under tools that make programs slow; almost all of that time is SQLite's.
 FUZZ_BRIEF := $(filter-out $(BUILD)/fuzz/run $(BUILD)/fuzz/rows,$(FUZZ))
 BRIEF    := $(TEST_SRC:tests/%.c=%)
-LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer
+# What valgrind leaves out: the longest, tests of the memory that a process holds (valgrind adds its own), and a child that
+# is to end without giving anything back.
+LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer test_bench test_bus
 
 # Quiet unless V=1.
 ifneq ($(V),1)
@@ -105,8 +107,7 @@ demo: setup ## find a behaviour, switch it off, turn it up, control for it; unde
 test: setup ## build and run the whole suite; under 5 minutes
 	@$(MAKE) --no-print-directory $(JOBS) run-tests
 
-# Side by side, those that take longest first. Scripts that look at what other builds have the same are left to the
-# plain build by asan.
+# Side by side, those that take longest first.
 TEST_JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 SCRIPTS   ?= $(addprefix tests/,cli.sh study.sh kill.sh install.sh browser.sh)
 run-tests: tests fuzzers
@@ -119,9 +120,10 @@ oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
 	@$(MAKE) --no-print-directory $(JOBS) all $(BUILD)/tests/oracle/caa $(BUILD)/tests/oracle/spm
 	@CNA_BIN=$(BUILD)/cna tests/oracle/run.sh
 
+# Of the scripts those that give the program most to do; what the others look at is not memory.
 asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
 	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	$(MAKE) --no-print-directory $(JOBS) test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
+	$(MAKE) --no-print-directory $(JOBS) test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' SCRIPTS='tests/cli.sh tests/kill.sh' \
 	SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 
 # clang and its own OpenMP runtime: it tells ThreadSanitizer (through libarcher) where threads meet, which gcc's does not.

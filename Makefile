@@ -141,6 +141,9 @@ valgrind: setup ## the suite without its longest programs and a short run of the
 	BUILD=$(BUILD)/valgrind CFLAGS='-O2 -g' RUN='$(filter-out $(LONG),$(BRIEF))' \
 	UNDER='$(VALGRIND)'
 
+arm64: ## cross-build and run a part of the tests under qemu's user mode
+	@tools/arm64.sh
+
 run-brief: tests $(FUZZ_BRIEF)
 	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' JOBS=$(TEST_JOBS) tests/run.sh tests/short.sh $(RUN:%=$(BUILD)/tests/%) $(FUZZ_BRIEF)
 
@@ -173,8 +176,8 @@ clean: ## remove build/
 	rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(AUX_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d) $(wildcard $(BUILD)/obj/fuzz/*.d)
-.PHONY: all tests fuzzers fuzz setup demo test run-tests oracle browser asan tsan valgrind run-brief lint install clean help
+.PHONY: all tests fuzzers fuzz setup demo test run-tests oracle browser asan tsan valgrind arm64 run-brief lint install clean help
 .SECONDARY:

@@ -129,7 +129,7 @@ typedef struct cna_model_info {
     char name[256];         /* last component of the path; of a snapshot in a Hugging Face cache ORG/NAME, of a .gguf
                              * file in one ORG/NAME/FILE */
     char revision[41];      /* the snapshot's commit; "" elsewhere */
-    char architecture[64];  /* "llama" or "qwen2" */
+    char architecture[64];  /* the family, as config.json names it: "llama", "qwen3", "gemma2", ... */
     char storage_dtype[16]; /* "bf16", "f16", "f32": what most parameters are stored as; "q8_0", "q4_k", ...: what most
                              * of the quantised ones are, where there are any */
     char compute_dtype[16]; /* "bf16" or "f32" */
@@ -139,6 +139,8 @@ typedef struct cna_model_info {
     uint32_t vocab_size;    /* embedding rows; the tokenizer may know fewer ids */
     uint32_t n_tokenizer_ids;
     uint32_t max_positions;
+    uint32_t window, n_window_layers; /* layers that attend to a token and the window - 1 before it alone; 0: none */
+    uint32_t position_limit; /* tokens of prompt and answer that the model can be run on: longrope; 0: no such end */
     bool tied_embeddings, qkv_bias, has_chat_template;
     char chat_family[32];   /* what the chat template writes: "llama3", "chatml" or "other"; "none" without one;
                              * "unsupported" where it is not understood */
@@ -594,7 +596,7 @@ CNA_API CNA_MUST_CHECK cna_status cna_attribute_rankings(const cna_model *model,
 
 /* Where the vectors of contrastive activation addition are measured (METHOD section 6). */
 typedef enum cna_caa_site {
-    CNA_CAA_MLP,      /* the MLP output; the reference code's baseline */
+    CNA_CAA_MLP,      /* the MLP output, as it is added to the residual stream; the reference code's baseline */
     CNA_CAA_RESIDUAL, /* the residual stream behind the layer; the CAA paper's */
 } cna_caa_site;
 

@@ -121,8 +121,8 @@ static void assert_changed(const cna_error *err)
 static void test_changed_checkpoint(void **state)
 {
     (void)state;
-    static const cna_model_options ways[] = {
-        {.stream = CNA_STREAM_NEVER}, {.in_place = true}, {.stream = CNA_STREAM_ALWAYS}};
+    static const cna_model_options ways[] = {{.stream = CNA_STREAM_NEVER}, {.in_place = true},
+                                             {.stream = CNA_STREAM_ALWAYS}};
     for (size_t i = 0; i < 3; i++) {
         cna_error err;
         cna_model *model;

@@ -126,7 +126,8 @@ static void test_old_and_new_style(void **state)
     assert_true(new.rope_theta == 500000 && new.rope_original_positions == 8192);
     old = read_ok("{\"model_type\": \"qwen2\", \"num_key_value_heads\": 2, \"rope_theta\": 1000000.0, " SHAPE "}",
                   NULL);
-    new = read_ok("{\"model_type\": \"qwen2\", \"num_key_value_heads\": 2, \"rope_parameters\": {\"rope_type\": \"default\", "
+    new = read_ok("{\"model_type\": \"qwen2\", \"num_key_value_heads\": 2, "
+                  "\"rope_parameters\": {\"rope_type\": \"default\", "
                   "\"rope_theta\": 1000000.0, \"partial_rotary_factor\": 1.0}, "
                   "\"layer_types\": [\"full_attention\", \"full_attention\"], " SHAPE "}", NULL);
     assert_same_shape(&old, &new);

@@ -252,6 +252,24 @@ static void a_runaway_pattern_is_an_error(void **state)
     cna_tokenizer_free(tokenizer);
 }
 
+/* Eight steps that each write ten times what they read: a hundred million for one. */
+static void a_normalizer_that_multiplies_is_an_error(void **state)
+{
+    (void)state;
+#define STEP "{\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}, \"content\": \"aaaaaaaaaa\"}"
+    static const char steps[] = "{\"type\": \"Sequence\", \"normalizers\": [" STEP "," STEP "," STEP "," STEP "," STEP
+                                "," STEP "," STEP "," STEP "]}";
+    cna_tokenizer *tokenizer = tokenizer_fixture_open(&(tokenizer_fixture){.normalizer = steps});
+    cna_error err;
+    int32_t *ids;
+    size_t n;
+    assert_int_equal(cna_tokenizer_encode(tokenizer, "a", 1, false, &ids, &n, &err), CNA_ERR_UNSUPPORTED);
+    assert_string_equal(err.text, "text: expected a normal form of at most 65600 bytes, found more; this tokenizer's "
+                                  "normalizer cannot be used");
+    assert_null(ids);
+    cna_tokenizer_free(tokenizer);
+}
+
 static void bad_text_is_an_error(void **state)
 {
     (void)state;
@@ -380,6 +398,7 @@ int main(void)
         cmocka_unit_test(text_is_composed),
         cmocka_unit_test(a_million_letters_take_seconds_at_most),
         cmocka_unit_test(a_runaway_pattern_is_an_error),
+        cmocka_unit_test(a_normalizer_that_multiplies_is_an_error),
         cmocka_unit_test(bad_text_is_an_error),
         cmocka_unit_test(malformed_files_are_refused),
         cmocka_unit_test(every_allocation_may_fail),

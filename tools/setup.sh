@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what building and testing need and this machine lacks, through apt, and prints what it does.
 # Used by `make demo` and `make test`; does nothing where all is there.
-#   tools/setup.sh [clang] [valgrind] [chromium]   these tools too
+#   tools/setup.sh [clang] [valgrind] [chromium] [arm64]   these tools too
 set -eu
 
 missing=""
@@ -38,7 +38,11 @@ for tool in "$@"; do
         ;;
     valgrind) need valgrind command -v valgrind ;;
     chromium) need chromium command -v chromium ;;
-    *) echo "setup: expected clang, valgrind or chromium, found '$tool'" >&2; exit 2 ;;
+    arm64)
+        need gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
+        need qemu-user-static command -v qemu-aarch64-static
+        ;;
+    *) echo "setup: expected clang, valgrind, chromium or arm64, found '$tool'" >&2; exit 2 ;;
     esac
 done
 

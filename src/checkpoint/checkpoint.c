@@ -260,6 +260,22 @@ cna_status cna_checkpoint_open_config(const char *folder, cna_checkpoint *out, c
     return status;
 }
 
+/* Leave out the tensors of a model that also sees which its language part does not have. */
+static void forget_vision(cna_checkpoint *checkpoint)
+{
+    static const char *const parts[] = {"vision_tower.", "multi_modal_projector.", "model.vision_tower.",
+                                        "model.multi_modal_projector."};
+    size_t n = 0;
+    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
+        bool of_vision = false;
+        for (size_t j = 0; j < sizeof parts / sizeof *parts; j++) {
+            of_vision = of_vision || strncmp(checkpoint->tensors[i]->name, parts[j], strlen(parts[j])) == 0;
+        }
+        if (!of_vision) checkpoint->tensors[n++] = checkpoint->tensors[i];
+    }
+    checkpoint->n_tensors = n;
+}
+
 cna_status cna_checkpoint_open(const char *path, cna_checkpoint *out, cna_error *err)
 {
     char *gguf = NULL;
@@ -271,6 +287,7 @@ cna_status cna_checkpoint_open(const char *path, cna_checkpoint *out, cna_error 
     } else {
         CNA_TRY_CLEANUP(cna_config_read(path, &out->config, err));
         CNA_TRY_CLEANUP(open_weights(out, err));
+        if (out->config.wrapped) forget_vision(out);
     }
 cleanup:
     cna_free(gguf);

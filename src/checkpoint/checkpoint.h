@@ -15,7 +15,7 @@ typedef struct cna_checkpoint {
     cna_config config;
     cna_tensor_file *files;  /* [n_files] */
     size_t n_files;
-    const cna_tensor **tensors; /* [n_tensors] of all files, sorted by name */
+    const cna_tensor **tensors; /* [n_tensors] of all files, sorted by name; without those of a vision part */
     size_t n_tensors;
 } cna_checkpoint;
 

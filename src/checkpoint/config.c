@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "checkpoint/config_parts.h"
 
-enum { CONFIG_BYTES_MAX = 1 << 20, DIMENSION_MAX = 1 << 24, LAYERS_MAX = 1024 };
+enum { CONFIG_BYTES_MAX = 1 << 20, DIMENSION_MAX = 1 << 24 };
 
 void cna_layer_set_add(cna_layer_set *set, uint32_t layer)
 {
@@ -18,7 +18,7 @@ void cna_layer_set_add(cna_layer_set *set, uint32_t layer)
 
 bool cna_layer_set_has(const cna_layer_set *set, uint32_t layer)
 {
-    return layer < CNA_MIXED_LAYERS_MAX && (set->bits[layer / 64] >> layer % 64 & 1) != 0;
+    return layer < CNA_LAYERS_MAX && (set->bits[layer / 64] >> layer % 64 & 1) != 0;
 }
 
 void cna_config_set_plain(cna_config *config)
@@ -124,7 +124,7 @@ static cna_status read_heads(const json_t *root, const char *source, cna_config 
 static cna_status read_shape(const json_t *root, const char *source, cna_config *out, cna_error *err)
 {
     int64_t n_layers;
-    CNA_TRY(cna_json_get_int(root, "num_hidden_layers", source, 1, LAYERS_MAX, &n_layers, err));
+    CNA_TRY(cna_json_get_int(root, "num_hidden_layers", source, 1, CNA_LAYERS_MAX, &n_layers, err));
     out->n_layers = (uint32_t)n_layers;
     CNA_TRY(get_dimension(root, "hidden_size", source, &out->hidden_dim, err));
     CNA_TRY(get_dimension(root, "intermediate_size", source, &out->mlp_dim, err));
@@ -255,6 +255,7 @@ cna_status cna_config_read(const char *folder, cna_config *out, cna_error *err)
     CNA_TRY_CLEANUP(read_family(root, path, &config, &values, err));
     CNA_TRY_CLEANUP(refuse_other_variants(values, path, config.family, err));
     CNA_TRY_CLEANUP(read_shape(values, path, &config, err));
+    CNA_TRY_CLEANUP(cna_json_find_bool(root, "tie_word_embeddings", path, &config.tied_embeddings, err));
     CNA_TRY_CLEANUP(read_scales(values, path, &config, err));
     CNA_TRY_CLEANUP(cna_config_read_layers(values, path, &config, err));
     CNA_TRY_CLEANUP(cna_config_read_rope(values, path, &config, err));

@@ -13,11 +13,11 @@ typedef enum cna_rope_type {
     CNA_ROPE_LONG, /* rope_divisors are the factors of short contexts, and position_limit ends them */
 } cna_rope_type;
 
-enum { CNA_STOP_IDS_MAX = 64, CNA_MIXED_LAYERS_MAX = 1024, CNA_ROPE_DIVISORS_MAX = 256 };
+enum { CNA_STOP_IDS_MAX = 64, CNA_LAYERS_MAX = 1024, CNA_ROPE_DIVISORS_MAX = 256 };
 
 /* Some of a model's layers. */
 typedef struct cna_layer_set {
-    uint64_t bits[CNA_MIXED_LAYERS_MAX / 64];
+    uint64_t bits[CNA_LAYERS_MAX / 64];
 } cna_layer_set;
 void cna_layer_set_add(cna_layer_set *set, uint32_t layer);
 bool cna_layer_set_has(const cna_layer_set *set, uint32_t layer);

@@ -6,18 +6,10 @@
 
 enum { WINDOW_FROM_DEFAULT = 28 }; /* max_window_layers of Qwen2 and Qwen3 */
 
-static cna_status check_mixed(const char *source, const cna_config *config, cna_error *err)
-{
-    if (config->n_layers <= CNA_MIXED_LAYERS_MAX) return CNA_OK;
-    return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key 'num_hidden_layers': expected at most %d of a %s, found %u",
-                    source, (int)CNA_MIXED_LAYERS_MAX, config->family->name, config->n_layers);
-}
-
 /* Layers without rotation: no_rope_layers has 1 for those that rotate. */
 static cna_status read_unrotated(const json_t *root, const char *source, cna_config *config, cna_error *err)
 {
     if (config->family->unrotated_interval == 0) return CNA_OK;
-    CNA_TRY(check_mixed(source, config, err));
     int64_t interval = config->family->unrotated_interval;
     CNA_TRY(cna_json_find_int(root, "no_rope_layer_interval", source, 1, INT32_MAX, &interval, err));
     const json_t *listed = json_object_get(root, "no_rope_layers");
@@ -124,8 +116,7 @@ cna_status cna_config_read_layers(const json_t *root, const char *source, cna_co
             return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'sliding_window': expected a number for layer %u, which "
                             "attends within one, found none", source, layer);
         }
-        CNA_TRY(check_mixed(source, config, err));
-        cna_layer_set_add(&config->windowed, layer);
+            cna_layer_set_add(&config->windowed, layer);
     }
     return CNA_OK;
 }

@@ -312,31 +312,6 @@ static cna_status place_tensor(const cna_map *map, size_t begin, uint64_t alignm
     return CNA_OK;
 }
 
-static int compare_places(const void *a, const void *b)
-{
-    const cna_tensor *const *x = a, *const *y = b;
-    return ((*x)->data > (*y)->data) - ((*x)->data < (*y)->data);
-}
-
-static cna_status check_overlaps(const cna_tensor_file *file, cna_error *err)
-{
-    const cna_tensor **sorted;
-    CNA_TRY(cna_alloc(&sorted, file->n_tensors, sizeof *sorted, "tensor table", err));
-    for (size_t i = 0; i < file->n_tensors; i++) sorted[i] = &file->tensors[i];
-    qsort(sorted, file->n_tensors, sizeof *sorted, compare_places);
-    cna_status status = CNA_OK;
-    for (size_t i = 1; i < file->n_tensors && status == CNA_OK; i++) {
-        const cna_tensor *before = sorted[i - 1];
-        uint64_t distance = (uint64_t)(sorted[i]->data - before->data);
-        if (distance >= before->n_bytes) continue;
-        status = cna_fail(err, CNA_ERR_FORMAT,
-                          "%s: tensor '%s': expected data of its own, found it to overlap that of '%s'", file->map.path,
-                          sorted[i]->name, before->name);
-    }
-    cna_free(sorted);
-    return status;
-}
-
 static cna_status read_alignment(const cna_gguf *gguf, uint64_t *out, cna_error *err)
 {
     int64_t alignment = ALIGNMENT;
@@ -366,7 +341,7 @@ static cna_status read_tensors(reader *r, uint64_t n, cna_gguf *out, cna_error *
     for (uint64_t i = 0; i < n; i++) {
         CNA_TRY_CLEANUP(place_tensor(r->map, begin, alignment, offsets[i], &file->tensors[i], err));
     }
-    status = check_overlaps(file, err);
+    status = cna_tensor_file_check_overlaps(file, err);
 cleanup:
     cna_free(offsets);
     return status;

@@ -119,7 +119,7 @@ static cna_status read_table(cna_tensor_file *file, const json_t *root, const un
         CNA_TRY(read_tensor(file, name, entry, data, n_data, &file->tensors[file->n_tensors], err));
         file->n_tensors++;
     }
-    return CNA_OK;
+    return cna_tensor_file_check_overlaps(file, err);
 }
 
 cna_status cna_safetensors_open(const char *path, cna_tensor_file *out, cna_error *err)

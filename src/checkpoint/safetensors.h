@@ -9,7 +9,8 @@
 
 #include "checkpoint/tensor_file.h"
 
-/* Map a file and check its table: lengths inside the file, known dtypes of the size that shape and offsets say.
+/* Map a file and check its table: lengths inside the file, known dtypes of the size that shape and offsets say,
+ * no byte in two tensors.
  * Errors: ERR_IO, ERR_FORMAT with file, tensor, expected and found. */
 CNA_MUST_CHECK cna_status cna_safetensors_open(const char *path, cna_tensor_file *out, cna_error *err);
 

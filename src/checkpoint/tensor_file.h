@@ -25,6 +25,8 @@ typedef struct cna_tensor_file {
     size_t n_tensors;
 } cna_tensor_file;
 
+/* ERR_FORMAT where the data of two tensors have bytes in common. */
+CNA_MUST_CHECK cna_status cna_tensor_file_check_overlaps(const cna_tensor_file *file, cna_error *err);
 void cna_tensor_file_close(cna_tensor_file *file);
 
 #endif

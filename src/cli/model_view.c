@@ -56,7 +56,12 @@ static void show_shape(const cna_model_info *info)
            info->n_kv_heads, info->qkv_bias ? ", with q/k/v bias" : "");
     printf("%-14s%u rows%s, %u ids in the tokenizer\n", "embedding", info->vocab_size,
            info->tied_embeddings ? " (tied)" : "", info->n_tokenizer_ids);
-    printf("%-14s%u\n", "positions", info->max_positions);
+    printf("%-14s%u", "positions", info->max_positions);
+    if (info->n_window_layers > 0) {
+        printf("; %u of %u layers attend to the last %u", info->n_window_layers, info->n_layers, info->window);
+    }
+    if (info->position_limit > 0) printf("; texts of at most %u tokens (longrope)", info->position_limit);
+    putchar('\n');
     printf("%-14s%u a layer, %llu in all; 0.1 %% is %llu\n", "neurons", info->mlp_dim,
            (unsigned long long)n_neurons, (unsigned long long)neurons_at_paper_fraction(n_neurons));
 }
@@ -162,6 +167,9 @@ static void put_shape(cli_json *json, const cna_model_info *info)
     cli_json_count(json, "vocab_size", info->vocab_size);
     cli_json_count(json, "n_tokenizer_ids", info->n_tokenizer_ids);
     cli_json_count(json, "max_positions", info->max_positions);
+    cli_json_count(json, "window", info->window);
+    cli_json_count(json, "n_window_layers", info->n_window_layers);
+    cli_json_count(json, "position_limit", info->position_limit);
     cli_json_bool(json, "tied_embeddings", info->tied_embeddings);
     cli_json_bool(json, "qkv_bias", info->qkv_bias);
     cli_json_bool(json, "has_chat_template", info->has_chat_template);

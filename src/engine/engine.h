@@ -33,7 +33,7 @@ CNA_MUST_CHECK cna_status cna_engine_capture(const cna_model *model, const cna_t
 /* What can be captured of each layer at a token; one bit each. */
 typedef enum cna_capture_kind {
     CNA_CAPTURE_H = 1,          /* h, the input of down_proj */
-    CNA_CAPTURE_MLP_OUTPUT = 2, /* what the MLP adds to the residual stream: W_down h, under a family's norm behind it */
+    CNA_CAPTURE_MLP_OUTPUT = 2, /* what the MLP adds to the residual stream: W_down h, under a family's norm behind */
     CNA_CAPTURE_RESIDUAL = 4,   /* the residual stream behind the layer */
 } cna_capture_kind;
 
@@ -144,13 +144,13 @@ CNA_MUST_CHECK cna_status cna_engine_down_column(const cna_model *model, uint32_
 CNA_MUST_CHECK cna_status cna_engine_down_product(const cna_model *model, uint32_t layer, const float *h, size_t n_rows,
                                                   double *out, cna_error *err);
 
-/* Columns of W_down read off in the vocabulary, as the family adds them to the residual stream, without the divisions of
- * norms and the cap of logits:
+/* Columns of W_down read off in the vocabulary, as the family adds them to the residual stream, without the divisions
+ * of norms and the cap of logits:
  *
  *   out[r, v] = sum over i of W_U[v, i] w[i] (s / d) b[i] x[r, i]
  *
- * W_U the output head, w the final norm's weight, b the weight of the norm behind the layer's MLP (1 without one), s and
- * d the family's residual multiplier and divisor of logits (1 without).
+ * W_U the output head, w the final norm's weight, b the weight of the norm behind the layer's MLP (1 without one), s
+ * and d the family's residual multiplier and divisor of logits (1 without).
  *   layers  [n_rows] that the columns are of
  *   x       [n_rows, hidden_dim] f32
  *   out     [n_rows, vocab_size] f64

@@ -25,6 +25,13 @@ static uint64_t count_parameters(const cna_checkpoint *checkpoint)
     return n;
 }
 
+static uint32_t count_windows(const cna_config *config)
+{
+    uint32_t n = 0;
+    for (uint32_t layer = 0; layer < config->n_layers; layer++) n += cna_layer_set_has(&config->windowed, layer);
+    return n;
+}
+
 void cna_model_describe(const cna_checkpoint *checkpoint, const cna_tokenizer *tokenizer, cna_storage storage,
                         cna_dtype compute, cna_model_info *out)
 {
@@ -32,6 +39,8 @@ void cna_model_describe(const cna_checkpoint *checkpoint, const cna_tokenizer *t
     *out = (cna_model_info){.n_layers = c->n_layers, .hidden_dim = c->hidden_dim, .mlp_dim = c->mlp_dim,
                             .n_heads = c->n_heads, .n_kv_heads = c->n_kv_heads, .head_dim = c->head_dim,
                             .vocab_size = c->vocab_size, .max_positions = c->max_positions,
+                            .window = c->window, .n_window_layers = count_windows(c),
+                            .position_limit = c->position_limit,
                             .tied_embeddings = c->tied_embeddings, .qkv_bias = c->qkv_bias,
                             .n_files = checkpoint->n_files};
     snprintf(out->name, sizeof out->name, "%s", checkpoint->name);

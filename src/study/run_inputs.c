@@ -10,6 +10,28 @@
 
 static const char figure_name[] = "inputs";
 
+/* What only some families have. Nothing for a Llama or Qwen2 with none of it: their runs go on as they began. */
+static cna_status add_family(cna_buffer *out, const cna_config *c, cna_error *err)
+{
+    const char *name = c->family->name;
+    if (strcmp(name, "llama") == 0 || strcmp(name, "qwen2") == 0) name = "";
+    bool plain = name[0] == '\0' && c->window == 0 && !c->o_bias && !c->mlp_bias && c->n_rope_divisors == 0;
+    if (plain) return CNA_OK;
+    CNA_TRY(cna_buffer_printf(out, err, "%s %.9g %.9g %.9g %.9g %.9g %.9g %u %u %.9g %.9g %u %d %d\n", name,
+                              (double)c->embedding_scale, (double)c->attention_scale, (double)c->attention_cap,
+                              (double)c->residual_scale, (double)c->logit_divisor, (double)c->logit_cap, c->window,
+                              c->rotary_dim, (double)c->rope_local_theta, (double)c->rope_magnitude,
+                              c->position_limit, c->o_bias, c->mlp_bias));
+    for (uint32_t layer = 0; layer < c->n_layers; layer++) {
+        bool windowed = cna_layer_set_has(&c->windowed, layer), unrotated = cna_layer_set_has(&c->unrotated, layer);
+        if (windowed || unrotated) CNA_TRY(cna_buffer_printf(out, err, "%u %d %d ", layer, windowed, unrotated));
+    }
+    for (uint32_t i = 0; i < c->n_rope_divisors; i++) {
+        CNA_TRY(cna_buffer_printf(out, err, "%.9g ", (double)c->rope_divisors[i]));
+    }
+    return cna_buffer_add_text(out, "\n", err);
+}
+
 /* What decides answers beside weights and shape. */
 static cna_status add_config(cna_buffer *out, const cna_config *c, cna_error *err)
 {
@@ -17,6 +39,7 @@ static cna_status add_config(cna_buffer *out, const cna_config *c, cna_error *er
                               (double)c->rope_theta, (int)c->rope_type, (double)c->rope_factor,
                               (double)c->rope_low_frequency, (double)c->rope_high_frequency,
                               (double)c->rope_original_positions));
+    CNA_TRY(add_family(out, c, err));
     for (size_t i = 0; i < c->n_stop_ids; i++) CNA_TRY(cna_buffer_printf(out, err, "%d ", c->stop_ids[i]));
     return cna_buffer_add_text(out, "\n", err);
 }

@@ -43,8 +43,8 @@ size_t cna_attention_scratch(const cna_attention *attention);
  *
  *   out[t, g, :] = sum_p softmax_p(c(scale q[t, g, :] . k[p, :])) v[p, :],   c(s) = cap tanh(s / cap), or s
  *
- * over p = 0 .. n_visible + t - 1, or the last `window` of these. With a window the sixteen sums of the denominator begin
- * at a multiple of sixteen positions, so they too depend on the row's position alone.
+ * over p = 0 .. n_visible + t - 1, or the last `window` of these. With a window the sixteen sums of the denominator
+ * begin at a multiple of sixteen positions, so they too depend on the row's position alone.
  *
  *   q        row t at q + t * row_stride: [n_group, head_dim], rotated
  *   scratch  [cna_attention_scratch]

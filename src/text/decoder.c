@@ -7,6 +7,9 @@
 #include "base/utf8.h"
 #include "text/tokenizer.h"
 
+/* Replace steps multiply where each writes more than it reads; real ones never make a piece this long. */
+enum { PIECE_BYTES_MAX = 1 << 20 };
+
 /* Append bytes as UTF-8, each maximal ill-formed part as one U+FFFD. */
 static cna_status add_lossy(const char *bytes, size_t n_bytes, cna_buffer *out, cna_error *err)
 {
@@ -58,6 +61,10 @@ static cna_status replace(const cna_decoding_step *step, const char *to, size_t 
         }
         CNA_TRY(cna_buffer_add(out, piece + copied, i - copied, err));
         CNA_TRY(cna_buffer_add(out, to, n_to, err));
+        if (out->size > PIECE_BYTES_MAX) {
+            return cna_fail(err, CNA_ERR_UNSUPPORTED, "token: expected a text of at most %d bytes, found more; this "
+                            "tokenizer's decoder cannot be used", (int)PIECE_BYTES_MAX);
+        }
         i += step->n_from;
         copied = i;
     }

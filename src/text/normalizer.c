@@ -4,6 +4,9 @@
 
 #include "base/utf8.h"
 
+/* What Replace steps may make of a text: real ones write a few bytes for each. */
+enum { GROWTH = 64, GROWTH_BYTES = 1 << 16 };
+
 cna_status cna_normalizer_add(cna_normalizer *normalizer, cna_normalizer_kind kind, cna_normalizer_step **out,
                               cna_error *err)
 {
@@ -44,6 +47,15 @@ static cna_status get_matcher(cna_normalizer_scratch *scratch, const cna_normali
     return CNA_OK;
 }
 
+/* Steps that each write more than they read multiply, and a few of them fill any memory. */
+static cna_status add_bounded(cna_buffer *out, const char *bytes, size_t n_bytes, cna_error *err)
+{
+    if (n_bytes <= out->max - out->size) return cna_buffer_add(out, bytes, n_bytes, err);
+    return cna_fail(err, CNA_ERR_UNSUPPORTED, "text: expected a normal form of at most %zu bytes, found more; this "
+                    "tokenizer's normalizer cannot be used", out->max);
+}
+
+/* Adds at most out->max bytes. */
 static cna_status replace(const cna_normalizer_step *step, cna_matcher *matcher, const char *text, size_t n_bytes,
                           cna_buffer *out, size_t *n_first, cna_error *err)
 {
@@ -55,8 +67,8 @@ static cna_status replace(const cna_normalizer_step *step, cna_matcher *matcher,
         /* What a match becomes counts as having stood where the last of its characters stood. */
         if (from < old_first) *n_first += (start < old_first ? start : old_first) - from;
         if (start < end && end <= old_first) *n_first += step->n_content;
-        CNA_TRY(cna_buffer_add(out, text + from, start - from, err));
-        if (end > start) CNA_TRY(cna_buffer_add(out, step->content, step->n_content, err));
+        CNA_TRY(add_bounded(out, text + from, start - from, err));
+        if (end > start) CNA_TRY(add_bounded(out, step->content, step->n_content, err));
         from = end;
     }
     return CNA_OK;
@@ -143,9 +155,11 @@ cna_status cna_normalizer_apply(const cna_normalizer *normalizer, cna_normalizer
                                 size_t n_bytes, const char **out, size_t *out_n_bytes, bool *cut_left, cna_error *err)
 {
     size_t n_first = first_length(text, n_bytes);
+    const size_t most = GROWTH_BYTES + (n_bytes < SIZE_MAX / GROWTH / 2 ? n_bytes : SIZE_MAX / GROWTH / 2) * GROWTH;
     for (size_t i = 0; i < normalizer->n; i++) {
         cna_buffer *to = &scratch->buffers[i % 2];
         cna_buffer_reset(to);
+        to->max = normalizer->steps[i].kind == CNA_NORMALIZER_REPLACE ? most : 0;
         /* So that even an empty result has an address. */
         CNA_TRY(cna_buffer_add(to, "", 0, err));
         CNA_TRY(apply_step(normalizer, i, scratch, text, n_bytes, to, &n_first, err));

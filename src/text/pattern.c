@@ -296,7 +296,7 @@ cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_byt
     }
     /* Giving back characters of a long run one by one is honest work, a few steps for each; more is a
      * runaway. */
-    size_t limit = 10000000 + 16 * (n_bytes - from);
+    size_t limit = 1000000 + 16 * (n_bytes - from);
     pcre2_set_match_limit(matcher->context, limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit);
     uint32_t options = PCRE2_NO_UTF_CHECK;
     int result =

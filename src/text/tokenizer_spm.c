@@ -13,6 +13,9 @@
 
 #define SPACE "\xE2\x96\x81" /* U+2581 */
 
+/* Each place where a token may be cut in two is looked at, which takes the square of its length. */
+enum { TOKEN_BYTES_MAX = 1024 };
+
 static cna_status fail_token(const cna_spm_vocab *spm, size_t id, const char *expected, cna_error *err)
 {
     return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'tokenizer.ggml.tokens[%zu]': expected %s; the file is damaged",
@@ -32,6 +35,7 @@ static cna_status load_pieces(cna_tokenizer *tokenizer, const cna_spm_vocab *spm
         if (!cna_utf8_check(spm->texts[id], spm->n_bytes[id], NULL)) return fail_token(spm, id, "UTF-8", err);
         if (memchr(spm->texts[id], '\0', spm->n_bytes[id]) != NULL)
             return fail_token(spm, id, "a text without NUL", err);
+        if (spm->n_bytes[id] > TOKEN_BYTES_MAX) return fail_token(spm, id, "a text of at most 1024 bytes", err);
         if (isnan(spm->scores[id])) return fail_token(spm, id, "a score that is a number", err);
         if (type < 0 || type > CNA_SPM_BYTE) return fail_token(spm, id, "a type of 0 to 6", err);
         CNA_TRY(cna_vocab_add(&tokenizer->vocab, spm->texts[id], spm->n_bytes[id], (int64_t)id, spm->source, err));

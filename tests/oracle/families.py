@@ -7,6 +7,7 @@ import json
 import zlib
 from dataclasses import dataclass, field
 
+import safetensors.torch
 import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -129,11 +130,38 @@ def build(family, folder):
     return folder
 
 
+def build_with_vision(family, folder, inner):
+    """The same family as the language part of a model that sees. inner: tensors named as transformers 4 wrote them."""
+    torch.manual_seed(7)
+    values = {**COMMON, "vocab_size": family.rows, **family.config}
+    config = transformers.Gemma3Config(
+        text_config=values, mm_tokens_per_image=4, image_token_index=family.rows - 3,
+        vision_config=dict(hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2,
+                           image_size=28, patch_size=14))
+    model = transformers.Gemma3ForConditionalGeneration(config).eval()
+    draw_weights(model)
+    model.save_pretrained(folder)
+    tokenizer_files.write(folder, "llama", family.rows)
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config["eos_token_id"] = [1]
+    path.write_text(json.dumps(config, indent=2))
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    old = any(name.startswith("language_model.model.") for name in weights)
+    if inner != old:
+        a, b = ("language_model.model.", "model.language_model.") if old else ("model.language_model.",
+                                                                               "language_model.model.")
+        weights = {name.replace(a, b, 1): value for name, value in weights.items()}
+        safetensors.torch.save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
 @torch.no_grad()
 def draw_weights(model):
     """Every layer matters: logits with a standard deviation above 1, or near their cap."""
     offset = 0.0 if model.config.model_type.startswith("gemma") else 1.0
-    # Embeddings are multiplied by about 10 in some families; their tied head then needs its own size.
+    tied = model.config.tie_word_embeddings
     for name, weight in model.named_parameters():
         if name.endswith("norm.weight"):
             weight.normal_(offset, 0.25)
@@ -141,11 +169,11 @@ def draw_weights(model):
             weight.normal_(0.0, 0.2)
         elif name.endswith("bias"):
             weight.normal_(0.0, 0.5)
-        elif name == "lm_head.weight" or (name == "model.embed_tokens.weight" and model.config.tie_word_embeddings):
+        elif name == "lm_head.weight" or (name.endswith("embed_tokens.weight") and tied):
             weight.normal_(0.0, 2.5 / weight.shape[1] ** 0.5)
         elif name == "model.embed_tokens.weight":
             weight.normal_(0.0, 0.5)
-        else:
+        elif weight.dim() > 1:
             weight.normal_(0.0, 1.3 / weight.shape[1] ** 0.5)
 
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+import transformers
 
 import families
+import gguf_families
 import reference
 from contrast import NEGATIVE, POSITIVE
 from families import FAMILIES
@@ -66,6 +68,21 @@ def test_generations_untouched_and_scaled(name, cna, family_folder):
             reference.assert_same_generation(line, reference.greedy(model, ids, 24, stops, scaling))
 
 
+@pytest.mark.parametrize("inner", [False, True])
+def test_language_part_of_a_model_that_sees(inner, cna, tmp_path, family_folder):
+    """Gemma 3 with vision: the text model's tensors under another name, values in text_config."""
+    family = FAMILIES["gemma3"]
+    folder = families.build_with_vision(family, tmp_path / "gemma3-vision", inner)
+    prompts = families.token_prompts(family, LENGTHS, seed=2)
+    model = transformers.Gemma3ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32,
+                                                                        attn_implementation="eager").eval()
+    with torch.no_grad():
+        want = [model(input_ids=torch.tensor([ids])).logits[0].numpy() for ids in prompts]
+    assert_close(cna.logits(folder, prompts, family.rows), want)
+    found = cna.json_lines("inspect", folder)[0]
+    assert found["n_parameters"] == sum(p.numel() for p in model.model.language_model.parameters())
+
+
 @pytest.mark.parametrize("name", [name for name in FAMILIES if "long" in FAMILIES[name].tags])
 def test_longrope_ends_where_its_short_factors_do(name, cna, family_folder):
     family, folder = FAMILIES[name], family_folder(name)
@@ -75,3 +92,18 @@ def test_longrope_ends_where_its_short_factors_do(name, cna, family_folder):
     message = cna.fails("generate", "-m", folder, "--raw", "--dtype", "f32", "--prompt-ids", f"@{ids}",
                         "--max-tokens", 1)
     assert "expected at most 256 tokens of prompt and answer" in message and "found 257" in message
+
+
+@pytest.mark.parametrize("kind", ["F32", "BF16", "Q8_0"])
+@pytest.mark.parametrize("name", gguf_families.SPECS)
+def test_gguf(name, kind, cna, tmp_path_factory):
+    family, out = gguf_families.SPECS[name], tmp_path_factory.mktemp("gguf")
+    folder = families.build(family, out / "folder")
+    model = load(folder)
+    model.load_state_dict(gguf_families.write(model, family, folder, out / "model.gguf", kind))
+    prompts = families.token_prompts(family, LENGTHS, seed=2)
+    want = [reference.logits(model, ids) for ids in prompts]
+    got = cna.logits(out / "model.gguf", prompts, family.rows)
+    largest = max(np.abs(x).max() for x in want)
+    worst = max(np.abs(a - b).max() for a, b in zip(got, want, strict=True))
+    assert worst <= 1e-4 * max(1, largest), f"{worst:.3g} with logits up to {largest:.3g}"

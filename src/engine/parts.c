@@ -178,7 +178,9 @@ static cna_status find(const cna_checkpoint *checkpoint, const char *name, size_
 static size_t rows_before(const cna_config *config, size_t p)
 {
     size_t n = 0;
-    for (size_t i = p; i-- > 0 && rules[i].whole == rules[p].whole;) n += size_of(config, rules[i].rows);
+    for (size_t i = p; i-- > 0 && rules[i].whole != NULL && strcmp(rules[i].whole, rules[p].whole) == 0;) {
+        n += size_of(config, rules[i].rows);
+    }
     return n;
 }
 

@@ -377,8 +377,8 @@ int main(int argc, char **argv)
     (void)argc;
     child_wait_passively(argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_readahead),       cmocka_unit_test(test_cut_file), cmocka_unit_test(test_same_weights),
-        cmocka_unit_test(test_quantised),
+        cmocka_unit_test(test_readahead),       cmocka_unit_test(test_cut_file),
+        cmocka_unit_test(test_same_weights),    cmocka_unit_test(test_quantised),
         cmocka_unit_test(test_memory_failures), cmocka_unit_test(test_limits),   cmocka_unit_test(test_cut_checkpoint),
         cmocka_unit_test(test_each_isa),
     };

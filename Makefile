@@ -42,7 +42,13 @@ FUZZ     := $(FUZZ_SRC:fuzz/%.c=$(BUILD)/fuzz/%)
 # Whole databases take long under tools that make programs slow; almost all of that time is SQLite's.
 FUZZ_BRIEF := $(filter-out $(BUILD)/fuzz/run $(BUILD)/fuzz/rows,$(FUZZ))
 BRIEF    := $(TEST_SRC:tests/%.c=%)
-LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer
+# What valgrind leaves out: the longest, tests of the memory that a process holds (valgrind adds its own), and a child that
+# is to end without giving anything back.
+LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer test_bench test_bus
+# What ThreadSanitizer leaves out: programs that were seen to start no thread.
+SERIAL   := $(addprefix test_,chat checkpoint circuit comparison config contrast contrasts control hub mmlu plot prompts quality \
+              random refusal report resources run run_crash run_hostile safetensors sample select stats survey tap \
+              template tokenizer tokenizer_kinds tree universal utf8)
 
 # Quiet unless V=1.
 ifneq ($(V),1)
@@ -105,8 +111,7 @@ demo: setup ## find a behaviour, switch it off, turn it up, control for it; unde
 test: setup ## build and run the whole suite; under 5 minutes
 	@$(MAKE) --no-print-directory $(JOBS) run-tests
 
-# Side by side, those that take longest first. Scripts that look at what other builds have the same are left to the
-# plain build by asan.
+# Side by side, those that take longest first.
 TEST_JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 SCRIPTS   ?= $(addprefix tests/,cli.sh study.sh kill.sh install.sh browser.sh)
 run-tests: tests fuzzers
@@ -119,18 +124,19 @@ oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
 	@$(MAKE) --no-print-directory $(JOBS) all $(BUILD)/tests/oracle/caa $(BUILD)/tests/oracle/spm
 	@CNA_BIN=$(BUILD)/cna tests/oracle/run.sh
 
+# Of the scripts those that give the program most to do; what the others look at is not memory.
 asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
 	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	$(MAKE) --no-print-directory $(JOBS) test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
+	$(MAKE) --no-print-directory $(JOBS) test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' SCRIPTS='tests/cli.sh tests/kill.sh' \
 	SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 
 # clang and its own OpenMP runtime: it tells ThreadSanitizer (through libarcher) where threads meet, which gcc's does not.
 # What libraries do that were built without it is not looked at.
-tsan: setup ## the suite and a short run of the program under ThreadSanitizer
+tsan: setup ## programs with threads and a short run of the program under ThreadSanitizer
 	@tools/setup.sh clang
 	@CNA_TEST_BRIEF=1 TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1 \
 	$(MAKE) --no-print-directory $(JOBS) run-brief PRODUCTS=reference CC=clang BUILD=$(BUILD)/tsan CFLAGS='-O2 -g' \
-	SANITIZE=-fsanitize=thread RUN='$(BRIEF)'
+	SANITIZE=-fsanitize=thread RUN='$(filter-out $(SERIAL),$(BRIEF))' FUZZ_BRIEF=
 
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
             --suppressions=tests/valgrind.supp
@@ -144,7 +150,7 @@ valgrind: setup ## the suite without its longest programs and a short run of the
 arm64: ## cross-build and run a part of the tests under qemu's user mode
 	@tools/arm64.sh
 
-run-brief: tests $(FUZZ_BRIEF)
+run-brief: $(BUILD)/cna $(RUN:%=$(BUILD)/tests/%) $(FUZZ_BRIEF)
 	@CNA_BIN=$(BUILD)/cna UNDER='$(UNDER)' JOBS=$(TEST_JOBS) tests/run.sh tests/short.sh $(RUN:%=$(BUILD)/tests/%) $(FUZZ_BRIEF)
 
 # Each fuzzer for FUZZ_SECONDS, as many at once as there are cores; FUZZ_TARGETS="gguf run" takes some alone.

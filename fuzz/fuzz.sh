@@ -15,7 +15,7 @@ FUZZ_JOBS=${FUZZ_JOBS:-$(nproc 2>/dev/null || echo 1)}
 most() {
     case $1 in
     run) echo 65536 ;;
-    gguf | tokenizer) echo 16384 ;;
+    gguf | tokenizer | vectors) echo 16384 ;;
     *) echo 4096 ;;
     esac
 }

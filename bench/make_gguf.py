@@ -1,4 +1,5 @@
-"""Converts a checkpoint of make_checkpoint.py into a GGUF file for llama.cpp: the same weights in bf16, no tokenizer.
+"""Converts a checkpoint of make_checkpoint.py into a GGUF file for llama.cpp: the same weights in bf16, and its tokenizer
+(byte-level BPE).
 
     python bench/make_gguf.py CHECKPOINT FILE.gguf        half a minute for the 1B shape
 """
@@ -72,8 +73,26 @@ def write_description(writer, config):
     writer.add_rope_dimension_count(head_dim)
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_vocab_size(config["vocab_size"])
-    writer.add_tokenizer_model("no_vocab")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_BF16)
+
+
+def write_tokenizer(writer, folder, config):
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokens = [f"[PAD{i}]" for i in range(config["vocab_size"])]
+    types = [gguf.TokenType.UNUSED] * len(tokens)
+    for text, token in tokenizer["model"]["vocab"].items():
+        tokens[token], types[token] = text, gguf.TokenType.NORMAL
+    for added in tokenizer["added_tokens"]:
+        tokens[added["id"]], types[added["id"]] = added["content"], gguf.TokenType.CONTROL
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in tokenizer["model"]["merges"]]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("llama-bpe" if config["model_type"] == "llama" else "qwen2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    writer.add_token_merges(merges)
+    writer.add_bos_token_id(config["bos_token_id"])
+    end = config["eos_token_id"]
+    writer.add_eos_token_id(end[0] if isinstance(end, list) else end)
 
 
 def write_tensors(writer, path, config):
@@ -98,6 +117,7 @@ def main():
     unfinished = path.with_name(path.name + ".unfinished")
     writer = gguf.GGUFWriter(unfinished, config["model_type"])
     write_description(writer, config)
+    write_tokenizer(writer, folder, config)
     write_tensors(writer, folder / "model.safetensors", config)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

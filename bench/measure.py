@@ -73,7 +73,7 @@ class Setting:
     threads: int
     rounds: int
     quick: bool
-    shape: shapes.Shape
+    shape: shapes.Shape | None  # of a folder
 
     def cna(self, command, *flags):
         """A command line of ours."""
@@ -136,7 +136,7 @@ def parser(description):
 
 def setting(args):
     return Setting(args.program, args.checkpoint, args.work, args.threads, args.rounds, args.quick,
-                   shape_of(args.checkpoint))
+                   shape_of(args.checkpoint) if args.checkpoint.is_dir() else None)
 
 
 def ceilings(reports):

@@ -1,10 +1,12 @@
 """How fast llama.cpp processes prompts and decodes, through llama-cpp-python's low-level interface.
 
-    python bench/reference_llama.py FILE.gguf [--threads N] [--settings JSON] [--logits FILE] [--quick]
+    python bench/reference_llama.py FILE.gguf [--threads N] [--settings JSON] [--only NAMES]
+                                                       [--logits FILE] [--quick]
 
 Prints a JSON object: wall seconds and tokens a second of 512-token prompts, 1 and 8 at once, and of decoding 1 and 64
 sequences, each with the settings that were best: flash attention on or off, 512 or 2,048 tokens in a physical batch,
-one KV cache for all sequences or one each. --settings takes those of an earlier run and tries no others. Nothing is
+one KV cache for all sequences or one each. --settings takes those of an earlier run and tries no others. --only
+names some of the results, with commas between. Nothing is
 sampled: tokens are given. --logits writes f32 logits behind the prompt 0..15, to hold the two models against
 each other. --quick: shorter prompts and fewer steps, to see that it works.
 """
@@ -138,6 +140,7 @@ def main():
     parser.add_argument("gguf")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--settings", type=json.loads, default={})
+    parser.add_argument("--only", type=lambda names: names.split(","))
     parser.add_argument("--logits")
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
@@ -148,7 +151,8 @@ def main():
     grids = {"prompt 1": flash, "prompt 8": flash | {"ubatch": [512, 2048]},
              "decode 1": flash, "decode 64": flash | {"unified": [False, True]}}
     results = {}
-    for name, grid in grids.items():
+    for name in args.only or grids:
+        grid = grids[name]
         kind, batch = name.split()
         measure = time_prompt if kind == "prompt" else time_decode
         results[name] = best(name, lambda **settings: measure(model, args, int(batch), **settings), grid, args.settings)

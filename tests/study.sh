@@ -122,7 +122,7 @@ check 'limits that exclude each other are wrong usage' $? 2
 
 cp "$work/run.db" "$work/same.db"
 "$cna" report "$work/run.db" "$work/same.db" -o "$work/../$(basename "$work")/same.db" >"$work/out" 2>"$work/err"
-check 'a page in the place of its run: refused' "$? $(grep -c 'expected another file than the run' "$work/err")" '1 1'
+check 'a page in the place of its run: refused' "$? $(grep -c 'expected a file that is not read' "$work/err")" '2 1'
 check 'and the run is as it was' "$(cmp "$work/run.db" "$work/same.db" && echo same)" same
 
 # What would end a study late is said before its first sweep.

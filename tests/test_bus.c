@@ -136,15 +136,15 @@ static void test_changed_checkpoint(void **state)
         float *row = calloc(c->hidden_dim + c->mlp_dim, sizeof *row);
         assert_ok(score(model, &(passes){path, 0}, &err));
         assert_ok(cna_stream_create(model, &stream, &err));
-        assert_ok(cna_stream_layer(stream, 0, true, &layer, &err));
+        assert_ok(cna_stream_layer(stream, 0, false, true, &layer, &err));
 
         assert_int_equal(score(model, &(passes){path, 2}, &err), CNA_ERR_IO);
         assert_changed(&err);
         assert_int_equal(score(model, &(passes){path, 0}, &err), CNA_ERR_IO);
-        assert_int_equal(cna_stream_layer(stream, 0, true, &layer, &err), CNA_ERR_IO);
+        assert_int_equal(cna_stream_layer(stream, 0, false, true, &layer, &err), CNA_ERR_IO);
         assert_changed(&err);
-        assert_int_equal(cna_stream_layer(stream, 1, true, &layer, &err), CNA_ERR_IO);
-        assert_int_equal(cna_stream_head(stream, false, &head, &err), CNA_ERR_IO);
+        assert_int_equal(cna_stream_layer(stream, 1, false, true, &layer, &err), CNA_ERR_IO);
+        assert_int_equal(cna_stream_head(stream, false, false, &head, &err), CNA_ERR_IO);
         assert_changed(&err);
         assert_int_equal(cna_engine_down_norms(model, 0, wide, &err), CNA_ERR_IO);
         assert_int_equal(cna_engine_down_column(model, 0, 0, row, &err), CNA_ERR_IO);
@@ -171,9 +171,9 @@ static void test_cut_while_streaming(void **state)
     char *folder = model_fixture_create(&model_fixtures[0]), *path = support_path(folder, "model.safetensors");
     assert_ok(cna_model_open(folder, &(cna_model_options){.stream = CNA_STREAM_ALWAYS}, &model, &err));
     assert_ok(cna_stream_create(model, &stream, &err));
-    assert_ok(cna_stream_layer(stream, 0, true, &layer, &err));
+    assert_ok(cna_stream_layer(stream, 0, false, true, &layer, &err));
     assert_int_equal(truncate(path, 4096), 0);
-    assert_int_equal(cna_stream_layer(stream, 1, true, &layer, &err), CNA_ERR_IO);
+    assert_int_equal(cna_stream_layer(stream, 1, false, true, &layer, &err), CNA_ERR_IO);
     assert_changed(&err);
     assert_non_null(strstr(err.text, "found 4096 bytes"));
     cna_stream_free(stream);

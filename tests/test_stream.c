@@ -15,6 +15,7 @@
 #include "engine/model.h"
 #include "engine/readahead.h"
 #include "engine/stream.h"
+#include "gguf_fixture.h"
 #include "model_fixture.h"
 #include "numbers.h"
 
@@ -135,8 +136,8 @@ static void test_cut_file(void **state)
 
 enum { ROWS = 3 };
 
-/* y = x W^T of one linear for fixed random x. */
-static float *product(const cna_model *model, const cna_linear *linear)
+/* y = x W^T of one linear for fixed random x, n_rows of ROWS. */
+static float *product(const cna_model *model, const cna_linear *linear, size_t n_rows)
 {
     cna_error err;
     cna_linear_context *context;
@@ -147,33 +148,36 @@ static float *product(const cna_model *model, const cna_linear *linear)
     numbers_fill(&random, x, ROWS * view->cols, 1);
     cna_input_convert(model->input, x, ROWS * view->cols, input);
     assert_ok(cna_linear_context_create(&context, &err));
-    assert_ok(cna_linear_apply(linear, context, input, ROWS, y, &err));
+    assert_ok(cna_linear_apply(linear, context, input, n_rows, y, &err));
     cna_linear_context_free(context);
     free(x);
     free(input);
     return y;
 }
 
-static void assert_same_product(const cna_model *model, const cna_linear *expected, const cna_linear *found)
+static void assert_same_product(const cna_model *model, const cna_linear *expected, const cna_linear *found,
+                                bool single)
 {
-    float *a = product(model, expected), *b = product(model, found);
+    size_t n_rows = single ? 1 : ROWS;
+    float *a = product(model, expected, ROWS), *b = product(model, found, n_rows);
     const cna_matrix_view *view = cna_linear_source(expected);
-    assert_memory_equal(a, b, ROWS * view->rows * sizeof *a);
+    assert_memory_equal(a, b, n_rows * view->rows * sizeof *a);
     assert_true(a[0] != 0);
     free(a);
     free(b);
 }
 
-static void check_layer(const cna_model *kept, cna_stream *stream, const cna_model *model, uint32_t layer, bool more)
+static void check_layer(const cna_model *kept, cna_stream *stream, const cna_model *model, uint32_t layer, bool single,
+                        bool more)
 {
     cna_error err;
     const cna_layer_weights *found;
-    assert_ok(cna_stream_layer(stream, layer, more, &found, &err));
+    assert_ok(cna_stream_layer(stream, layer, single, more, &found, &err));
     cna_layer_weights expected = kept->weights.layers[layer], copy = *found;
     cna_linear **a[CNA_LAYER_MATRICES], **b[CNA_LAYER_MATRICES];
     cna_layer_matrices(&expected, a);
     cna_layer_matrices(&copy, b);
-    for (size_t i = 0; i < CNA_LAYER_MATRICES; i++) assert_same_product(model, *a[i], *b[i]);
+    for (size_t i = 0; i < CNA_LAYER_MATRICES; i++) assert_same_product(model, *a[i], *b[i], single);
     size_t dim = kept->checkpoint.config.hidden_dim;
     for (size_t i = 0; i < CNA_NORM_PLACES; i++) {
         assert_true((found->norms[i] == NULL) == (expected.norms[i] == NULL));
@@ -182,34 +186,39 @@ static void check_layer(const cna_model *kept, cna_stream *stream, const cna_mod
     assert_true((found->q_bias != NULL) == (expected.q_bias != NULL));
 }
 
-static void check_head(const cna_model *kept, cna_stream *stream, const cna_model *model, bool more)
+static void check_head(const cna_model *kept, cna_stream *stream, const cna_model *model, bool single, bool more)
 {
     cna_error err;
     const cna_linear *head;
-    assert_ok(cna_stream_head(stream, more, &head, &err));
-    assert_same_product(model, kept->weights.head, head);
+    assert_ok(cna_stream_head(stream, single, more, &head, &err));
+    assert_same_product(model, kept->weights.head, head, single);
 }
 
-/* Passes as attribution and generation make them, and layers in an order that nobody foresees. */
+/* Passes as attribution and generation make them, of single rows and of several, and layers in an order that nobody
+ * foresees. */
 static void check_walk(const cna_model *kept, const cna_model *model)
 {
+    static const bool singles[] = {false, false, true, true, false, true};
+    enum { PASSES = sizeof singles / sizeof *singles };
     cna_error err;
     cna_stream *stream;
     const cna_layer_weights *layer;
     uint32_t n_layers = model->weights.n_layers;
     assert_ok(cna_stream_create(model, &stream, &err));
-    for (size_t pass = 0; pass < 5; pass++) {
+    for (size_t pass = 0; pass < PASSES; pass++) {
+        bool single = singles[pass], more = pass + 1 < PASSES;
         for (uint32_t i = 0; i < n_layers; i++) {
-            check_layer(kept, stream, model, i, pass < 4);
-            check_layer(kept, stream, model, i, pass < 4); /* for the next block of rows */
+            check_layer(kept, stream, model, i, single, more);
+            check_layer(kept, stream, model, i, single, more); /* for the next block of rows */
+            if (pass == 3) check_layer(kept, stream, model, i, false, more);
         }
-        if (pass == 1 || pass == 2) check_head(kept, stream, model, pass == 1);
-        if (pass == 2) check_head(kept, stream, model, false);
+        if (pass != 0 && pass != 4) check_head(kept, stream, model, single, pass == 1);
+        if (pass == 3) check_head(kept, stream, model, false, false);
     }
-    for (uint32_t i = n_layers; i-- > 0;) check_layer(kept, stream, model, i, i % 2 == 0);
-    check_head(kept, stream, model, true);
-    check_layer(kept, stream, model, n_layers - 1, true);
-    assert_int_equal(cna_stream_layer(stream, n_layers, false, &layer, &err), CNA_ERR_INTERNAL);
+    for (uint32_t i = n_layers; i-- > 0;) check_layer(kept, stream, model, i, i % 3 == 0, i % 2 == 0);
+    check_head(kept, stream, model, true, true);
+    check_layer(kept, stream, model, n_layers - 1, false, true);
+    assert_int_equal(cna_stream_layer(stream, n_layers, false, false, &layer, &err), CNA_ERR_INTERNAL);
     cna_stream_free(stream);
     cna_stream_free(NULL);
 }
@@ -251,12 +260,30 @@ static void test_same_weights(void **state)
     }
 }
 
+/* Quantised weights, which single rows read where they are. */
+static void test_quantised(void **state)
+{
+    (void)state;
+    char *folder = support_folder_create(), *path = support_path(folder, "model.gguf");
+    gguf_fixture_write("", path);
+    for (int dtype = CNA_DTYPE_BF16; dtype <= CNA_DTYPE_F32; dtype++) {
+        cna_model *kept = open_model(path, &(cna_model_options){.dtype = (cna_dtype)dtype});
+        cna_model *streamed = open_model(path, &(cna_model_options){.dtype = (cna_dtype)dtype,
+                                                                    .stream = CNA_STREAM_ALWAYS});
+        check_walk(kept, streamed);
+        cna_model_free(kept);
+        cna_model_free(streamed);
+    }
+    cna_free(path);
+    support_folder_remove(folder);
+}
+
 static cna_status walk_once(void *user, cna_error *err)
 {
     cna_stream *stream;
     const cna_layer_weights *layer;
     CNA_TRY(cna_stream_create(user, &stream, err));
-    cna_status status = cna_stream_layer(stream, 0, false, &layer, err);
+    cna_status status = cna_stream_layer(stream, 0, false, false, &layer, err);
     cna_stream_free(stream);
     return status;
 }
@@ -282,7 +309,7 @@ static void test_cut_checkpoint(void **state)
     cna_model *model = open_model(folder, &(cna_model_options){.stream = CNA_STREAM_ALWAYS});
     assert_ok(cna_stream_create(model, &stream, &err));
     assert_int_equal(truncate(path, 0), 0);
-    assert_int_equal(cna_stream_layer(stream, 0, false, &layer, &err), CNA_ERR_IO);
+    assert_int_equal(cna_stream_layer(stream, 0, false, false, &layer, &err), CNA_ERR_IO);
     assert_non_null(strstr(err.text, "model.safetensors"));
     cna_stream_free(stream);
     cna_model_free(model);
@@ -350,7 +377,8 @@ int main(int argc, char **argv)
     (void)argc;
     child_wait_passively(argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_readahead),       cmocka_unit_test(test_cut_file), cmocka_unit_test(test_same_weights),
+        cmocka_unit_test(test_readahead),       cmocka_unit_test(test_cut_file),
+        cmocka_unit_test(test_same_weights),    cmocka_unit_test(test_quantised),
         cmocka_unit_test(test_memory_failures), cmocka_unit_test(test_limits),   cmocka_unit_test(test_cut_checkpoint),
         cmocka_unit_test(test_each_isa),
     };

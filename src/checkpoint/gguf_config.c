@@ -96,7 +96,7 @@ static cna_status read_heads(const section *s, cna_config *out, cna_error *err)
 static cna_status read_shape(const section *s, cna_config *out, cna_error *err)
 {
     char key[96];
-    CNA_TRY(get_dimension(s, "block_count", DIMENSION_MAX, &out->n_layers, err));
+    CNA_TRY(get_dimension(s, "block_count", CNA_LAYERS_MAX, &out->n_layers, err));
     CNA_TRY(get_dimension(s, "embedding_length", DIMENSION_MAX, &out->hidden_dim, err));
     CNA_TRY(get_dimension(s, "feed_forward_length", DIMENSION_MAX, &out->mlp_dim, err));
     CNA_TRY(get_dimension(s, "context_length", INT32_MAX, &out->max_positions, err));
@@ -253,10 +253,6 @@ static cna_status read_layers(const section *s, cna_config *out, cna_error *err)
                         (long long)window);
     }
     bool mixed = window > 0 || family->unrotated_interval > 0;
-    if (mixed && out->n_layers > CNA_LAYERS_MAX) {
-        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key '%s.block_count': expected at most %d, found %u", path,
-                        s->name, (int)CNA_LAYERS_MAX, out->n_layers);
-    }
     out->window = (uint32_t)window;
     for (uint32_t layer = 0; layer < out->n_layers && mixed; layer++) {
         bool slides = !windows || (layer + 1) % family->window_pattern != 0;

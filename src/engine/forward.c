@@ -236,7 +236,7 @@ static cna_status project(cna_session *s, const cna_sinks *sinks, const float *x
     const cna_config *c = &s->model->checkpoint.config;
     const cna_linear *head;
     CNA_TRY(cna_session_reserve_logits(s, err));
-    CNA_TRY(cna_stream_head(s->stream, s->repeats, &head, err));
+    CNA_TRY(cna_stream_head(s->stream, n_rows == 1, s->repeats, &head, err));
     for (size_t t = 0; t < n_rows; t += CNA_LOGIT_ROWS) {
         size_t n = n_rows - t < CNA_LOGIT_ROWS ? n_rows - t : CNA_LOGIT_ROWS;
         cna_rms_norm(x + t * c->hidden_dim, s->model->weights.final_norm, c->rms_eps, n, c->hidden_dim, s->normed);
@@ -271,8 +271,8 @@ static cna_status run_layers(cna_session *s, const cna_span *spans, size_t n_spa
     size_t n_projected = 0;
     for (uint32_t layer = 0; layer < c->n_layers; layer++) {
         const cna_layer_weights *weights;
-        CNA_TRY(cna_stream_layer(s->stream, layer, s->repeats, &weights, err));
         size_t n_active = begin_layer(s, spans, n_spans, layer), n_wanted = 0;
+        CNA_TRY(cna_stream_layer(s->stream, layer, n_active == 1, s->repeats, &weights, err));
         for (size_t first = 0; first < n_active; first += CNA_BLOCK_ROWS) {
             size_t n_block = n_active - first < CNA_BLOCK_ROWS ? n_active - first : CNA_BLOCK_ROWS;
             load_block(s, first, n_block);

@@ -6,6 +6,9 @@
 #include "engine/model.h"
 #include "engine/readahead.h"
 
+/* What is known of a matrix: whether it has a product of a single row that needs no copy. */
+typedef enum one_row { ONE_ROW_UNKNOWN, ONE_ROW_NO, ONE_ROW_YES } one_row;
+
 /* Layers are units 0 .. n_layers - 1 of what is read and let go; the head is unit n_layers. */
 struct cna_stream {
     const cna_model *model;
@@ -16,7 +19,9 @@ struct cna_stream {
     bool wants_head;          /* the last pass asked for the head, so the next will */
     unsigned char *memory;    /* ? [memory_bytes] copies of one layer, or of the head */
     uint64_t memory_bytes;
-    cna_linear *stages[CNA_LAYER_MATRICES], *head_stage; /* over memory */
+    cna_linear *stages[CNA_LAYER_MATRICES], *head_stage; /* over memory, or without copies */
+    one_row *one_row;         /* [n_layers + 1, CNA_LAYER_MATRICES] */
+    bool single;              /* what is ready is for passes of one row only */
     cna_layer_weights layer;  /* the current layer: the model's vectors, and its linears or stages */
 };
 
@@ -24,7 +29,8 @@ uint64_t cna_stream_bytes(const cna_model *model, bool head)
 {
     if (!model->streams) return 0;
     uint64_t of_layer = model->weights.stage_bytes, of_head = cna_linear_stage_bytes(model->weights.head);
-    return head && of_head > of_layer ? of_head : of_layer;
+    uint64_t copies = head && of_head > of_layer ? of_head : of_layer;
+    return copies == 0 ? 0 : copies + cna_linear_compare_bytes(model->weights.head);
 }
 
 static void add_extent(const cna_model *model, const cna_linear *linear, cna_unit *unit)
@@ -69,6 +75,8 @@ static cna_status prepare(cna_stream *stream, cna_error *err)
     const cna_model *model = stream->model;
     uint32_t n_layers = model->weights.n_layers;
     CNA_TRY(cna_alloc(&stream->units, n_layers + 1u, sizeof *stream->units, "read-ahead", err));
+    CNA_TRY(cna_alloc(&stream->one_row, (n_layers + 1u) * CNA_LAYER_MATRICES, sizeof *stream->one_row, "read-ahead",
+                      err));
     for (uint32_t i = 0; i < n_layers; i++) {
         cna_layer_weights layer = model->weights.layers[i];
         cna_linear **matrices[CNA_LAYER_MATRICES];
@@ -102,6 +110,7 @@ void cna_stream_free(cna_stream *stream)
     for (size_t i = 0; i < CNA_LAYER_MATRICES; i++) cna_linear_free(stream->stages[i]);
     cna_linear_free(stream->head_stage);
     cna_free(stream->memory);
+    cna_free(stream->one_row);
     cna_free(stream->units);
     cna_free(stream);
 }
@@ -140,7 +149,30 @@ static cna_status reserve(cna_stream *stream, uint64_t n_bytes, cna_error *err)
     return CNA_OK;
 }
 
-cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool more, const cna_layer_weights **out,
+/* Make a stage of a unit's matrix `place`. What bits a product of its own has is found out once, beside the copy that
+ * the first pass needs anyway or, if that is of a single row, makes for this. */
+static cna_status make_stage(cna_stream *stream, size_t unit, size_t place, const cna_linear *linear,
+                             unsigned char *memory, cna_linear *stage, cna_error *err)
+{
+    one_row *known = &stream->one_row[unit * CNA_LAYER_MATRICES + place];
+    if (stream->single && *known == ONE_ROW_YES) {
+        cna_linear_stage_one_row(linear, stage);
+        return CNA_OK;
+    }
+    cna_linear_stage(linear, memory, stage);
+    if (*known != ONE_ROW_UNKNOWN) return CNA_OK;
+    CNA_TRY(cna_linear_compare(stage, err));
+    *known = cna_linear_has_one_row(stage) ? ONE_ROW_YES : ONE_ROW_NO;
+    return CNA_OK;
+}
+
+/* Whether the current unit's stages must be made (again). */
+static bool is_stale(const cna_stream *stream, bool changed, bool single)
+{
+    return changed || (stream->single && !single);
+}
+
+cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool single, bool more, const cna_layer_weights **out,
                             cna_error *err)
 {
     const cna_weights *weights = &stream->model->weights;
@@ -153,8 +185,9 @@ cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool more, const
     CNA_TRY(move_to(stream, layer, more, &changed, err));
     if (weights->stage_bytes == 0) return CNA_OK;
     *out = &stream->layer;
-    if (!changed) return CNA_OK;
+    if (!is_stale(stream, changed, single)) return CNA_OK;
     stream->current = CNA_NO_UNIT; /* until its copies are made */
+    stream->single = single;
     CNA_TRY(reserve(stream, weights->stage_bytes, err));
     stream->layer = weights->layers[layer];
     cna_linear **matrices[CNA_LAYER_MATRICES];
@@ -162,7 +195,7 @@ cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool more, const
     for (size_t i = 0, at = 0; i < CNA_LAYER_MATRICES; i++) {
         size_t n_bytes = cna_linear_stage_bytes(*matrices[i]);
         if (n_bytes == 0) continue;
-        cna_linear_stage(*matrices[i], stream->memory + at, stream->stages[i]);
+        CNA_TRY(make_stage(stream, layer, i, *matrices[i], stream->memory + at, stream->stages[i], err));
         *matrices[i] = stream->stages[i];
         at += n_bytes;
     }
@@ -170,7 +203,7 @@ cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool more, const
     return CNA_OK;
 }
 
-cna_status cna_stream_head(cna_stream *stream, bool more, const cna_linear **out, cna_error *err)
+cna_status cna_stream_head(cna_stream *stream, bool single, bool more, const cna_linear **out, cna_error *err)
 {
     const cna_weights *weights = &stream->model->weights;
     CNA_TRY(cna_checkpoint_check(&stream->model->checkpoint, err));
@@ -182,10 +215,11 @@ cna_status cna_stream_head(cna_stream *stream, bool more, const cna_linear **out
     uint64_t n_bytes = cna_linear_stage_bytes(weights->head);
     if (n_bytes == 0) return CNA_OK;
     *out = stream->head_stage;
-    if (!changed) return CNA_OK;
+    if (!is_stale(stream, changed, single)) return CNA_OK;
     stream->current = CNA_NO_UNIT;
+    stream->single = single;
     CNA_TRY(reserve(stream, n_bytes, err));
-    cna_linear_stage(weights->head, stream->memory, stream->head_stage);
+    CNA_TRY(make_stage(stream, weights->n_layers, 0, weights->head, stream->memory, stream->head_stage, err));
     stream->current = weights->n_layers;
     return CNA_OK;
 }

@@ -80,10 +80,14 @@ static void widen_part(const unsigned char *row, cna_storage storage, size_t fir
     }
 }
 
+const unsigned char *cna_matrix_row(const cna_matrix_view *view, size_t row)
+{
+    return (const unsigned char *)view->data + place_of(view, row) * cna_storage_bytes(view->storage, view->cols);
+}
+
 void cna_matrix_widen(const cna_matrix_view *view, size_t row, size_t first, size_t n, float *out)
 {
-    size_t row_bytes = cna_storage_bytes(view->storage, view->cols);
-    widen_part((const unsigned char *)view->data + place_of(view, row) * row_bytes, view->storage, first, n, out);
+    widen_part(cna_matrix_row(view, row), view->storage, first, n, out);
 }
 
 static uint16_t load_u16(const unsigned char *bytes)

@@ -49,7 +49,9 @@ typedef struct cna_matrix_view {
 
 /* Bytes of all rows. */
 size_t cna_matrix_bytes(const cna_matrix_view *view);
-/* out[i] = f32 of value [row, first + i], i < n. Row numbers are the model's, wherever the row lies. */
+/* Where a row begins. Row numbers, here and below, are the model's, wherever the row lies. */
+const unsigned char *cna_matrix_row(const cna_matrix_view *view, size_t row);
+/* out[i] = f32 of value [row, first + i], i < n. */
 void cna_matrix_widen(const cna_matrix_view *view, size_t row, size_t first, size_t n, float *out);
 
 static inline float cna_f32_from_bits(uint32_t bits)

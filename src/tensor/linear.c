@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "tensor/one_row.h"
+#include "tensor/one_row_quant.h"
 #include "tensor/onednn.h"
 
 enum {
@@ -19,13 +20,16 @@ enum {
     ENTRIES_MAX = 64,        /* compiled products kept; a compiled one holds some 60 KB of code */
 };
 
+/* Products of a single row beside the library's. */
+typedef enum one_row { ONE_ROW_NONE, ONE_ROW_PACKED, ONE_ROW_SOURCE } one_row;
+
 struct cna_linear {
     size_t n_in, n_out;
     cna_input input;
     bool tiled;                     /* constant tiles, because the kernel is not a brg one */
     bool blocked;                   /* packed is in oneDNN's own layout */
     bool readable;                  /* the kernel can read W where the caller has it */
-    bool one_row;                   /* one_row.h's product of a single row was seen to have the kernel's bits */
+    one_row one_row;                /* which product of a single row was seen to have the kernel's bits */
     cna_matrix_view source;         /* W as given */
     const void *weight;             /* what the products read, packed or the caller's memory; NULL: tiles convert
                                      * source, other products wait for cna_linear_stage */
@@ -124,6 +128,12 @@ static cna_status pack_blocked(cna_linear *linear, cna_error *err)
     return status;
 }
 
+/* Copies of W in rows, one behind the other, each begin at a cache line. */
+static size_t row_major_bytes(const cna_linear *linear)
+{
+    return (linear->n_in * linear->n_out * cna_input_bytes(linear->input) + 63) / 64 * 64;
+}
+
 /* A row of bf16 values of ordinary size and both signs. */
 static void fill_row(uint16_t *x, size_t n)
 {
@@ -134,11 +144,17 @@ static void fill_row(uint16_t *x, size_t n)
     }
 }
 
-/* Compare both products of one row, with every column of the packed W. */
-static cna_status check_one_row(cna_linear *linear, cna_error *err)
+static void one_row_product(const cna_linear *linear, one_row which, const void *x, float *y)
+{
+    if (which == ONE_ROW_SOURCE) cna_one_row_quant_product(x, &linear->source, y);
+    else cna_one_row_product(x, linear->n_in, linear->weight, linear->n_out, y);
+}
+
+/* Compare a product of one row with the kernel's, with every column of W, and use it if all bits are the same. */
+static cna_status check_one_row(cna_linear *linear, one_row which, cna_error *err)
 {
     size_t n_in = linear->n_in, n_out = linear->n_out;
-    cna_product product = {.n_rows = 1, .n_in = n_in, .n_out = n_out, .bf16 = true, .packed = true};
+    cna_product product = {.n_rows = 1, .n_in = n_in, .n_out = n_out, .bf16 = true, .packed = linear->blocked};
     uint16_t *x = NULL;
     float *y = NULL;
     void *work = NULL;
@@ -149,9 +165,9 @@ static cna_status check_one_row(cna_linear *linear, cna_error *err)
     CNA_TRY_CLEANUP(cna_alloc(&x, n_in, sizeof *x, "a row to compare", err));
     CNA_TRY_CLEANUP(cna_alloc(&y, 2 * n_out, sizeof *y, "a row to compare", err));
     fill_row(x, n_in);
-    CNA_TRY_CLEANUP(cna_onednn_primitive_execute(primitive, x, linear->packed, y, work, err));
-    cna_one_row_product(x, n_in, linear->packed, n_out, y + n_out);
-    linear->one_row = memcmp(y, y + n_out, n_out * sizeof *y) == 0;
+    CNA_TRY_CLEANUP(cna_onednn_primitive_execute(primitive, x, linear->weight, y, work, err));
+    one_row_product(linear, which, x, y + n_out);
+    if (memcmp(y, y + n_out, n_out * sizeof *y) == 0) linear->one_row = which;
 cleanup:
     cna_onednn_primitive_free(primitive);
     cna_free(work);
@@ -160,11 +176,28 @@ cleanup:
     return status;
 }
 
-static bool may_have_one_row(const cna_linear *linear)
+/* Whether W, unpacked or not, can be multiplied with a single row from where it is given. */
+static bool may_use_source(const cna_linear *linear)
+{
+    return !linear->tiled && linear->input == CNA_INPUT_BF16 && cna_storage_is_quantised(linear->source.storage) &&
+           cna_one_row_quant_available();
+}
+
+static bool may_use_panels(const cna_linear *linear)
 {
     return linear->blocked && linear->input == CNA_INPUT_BF16 && linear->packed_bytes >= ONE_ROW_BYTES &&
            linear->n_in % 2 == 0 && cna_one_row_available() &&
            cna_onednn_is_in_panels(linear->n_in, linear->n_out, true, CNA_ONE_ROW_PANEL);
+}
+
+/* Look for the quickest product of a single row. */
+static cna_status choose_one_row(cna_linear *linear, cna_error *err)
+{
+    if (may_use_source(linear) && cna_one_row_quant_is_quick(linear->source.storage)) {
+        CNA_TRY(check_one_row(linear, ONE_ROW_SOURCE, err));
+    }
+    if (linear->one_row == ONE_ROW_NONE && may_use_panels(linear)) return check_one_row(linear, ONE_ROW_PACKED, err);
+    return CNA_OK;
 }
 
 /* Fill in what depends on W and the machine alone. */
@@ -181,12 +214,6 @@ static cna_status describe(const cna_matrix_view *weight, cna_input input, cna_l
                     weight->paired_rows == 0 &&
                     (uintptr_t)weight->data % cna_input_bytes(input) == 0;
     return CNA_OK;
-}
-
-/* Copies of W in rows, one behind the other, each begin at a cache line. */
-static size_t row_major_bytes(const cna_linear *linear)
-{
-    return (linear->n_in * linear->n_out * cna_input_bytes(linear->input) + 63) / 64 * 64;
 }
 
 /* Bytes of the copy of W that this way of keeping it makes. Tiles read f32 in rows, so there is nothing to gain from
@@ -225,7 +252,7 @@ cna_status cna_linear_create(const cna_matrix_view *weight, cna_input input, cna
         if (linear->blocked) CNA_TRY_CLEANUP(pack_blocked(linear, err));
         else convert_all(linear, linear->packed);
         linear->weight = linear->packed;
-        if (may_have_one_row(linear)) CNA_TRY_CLEANUP(check_one_row(linear, err));
+        CNA_TRY_CLEANUP(choose_one_row(linear, err));
     }
     *out = linear;
     linear = NULL;
@@ -249,6 +276,22 @@ void cna_linear_stage(const cna_linear *linear, void *memory, cna_linear *stage)
     convert_all(linear, memory);
     *stage = *linear;
     stage->weight = memory;
+}
+
+size_t cna_linear_compare_bytes(const cna_linear *linear)
+{
+    return linear->n_in * sizeof(uint16_t) + 2 * linear->n_out * sizeof(float);
+}
+
+cna_status cna_linear_compare(cna_linear *stage, cna_error *err)
+{
+    return may_use_source(stage) ? check_one_row(stage, ONE_ROW_SOURCE, err) : CNA_OK;
+}
+
+void cna_linear_stage_one_row(const cna_linear *linear, cna_linear *stage)
+{
+    *stage = *linear;
+    stage->one_row = ONE_ROW_SOURCE;
 }
 
 const cna_matrix_view *cna_linear_source(const cna_linear *linear)
@@ -275,7 +318,7 @@ const char *cna_linear_kernel(const cna_linear *linear)
 
 bool cna_linear_has_one_row(const cna_linear *linear)
 {
-    return linear->one_row;
+    return linear->one_row != ONE_ROW_NONE;
 }
 
 void cna_linear_library(char *out, size_t n_out)
@@ -379,8 +422,8 @@ static cna_status reserve_scratch(cna_linear_context *context, size_t n_threads,
 static cna_status apply_whole(const cna_linear *linear, cna_linear_context *context, const void *x, size_t n_rows,
                               float *y, cna_error *err)
 {
-    if (n_rows == 1 && linear->one_row) {
-        cna_one_row_product(x, linear->n_in, linear->weight, linear->n_out, y);
+    if (n_rows == 1 && linear->one_row != ONE_ROW_NONE) {
+        one_row_product(linear, linear->one_row, x, y);
         return CNA_OK;
     }
     cna_product product = {.n_rows = n_rows, .n_in = linear->n_in, .n_out = linear->n_out,
@@ -458,7 +501,8 @@ cna_status cna_linear_apply(const cna_linear *linear, cna_linear_context *contex
                             float *y, cna_error *err)
 {
     if (n_rows == 0) return CNA_OK;
-    if (!linear->tiled && linear->weight == NULL) {
+    bool from_source = n_rows == 1 && linear->one_row == ONE_ROW_SOURCE;
+    if (!linear->tiled && linear->weight == NULL && !from_source) {
         return cna_fail(err, CNA_ERR_INTERNAL, "a product of weights that were not staged");
     }
     double start = cna_clock_seconds();

@@ -64,10 +64,19 @@ CNA_MUST_CHECK cna_status cna_linear_create_stage(cna_linear **out, cna_error *e
 /* Make stage the product that `linear` describes: copy W, converted to the input's type, to memory, which it borrows.
  * Memory and stage may be used again for another linear. Runs on omp_get_max_threads() threads. */
 void cna_linear_stage(const cna_linear *linear, void *memory, cna_linear *stage);
+/* See whether single rows can be multiplied with W where it is given (one_row_quant.h), and have stage do so if all
+ * bits are those of the product with its copy: quantised weights in bf16.
+ *   stage  given its copy by cna_linear_stage
+ * Holds cna_linear_compare_bytes beside what the library asks for. Errors: ERR_MEMORY, ERR_INTERNAL. */
+CNA_MUST_CHECK cna_status cna_linear_compare(cna_linear *stage, cna_error *err);
+size_t cna_linear_compare_bytes(const cna_linear *linear);
+/* Make stage the product of single rows only, from where W is given, without a copy: allowed where a stage of this
+ * linear has_one_row. */
+void cna_linear_stage_one_row(const cna_linear *linear, cna_linear *stage);
 /* The kernel that serves it, for example "brg:avx512_core_bf16" or "gemm:jit, tiles of 24 rows". */
 const char *cna_linear_kernel(const cna_linear *linear);
-/* Whether products of a single row are one_row.h's: of packed bf16 weights of 1 MB and more, where all bits were seen
- * to be equal. */
+/* Whether products of a single row are one_row.h's or one_row_quant.h's: of packed bf16 weights of 1 MB and more, or
+ * of quantised ones, where all bits were seen to be equal. */
 bool cna_linear_has_one_row(const cna_linear *linear);
 /* Name and version of the library that does the products, for example "oneDNN 2.6.3". */
 void cna_linear_library(char *out, size_t n_out);

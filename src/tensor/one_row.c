@@ -13,7 +13,6 @@ enum {
     LANES = 16,
     VECTORS = CNA_ONE_ROW_PANEL / LANES,
     PAIR_VALUES = 2 * CNA_ONE_ROW_PANEL, /* of W for one pair of neighbours in x */
-    PAIRS_BLOCK = 512,                   /* pairs between additions of partial sums: oneDNN's */
     AHEAD_BYTES = 2048, /* 1 to 4 KB were the same; the processor's own prefetching ends at each page */
 };
 
@@ -28,8 +27,9 @@ __attribute__((target("avx512f,avx512bf16"))) static void panel_product(const ui
 {
     __m512 sum[VECTORS];
     for (int v = 0; v < VECTORS; v++) sum[v] = _mm512_setzero_ps();
-    for (size_t first = 0; first < n_pairs; first += PAIRS_BLOCK) {
-        size_t end = n_pairs - first < PAIRS_BLOCK ? n_pairs : first + PAIRS_BLOCK;
+    size_t n_part = cna_one_row_part(2 * n_pairs) / 2;
+    for (size_t first = 0; first < n_pairs; first += n_part) {
+        size_t end = n_pairs - first < n_part ? n_pairs : first + n_part;
         __m512 part[VECTORS];
         for (int v = 0; v < VECTORS; v++) part[v] = _mm512_setzero_ps();
         for (size_t pair = first; pair < end; pair++, panel += PAIR_VALUES) {

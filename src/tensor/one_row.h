@@ -10,14 +10,20 @@
 
 #include "base/memory.h"
 
+/* Values of x between additions of partial sums: oneDNN's, as found (128 to 1,024 and beyond tried; below, one sum). */
+static inline size_t cna_one_row_part(size_t n_in)
+{
+    return n_in > 512 && n_in <= 1024 ? 512 : 1024;
+}
+
 /* Columns of a panel: cna_onednn_is_in_panels says whether packed weights lie in such panels. */
 enum { CNA_ONE_ROW_PANEL = 64 };
 
 /* Whether this processor has what it takes. */
 bool cna_one_row_available(void);
 
-/* y[j] = sum_i x[i] W[j, i], each product of two neighbours in i and their sum by vdpbf16ps; partial sums over 1,024
- * values of i, added up in order.
+/* y[j] = sum_i x[i] W[j, i], each product of two neighbours in i and their sum by vdpbf16ps; partial sums over
+ * cna_one_row_part values of i, added up in order.
  *   x       [n_in] bf16, n_in even
  *   panels  W in panels of CNA_ONE_ROW_PANEL rows of W, each [n_in rounded up to 32, / 2][64][2] bf16
  *   y       [n_out] f32, overwritten

@@ -48,8 +48,8 @@ void cna_normalizer_scratch_free(cna_normalizer_scratch *scratch);
  *   *out       the text itself where there is no step, else in the scratch and valid until its next use
  *   *cut_left  whether the first character was taken away, or replaced together with the next: the `tokenizers` package
  *              then no longer counts the text as beginning where it began (prepend_scheme "first" of Metaspace)
- * Errors: ERR_UNSUPPORTED where Replace steps make the text more than 64 times as long (and 64 KiB); ERR_MEMORY, and what
- * cna_matcher_next gives.
+ * Errors: ERR_UNSUPPORTED where Replace steps make the text more than 64 times as long (and 64 KiB); ERR_MEMORY, and
+ *         what cna_matcher_next gives.
  * Source: the crate tokenizers 0.23, src/normalizers. */
 CNA_MUST_CHECK cna_status cna_normalizer_apply(const cna_normalizer *normalizer, cna_normalizer_scratch *scratch,
                                                const char *text, size_t n_bytes, const char **out, size_t *out_n_bytes,

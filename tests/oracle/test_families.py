@@ -1,5 +1,7 @@
 """Families beyond Llama and Qwen2 against Hugging Face: logits, generations, scaled neurons, what attribution sees."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,21 @@ def test_logits(name, cna, family_folder):
     want = [reference.logits(model, ids) for ids in prompts]
     assert np.mean([x.std(axis=1).mean() for x in want]) >= 1
     assert_close(cna.logits(folder, prompts, family.rows), want)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_inspect_with_and_without_weights(name, cna, family_folder, tmp_path):
+    folder, model = family_folder(name), load(family_folder(name))
+    shutil.copytree(folder, tmp_path / "empty", ignore=shutil.ignore_patterns("*.safetensors"))
+    for path, has_weights in ((folder, True), (tmp_path / "empty", False)):
+        found = cna.json_lines("inspect", path)[0]
+        assert found["has_weights"] == has_weights
+        assert found["architecture"] == FAMILIES[name].model_type
+        assert found["n_parameters"] == sum(weight.numel() for weight in model.parameters())
+        assert found["n_neurons"] == sum(layer.mlp.down_proj.in_features for layer in model.model.layers)
+        layers = getattr(model.config, "layer_types", None) or []
+        if FAMILIES[name].model_type not in ("mistral", "phi3"):
+            assert found["n_window_layers"] == layers.count("sliding_attention")
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if FAMILIES[name].storage == "bfloat16"])

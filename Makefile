@@ -44,7 +44,8 @@ FUZZ_BRIEF := $(filter-out $(BUILD)/fuzz/run $(BUILD)/fuzz/rows,$(FUZZ))
 BRIEF    := $(TEST_SRC:tests/%.c=%)
 # What valgrind leaves out: the longest, tests of the memory that a process holds (valgrind adds its own), and a child that
 # is to end without giving anything back.
-LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer test_bench test_bus
+LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer test_bench test_bus test_caa test_mmlu_run \
+            test_pull test_report test_run_crash test_run_hostile test_stream test_sweep test_sweep_run
 # What ThreadSanitizer leaves out: programs that were seen to start no thread.
 SERIAL   := $(addprefix test_,chat checkpoint circuit comparison config contrast contrasts control hub mmlu plot prompts quality \
               random refusal report resources run run_crash run_hostile safetensors sample select stats survey tap \

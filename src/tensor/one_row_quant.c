@@ -31,7 +31,7 @@ bool cna_one_row_quant_available(void)
 
 bool cna_one_row_quant_is_quick(cna_storage storage)
 {
-    return storage == CNA_STORAGE_Q8_0 || storage == CNA_STORAGE_Q4_K || storage == CNA_STORAGE_Q6_K;
+    return storage == CNA_STORAGE_Q8_0 || storage == CNA_STORAGE_Q4_K;
 }
 
 /* Rows of 16 pairs to pairs of 16 rows. */

@@ -11,8 +11,9 @@
 
 /* Whether this processor has what it takes. */
 bool cna_one_row_quant_available(void);
-/* Whether that storage has a kernel of its own, from which a product is quicker than from a packed bf16 copy. The
- * others are unpacked by quant.h's functions on the way. */
+/* Whether a product from that storage is used rather than one from a packed bf16 copy, where there is one
+ * (docs/SPEED.md). Q6_K has a kernel of its own too but is slower than a copy; the others are unpacked by quant.h's
+ * functions on the way. */
 bool cna_one_row_quant_is_quick(cna_storage storage);
 
 /* y[j] = sum_i x[i] bf16(W[j, i]), summed as cna_one_row_product does.

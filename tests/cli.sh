@@ -735,6 +735,19 @@ for command in "$g --prompt x --max-tokens 3 -q" "$g --prompts $work/pos.txt --m
 done
 fails 'full disk: logits' 1 '/dev/full: cannot be written' $g --prompt x -q --max-tokens 0 --logits /dev/full
 
+# ------------------------------------------------------------------------------- a checkpoint cut while it is in use
+# Found changed between two layers, or met as a hole within one: one line either way.
+cp -r "$model" "$work/cut-model"
+"$cna" generate -m "$work/cut-model" --stream always --prompts "$work/pos.txt" --samples 100 --temperature 1 \
+    --max-tokens 400 -q > "$out" 2> "$err" < /dev/null &
+pid=$!
+sleep 0.5
+for file in "$work"/cut-model/*.safetensors; do : > "$file"; done
+wait $pid
+code=$?
+check_failure 'a checkpoint cut while it is in use' 1 'opened'
+rm -rf "$work/cut-model"
+
 echo untouched > "$work/answers.jsonl"
 ls -A "$work" > "$work.before"
 "$cna" $s --controls 2000 --answers "$work/answers.jsonl" -q > "$out" 2> "$err" < /dev/null &

@@ -270,6 +270,23 @@ static void a_normalizer_that_multiplies_is_an_error(void **state)
     cna_tokenizer_free(tokenizer);
 }
 
+/* The same of decoding, where a piece would become a hundred million bytes. */
+static void a_decoder_that_multiplies_is_an_error(void **state)
+{
+    (void)state;
+    static const char steps[] = "{\"type\": \"Sequence\", \"decoders\": [" STEP "," STEP "," STEP "," STEP "," STEP
+                                "," STEP "," STEP ",{\"type\": \"Fuse\"}]}";
+    cna_tokenizer *tokenizer = tokenizer_fixture_open(&(tokenizer_fixture){.decoder = steps});
+    cna_error err;
+    char *text;
+    assert_int_equal(cna_tokenizer_decode(tokenizer, (int32_t[]){'a'}, 1, false, &text, NULL, &err),
+                     CNA_ERR_UNSUPPORTED);
+    assert_string_equal(err.text, "token: expected a text of at most 1048576 bytes, found more; this tokenizer's "
+                                  "decoder cannot be used");
+    assert_null(text);
+    cna_tokenizer_free(tokenizer);
+}
+
 static void bad_text_is_an_error(void **state)
 {
     (void)state;
@@ -399,6 +416,7 @@ int main(void)
         cmocka_unit_test(a_million_letters_take_seconds_at_most),
         cmocka_unit_test(a_runaway_pattern_is_an_error),
         cmocka_unit_test(a_normalizer_that_multiplies_is_an_error),
+        cmocka_unit_test(a_decoder_that_multiplies_is_an_error),
         cmocka_unit_test(bad_text_is_an_error),
         cmocka_unit_test(malformed_files_are_refused),
         cmocka_unit_test(every_allocation_may_fail),

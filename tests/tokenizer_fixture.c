@@ -61,12 +61,13 @@ void tokenizer_fixture_write(const char *folder, const tokenizer_fixture *fixtur
     assert_ok(cna_buffer_printf(&out, &err,
                                 "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, "
                                 "\"added_tokens\": %s, \"normalizer\": %s, "
-                                "\"pre_tokenizer\": %s, \"post_processor\": %s, \"decoder\": {\"type\": "
-                                "\"ByteLevel\"}, \"model\": {\"type\": "
-                                "\"BPE\"%s, \"vocab\": {",
+                                "\"pre_tokenizer\": %s, \"post_processor\": %s, \"decoder\": %s, "
+                                "\"model\": {\"type\": \"BPE\"%s, \"vocab\": {",
                                 or_else(fixture->added_tokens, "[]"), or_else(fixture->normalizer, "null"),
                                 or_else(fixture->pre_tokenizer, llama_split),
-                                or_else(fixture->post_processor, "null"), or_else(fixture->model, "")));
+                                or_else(fixture->post_processor, "null"),
+                                or_else(fixture->decoder, "{\"type\": \"ByteLevel\"}"),
+                                or_else(fixture->model, "")));
     print_vocab(&out, fixture->merges);
     print(&out, "}, \"merges\": [");
     print_merges(&out, fixture->merges, fixture->pairs);

@@ -9,7 +9,7 @@
 typedef struct tokenizer_fixture {
     const char *const *merges; /* ? "a b", written in the byte-level alphabet; NULL at the end */
     bool pairs;                /* merges as ["a", "b"] */
-    const char *added_tokens, *normalizer, *pre_tokenizer, *post_processor;
+    const char *added_tokens, *normalizer, *pre_tokenizer, *post_processor, *decoder;
     const char *model; /* further members of the model, each with a comma in front */
 } tokenizer_fixture;
 

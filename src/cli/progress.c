@@ -8,6 +8,7 @@
 #include "cli/output.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -35,8 +36,11 @@ static void on_signal(int number)
     caught = number;
 }
 
+static atomic_flag has_ended = ATOMIC_FLAG_INIT;
+
 /* A page of a mapped file cannot be had. No work can go on from here, and only what is safe in a signal handler may be
- * called. Any other SIGBUS is a mistake of the program, which ends it as usual. */
+ * called. Threads often meet the same hole at once: the first speaks for all. Any other SIGBUS is a mistake of the
+ * program, which ends it as usual. */
 static void on_bus_error(int number, siginfo_t *information, void *context)
 {
     static const char clear[] = "\r\033[K",
@@ -49,6 +53,7 @@ static void on_bus_error(int number, siginfo_t *information, void *context)
         raise(number);
         return;
     }
+    while (atomic_flag_test_and_set(&has_ended)) pause();
     ssize_t ignored = bar_on_screen ? write(STDERR_FILENO, clear, sizeof clear - 1) : 0;
     ignored = write(STDERR_FILENO, text, sizeof text - 1);
     (void)ignored;

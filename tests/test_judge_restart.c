@@ -177,8 +177,11 @@ static void test_kill(void **state)
         for (size_t i = 0; i < N_ITEMS; i++) {
             if (is_stored[i]) assert_int_equal(judge_server_requests(server, i), requests[i]);
         }
-        if (interrupt && n_before + 8 < 2 * N_PROMPTS) assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 130);
-        n_kills += !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+        /* Where this process was kept waiting, the program may have come to its end before the signal. */
+        bool is_done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        if (is_done) assert_int_equal(check_rows(path, NULL), 2 * N_PROMPTS);
+        else if (interrupt) assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 130);
+        n_kills += !is_done;
         char *verdict = run_fixture_text(path, "PRAGMA integrity_check");
         assert_string_equal(verdict, "ok");
         free(verdict);

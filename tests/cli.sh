@@ -736,12 +736,14 @@ done
 fails 'full disk: logits' 1 '/dev/full: cannot be written' $g --prompt x -q --max-tokens 0 --logits /dev/full
 
 # ------------------------------------------------------------------------------- a checkpoint cut while it is in use
-# Found changed between two layers, or met as a hole within one: one line either way.
+# Found changed between two layers, or met as a hole within one: one line either way. Cut when the first of some thousand
+# answers are there.
 cp -r "$model" "$work/cut-model"
-"$cna" generate -m "$work/cut-model" --stream always --prompts "$work/pos.txt" --samples 100 --temperature 1 \
-    --max-tokens 400 -q > "$out" 2> "$err" < /dev/null &
+: > "$out"
+"$cna" generate -m "$work/cut-model" --stream always --prompts "$work/pos.txt" --samples 2000 --temperature 1 \
+    --max-tokens 60 --json -q > "$out" 2> "$err" < /dev/null &
 pid=$!
-sleep 0.5
+until [ -s "$out" ] || ! kill -0 $pid 2> /dev/null; do sleep 0.02; done
 for file in "$work"/cut-model/*.safetensors; do : > "$file"; done
 wait $pid
 code=$?

@@ -198,6 +198,13 @@ fails 'sweep: labels over labels' 2 '--labels-in and --labels-out: expected two 
     sweep -m x --circuit c --prompts p --labels-in "$some" --labels-out "$some"
 fails 'sweep: run over a circuit' 2 '--circuit and --run: expected two files' \
     sweep -m x --circuit other --circuit "$some" --prompts p --run "$some"
+mkdir "$work/read-model" && cp -r "$model"/* "$work/read-model/"
+fails 'attribute: circuit over a file of the model' 2 'which is read; found one of its files' \
+    attribute -m "$work/read-model" $pair -o "$work/read-model/config.json"
+check 'the model is as it was' cmp -s "$model/config.json" "$work/read-model/config.json"
+fails 'mmlu: answers over questions' 2 'which is read; found one of its files' \
+    mmlu -m x --data "$work" --answers "$work/read-model/config.json"
+rm -r "$work/read-model"
 fails 'attribute: circuit over prompts' 2 '--positive and --output: expected two files' attribute -m x $pair -o "$some"
 fails 'attribute: circuit over universal prompts' 2 '--universal and --output: expected two files' \
     attribute -m x --positive p --negative q --universal "$some" -o "$some"

@@ -83,10 +83,13 @@ static cna_status refuse_other_variants(const json_t *root, const char *source, 
     return CNA_OK;
 }
 
-static cna_status get_dimension(const json_t *root, const char *key, const char *source, uint32_t *out, cna_error *err)
+/* A dimension, for which the family may have a usual value (0: it must be there). */
+static cna_status read_dimension(const json_t *root, const char *key, uint32_t usual, int64_t max, const char *source,
+                                 uint32_t *out, cna_error *err)
 {
-    int64_t value;
-    CNA_TRY(cna_json_get_int(root, key, source, 1, DIMENSION_MAX, &value, err));
+    int64_t value = usual;
+    if (usual == 0) CNA_TRY(cna_json_get_int(root, key, source, 1, max, &value, err));
+    else CNA_TRY(cna_json_find_int(root, key, source, 1, max, &value, err));
     *out = (uint32_t)value;
     return CNA_OK;
 }
@@ -123,18 +126,17 @@ static cna_status read_heads(const json_t *root, const char *source, cna_config 
 
 static cna_status read_shape(const json_t *root, const char *source, cna_config *out, cna_error *err)
 {
-    int64_t n_layers;
-    CNA_TRY(cna_json_get_int(root, "num_hidden_layers", source, 1, CNA_LAYERS_MAX, &n_layers, err));
-    out->n_layers = (uint32_t)n_layers;
-    CNA_TRY(get_dimension(root, "hidden_size", source, &out->hidden_dim, err));
-    CNA_TRY(get_dimension(root, "intermediate_size", source, &out->mlp_dim, err));
-    CNA_TRY(get_dimension(root, "num_attention_heads", source, &out->n_heads, err));
-    CNA_TRY(get_dimension(root, "vocab_size", source, &out->vocab_size, err));
-    int64_t max_positions = out->family->max_positions;
+    const cna_family *f = out->family;
+    CNA_TRY(read_dimension(root, "num_hidden_layers", f->n_layers, CNA_LAYERS_MAX, source, &out->n_layers, err));
+    CNA_TRY(read_dimension(root, "hidden_size", f->hidden_dim, DIMENSION_MAX, source, &out->hidden_dim, err));
+    CNA_TRY(read_dimension(root, "intermediate_size", f->mlp_dim, DIMENSION_MAX, source, &out->mlp_dim, err));
+    CNA_TRY(read_dimension(root, "num_attention_heads", f->n_heads, DIMENSION_MAX, source, &out->n_heads, err));
+    CNA_TRY(read_dimension(root, "vocab_size", f->vocab_size, DIMENSION_MAX, source, &out->vocab_size, err));
+    int64_t max_positions = f->max_positions;
     CNA_TRY(cna_json_find_int(root, "max_position_embeddings", source, 1, INT32_MAX, &max_positions, err));
     out->max_positions = (uint32_t)max_positions;
     CNA_TRY(read_heads(root, source, out, err));
-    double eps = out->family->rms_eps;
+    double eps = f->rms_eps;
     CNA_TRY(cna_json_find_number(root, "rms_norm_eps", source, &eps, err));
     if (!(eps >= 0 && eps < 1)) {
         return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'rms_norm_eps': expected 0 to 1, found %g", source, eps);
@@ -143,10 +145,10 @@ static cna_status read_shape(const json_t *root, const char *source, cna_config 
     bool attention_bias = false, mlp_bias = false;
     CNA_TRY(cna_json_find_bool(root, "attention_bias", source, &attention_bias, err));
     CNA_TRY(cna_json_find_bool(root, "mlp_bias", source, &mlp_bias, err));
-    out->qkv_bias = out->family->qkv_bias || attention_bias;
+    out->qkv_bias = f->qkv_bias || attention_bias;
     out->o_bias = attention_bias;
     out->mlp_bias = mlp_bias;
-    out->tied_embeddings = out->family->tied;
+    out->tied_embeddings = f->tied;
     return cna_json_find_bool(root, "tie_word_embeddings", source, &out->tied_embeddings, err);
 }
 

@@ -116,7 +116,7 @@ cna_status cna_config_read_layers(const json_t *root, const char *source, cna_co
             return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'sliding_window': expected a number for layer %u, which "
                             "attends within one, found none", source, layer);
         }
-            cna_layer_set_add(&config->windowed, layer);
+        cna_layer_set_add(&config->windowed, layer);
     }
     return CNA_OK;
 }

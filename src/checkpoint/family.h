@@ -58,7 +58,8 @@ typedef struct cna_family {
     bool multipliers;    /* Granite's four keys */
     bool partial_rotary; /* key partial_rotary_factor */
     cna_window_rule windows;
-    /* Values of absent keys; 0: none, or as said. */
+    /* Values of absent keys; 0: none, or as said. The first five: 0 where the key must be there. */
+    uint32_t n_layers, hidden_dim, mlp_dim, n_heads, vocab_size;
     uint32_t head_dim;      /* 0: hidden_size / heads */
     uint32_t n_kv_heads;    /* 0: as many as heads */
     uint32_t max_positions;

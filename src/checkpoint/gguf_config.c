@@ -88,6 +88,12 @@ static cna_status read_heads(const section *s, cna_config *out, cna_error *err)
                         "%s: key '%s.attention.value_length': expected the keys' length (%lld), found %lld", path,
                         s->name, (long long)head_dim, (long long)value_dim);
     }
+    /* So the bytes of all tensors together fit into 64 bits. */
+    if (head_dim > DIMENSION_MAX / (int64_t)out->n_heads) {
+        return cna_fail(err, CNA_ERR_FORMAT,
+                        "%s: key '%s.attention.key_length': expected at most %d values in all heads (%u), found %lld in "
+                        "each", path, s->name, (int)DIMENSION_MAX, out->n_heads, (long long)head_dim);
+    }
     out->n_kv_heads = (uint32_t)n_kv_heads;
     out->head_dim = (uint32_t)head_dim;
     return CNA_OK;
@@ -246,6 +252,10 @@ static cna_status read_layers(const section *s, cna_config *out, cna_error *err)
     bool windows = family->window_pattern > 0;
     if (windows) window = family->window;
     CNA_TRY(cna_gguf_find_int(s->gguf, key_of(s, "attention.sliding_window", key), 0, INT32_MAX, &window, err));
+    if (family->local_theta > 0 && cna_gguf_find(s->gguf, key) == NULL) {
+        return cna_fail(err, CNA_ERR_UNSUPPORTED, "%s: key '%s': expected the width of %s's windows, found none", path,
+                        key, s->name);
+    }
     bool all = family->windows == CNA_WINDOW_ALL || family->windows == CNA_WINDOW_NEVER;
     bool readable = family->qk_norm == CNA_QK_NORM_NONE && all && !family->multipliers;
     if (window > 0 && !windows && !readable) {

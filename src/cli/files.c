@@ -18,23 +18,26 @@ typedef struct place {
     const char *name; /* in the folder */
 } place;
 
+/* The folder that a path names a file in, and where that name begins in the path; false: there is none. */
+static bool find_folder(const char *path, const char *up, struct stat *out, const char **name)
+{
+    const char *slash = strrchr(path, '/');
+    size_t n = slash == NULL ? 0 : (size_t)(slash - path) + 1, size = n + strlen(up) + 1;
+    char *folder = cli_alloc(size, 1);
+    snprintf(folder, size, "%.*s%s", (int)n, path, up);
+    *name = path + n;
+    bool found = stat(folder, out) == 0;
+    free(folder);
+    return found;
+}
+
 static place find_place(const char *path)
 {
     struct stat status;
     place out = {0};
     if (strcmp(path, "-") == 0) return out;
     out.exists = stat(path, &status) == 0;
-    if (out.exists) {
-        out.is_known = S_ISREG(status.st_mode);
-    } else {
-        const char *slash = strrchr(path, '/');
-        size_t n = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-        char *folder = cli_alloc(n + 2, 1);
-        snprintf(folder, n + 2, "%.*s.", (int)n, path);
-        out.name = path + n;
-        out.is_known = stat(folder, &status) == 0;
-        free(folder);
-    }
+    out.is_known = out.exists ? S_ISREG(status.st_mode) : find_folder(path, ".", &status, &out.name);
     if (out.is_known) {
         out.device = status.st_dev;
         out.inode = status.st_ino;
@@ -46,6 +49,19 @@ static bool is_same(const place *a, const place *b)
 {
     return a->is_known && b->is_known && a->exists == b->exists && a->device == b->device && a->inode == b->inode &&
            (a->exists || strcmp(a->name, b->name) == 0);
+}
+
+/* Whether a file that is there lies in a folder, or in one of its folders. */
+static bool is_inside(const place *file, const char *path, const char *folder)
+{
+    struct stat outer, at;
+    const char *name;
+    if (!file->is_known || !file->exists || stat(folder, &outer) != 0 || !S_ISDIR(outer.st_mode)) return false;
+    static const char *const ups[] = {".", ".."};
+    for (size_t i = 0; i < sizeof ups / sizeof *ups; i++) {
+        if (find_folder(path, ups[i], &at, &name) && at.st_dev == outer.st_dev && at.st_ino == outer.st_ino) return true;
+    }
+    return false;
 }
 
 static int refuse(const cli_named_file *written, const cli_named_file *other)
@@ -66,6 +82,10 @@ int cli_files_check(const cli_named_file *files, size_t n)
             place other = find_place(files[j].path);
             bool is_earlier_pair = files[j].is_written && j <= i;
             if (j != i && !is_earlier_pair && is_same(&at, &other)) return refuse(&files[i], &files[j]);
+            if (!files[j].is_written && is_inside(&at, files[i].path, files[j].path)) {
+                return cli_usage("--%s %s: expected a new file, or one outside of '%s', which is read; found one of its "
+                                 "files", files[i].flag, files[i].path, files[j].path);
+            }
         }
     }
     return CLI_DONE;

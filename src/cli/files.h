@@ -14,8 +14,8 @@ typedef struct cli_named_file {
 } cli_named_file;
 
 /* Refuse a file that is written and is named a second time, under whatever path: links are followed, and where a file
- * is not there yet its folder and name are compared. Devices, pipes and "-" may be named at will. Returns an exit
- * code. */
+ * is not there yet its folder and name are compared. Refuse as well to write over a file of a folder that is read (a
+ * model, data), or of a folder in it. Devices, pipes and "-" may be named at will. Returns an exit code. */
 int cli_files_check(const cli_named_file *files, size_t n);
 
 #endif

@@ -252,14 +252,19 @@ static void note_open_key(const char *endpoint)
     cli_note("the key goes over the network unencrypted; https:// would hide it");
 }
 
-static void note_failures(const cna_judge *judge)
+/* What a script must not take for success: no answer got a reply at all. */
+static int note_failures(const cna_judge *judge)
 {
-    size_t n_rows, n_failed = 0;
+    size_t n_rows, n_failed = 0, n_replies = 0;
     const cna_judge_row *rows = cna_judge_rows(judge, &n_rows);
-    for (size_t i = 0; i < n_rows; i++) n_failed += rows[i].n_failed;
-    if (n_failed == 0) return;
+    for (size_t i = 0; i < n_rows; i++) {
+        n_failed += rows[i].n_failed;
+        n_replies += rows[i].n_scored + rows[i].n_malformed;
+    }
+    if (n_failed == 0) return CLI_DONE;
     cli_note("%zu answers got no reply (column error of the run file's table judgement says why); the same command "
              "asks about them again", n_failed);
+    return n_replies == 0 ? CLI_FAILED : CLI_DONE;
 }
 
 static int check(const arguments *a)
@@ -295,12 +300,12 @@ static int judge_run(const arguments *a, cna_run *run, const char *key)
     cna_error err;
     cna_judge *judge;
     if (cna_judge_run(run, &o, &judge, &err) != CNA_OK) return cli_fail_error(&err);
-    note_failures(judge);
+    int code = note_failures(judge);
     cli_output_begin();
     if (a->common.json) put_json(a, judge);
     else show(a, judge);
     cna_judge_free(judge);
-    return CLI_DONE;
+    return code;
 }
 
 static int run_judge(const cli_command *self, int argc, char **argv)

@@ -132,7 +132,7 @@ static void note_file(parser *p, const cli_option *option, const char *value)
 {
     const char *what = option->value;
     bool is_file = option->writes || strstr(what, "FILE") != NULL || strncmp(what, "RUN", 3) == 0 ||
-                   strcmp(what, "MODEL") == 0;
+                   strcmp(what, "MODEL") == 0 || strcmp(what, "DIR") == 0;
     if (!is_file) return;
     bool has_mark = value[0] == '@' && strstr(what, "@FILE") != NULL;
     cli_grow(&p->files, &p->file_capacity, p->n_files + 1, sizeof *p->files);

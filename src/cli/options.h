@@ -31,8 +31,8 @@ typedef struct cli_option {
     const char *usual;                               /* ? of CLI_COUNT: the value where none, or no digit, follows */
     int (*call)(void *arguments, const char *value); /* prints its own message, returns an exit code */
     bool repeatable;
-    bool writes; /* the value is a file that the command writes; other values that are called FILE, RUN or MODEL are
-                  * read. cli_parse refuses a file that is both */
+    bool writes; /* the value is a file or folder that the command writes; other values that are called FILE, RUN,
+                  * MODEL or DIR are read. cli_parse refuses a file that is both */
 } cli_option;
 
 enum { CLI_MAX_WORDS = 64, CLI_MAX_TEMPLATE_ARGS = 32 };

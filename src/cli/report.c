@@ -25,11 +25,13 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "DIR",
      .offset = FIELD(figures),
+     .writes = true,
      .help = "write every plot here as well, as SVG"},
     {.name = "csv",
      .kind = CLI_TEXT,
      .value = "DIR",
      .offset = FIELD(csv),
+     .writes = true,
      .help = "write every table here as well, as CSV"},
     {0},
 };

@@ -176,10 +176,11 @@ cleanup:
     return status;
 }
 
-/* Whether W, unpacked or not, can be multiplied with a single row from where it is given. */
+/* Whether W, unpacked or not, can be multiplied with a single row from where it is given. Only beside the kernel whose
+ * order of sums it has: one that differs in rare values alone (plain loops, for subnormals) could pass a comparison. */
 static bool may_use_source(const cna_linear *linear)
 {
-    return !linear->tiled && linear->input == CNA_INPUT_BF16 && cna_storage_is_quantised(linear->source.storage) &&
+    return strncmp(linear->kernel, "brg:avx512_core_bf16", 20) == 0 && linear->input == CNA_INPUT_BF16 && cna_storage_is_quantised(linear->source.storage) &&
            cna_one_row_quant_available();
 }
 

@@ -265,7 +265,7 @@ static void test_refused(void **state)
     uint32_t n_layers = cna_model_get_info(f->model)->n_layers;
     cna_error err;
     cna_caa *caa = NULL;
-    cna_prompts *some = prompts_of(&f->ids, 0, 2, false), *none;
+    cna_prompts *some = prompts_of(&f->ids, 0, 2, false), *others = prompts_of(&f->ids, 2, 4, false), *none;
     assert_ok(cna_prompts_create(&none, &err));
     const cna_caa_options outside = {.site = CNA_CAA_RESIDUAL, .choose_layer = true, .layer = n_layers};
     assert_int_equal(cna_caa_find(f->model, some, some, &outside, &caa, &err), CNA_ERR_ARG);
@@ -275,14 +275,17 @@ static void test_refused(void **state)
     assert_non_null(strstr(err.text, "found 1 to 4294967295"));
     assert_int_equal(cna_caa_find(f->model, some, none, NULL, &caa, &err), CNA_ERR_ARG);
     assert_string_equal(err.text, "negative prompts: expected at least one, found none");
+    assert_int_equal(cna_caa_find(f->model, some, some, NULL, &caa, &err), CNA_ERR_MISMATCH);
+    assert_non_null(strstr(err.text, "are the two files the same?"));
     assert_null(caa);
     const cna_caa_options last = {.site = CNA_CAA_RESIDUAL, .choose_layer = true, .layer = n_layers - 1};
-    assert_ok(cna_caa_find(f->model, some, some, &last, &caa, &err));
+    assert_ok(cna_caa_find(f->model, some, others, &last, &caa, &err));
     assert_int_equal(cna_caa_get_info(caa)->n_vectors, 1);
     assert_int_equal(cna_caa_layers(caa)[0], n_layers - 1);
     cna_caa_free(caa);
     cna_caa_free(NULL);
     cna_prompts_free(some);
+    cna_prompts_free(others);
     cna_prompts_free(none);
 }
 

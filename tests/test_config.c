@@ -133,6 +133,29 @@ static void test_old_and_new_style(void **state)
     assert_same_shape(&old, &new);
 }
 
+/* As Google publishes its 4B, with nothing in text_config but what differs from transformers' Gemma3TextConfig. Its
+ * other values were read off by transformers 5.23.0 (AutoConfig); `cna inspect` counts its 3,880,263,168 parameters. */
+static void test_gemma3_of_the_hub(void **state)
+{
+    (void)state;
+    cna_config c = read_ok("{\"model_type\": \"gemma3\", \"eos_token_id\": [1, 106], \"text_config\": {"
+                           "\"hidden_size\": 2560, \"intermediate_size\": 10240, \"model_type\": \"gemma3_text\", "
+                           "\"num_hidden_layers\": 34, \"rope_scaling\": {\"factor\": 8.0, "
+                           "\"rope_type\": \"linear\"}, \"sliding_window\": 1024}}", NULL);
+    assert_int_equal(c.n_heads, 8);
+    assert_int_equal(c.n_kv_heads, 4);
+    assert_int_equal(c.head_dim, 256);
+    assert_int_equal(c.vocab_size, 262208);
+    assert_int_equal(c.max_positions, 131072);
+    assert_int_equal(c.window, 1024);
+    assert_true(c.rope_type == CNA_ROPE_LINEAR && c.rope_factor == 8 && c.rope_theta == 1e6f);
+    assert_true(c.attention_scale == 1.0f / 16 && c.tied_embeddings);
+    for (uint32_t layer = 0; layer < 34; layer++) {
+        assert_int_equal(cna_layer_set_has(&c.windowed, layer), layer % 6 != 5);
+    }
+    assert_int_equal(c.n_stop_ids, 2);
+}
+
 static void test_stop_ids(void **state)
 {
     (void)state;
@@ -296,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_malformed),   cmocka_unit_test(test_missing),
         cmocka_unit_test(test_defaults),    cmocka_unit_test(test_old_and_new_style),
+        cmocka_unit_test(test_gemma3_of_the_hub),
         cmocka_unit_test(test_stop_ids),    cmocka_unit_test(test_frequencies),
         cmocka_unit_test(test_real_models), cmocka_unit_test(test_memory_failures),
     };

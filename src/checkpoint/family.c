@@ -67,3 +67,29 @@ const cna_family *cna_family_find_gguf(const char *name, size_t n_bytes)
     }
     return NULL;
 }
+
+/* GGUF has no name for Mistral, whose files are Llama's. */
+static const char *gguf_name(const cna_family *family)
+{
+    return family->gguf != NULL ? family->gguf : "llama";
+}
+
+static bool has_name(const cna_family *family, const char *name)
+{
+    return strcmp(family->name, name) == 0 || strcmp(gguf_name(family), name) == 0 ||
+           (family->wrapper != NULL && strcmp(family->wrapper, name) == 0);
+}
+
+bool cna_family_same(const char *a, const char *b)
+{
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        if (has_name(&families[i], a) && has_name(&families[i], b)) return true;
+    }
+    return strcmp(a, b) == 0;
+}
+
+const char *cna_family_gguf_name(const char *name)
+{
+    const cna_family *family = cna_family_find(name, NULL);
+    return family != NULL ? gguf_name(family) : name;
+}

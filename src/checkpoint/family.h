@@ -78,6 +78,11 @@ const cna_family *cna_family_find(const char *model_type, bool *wrapped);
 /* The family that a general.architecture stands for; [n_bytes] text. NULL: unknown. */
 const cna_family *cna_family_find_gguf(const char *name, size_t n_bytes);
 
+/* Whether two names, each a model_type or a general.architecture, may be one model's. */
+bool cna_family_same(const char *a, const char *b);
+/* The general.architecture of a model_type; a name that is none of a family's is its own. */
+const char *cna_family_gguf_name(const char *name);
+
 /* The names for messages: "llama, mistral, ... or granite". */
 #define CNA_FAMILY_NAMES "llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, olmo2, granite or smollm3"
 #define CNA_FAMILY_GGUF_NAMES "llama, qwen2, qwen3, gemma2, gemma3, phi3, olmo2, granite or smollm3"

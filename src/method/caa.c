@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "checkpoint/family.h"
 #include "engine/engine.h"
 #include "method/canonical.h"
 
@@ -129,6 +130,16 @@ static cna_status prepare(const cna_model *model, const cna_prompts *positive, c
     return CNA_OK;
 }
 
+static cna_status check_difference(const cna_caa *caa, cna_error *err)
+{
+    size_t n = (size_t)caa->info.n_vectors * caa->info.hidden_dim;
+    for (size_t i = 0; i < n; i++) {
+        if (caa->vectors[i] != 0) return CNA_OK;
+    }
+    return cna_fail(err, CNA_ERR_MISMATCH, "positive and negative prompts: expected some difference in activations, "
+                    "found none; are the two files the same?");
+}
+
 cna_status cna_caa_find(const cna_model *model, const cna_prompts *positive, const cna_prompts *negative,
                         const cna_caa_options *options, cna_caa **out, cna_error *err)
 {
@@ -141,6 +152,7 @@ cna_status cna_caa_find(const cna_model *model, const cna_prompts *positive, con
     CNA_TRY_CLEANUP(prepare(model, positive, negative, options, &w, err));
     CNA_TRY_CLEANUP(cna_engine_capture_rows(model, w.lists, w.positive.n + w.negative.n, kind, &options->progress, NULL,
                                             on_layer, &w, err));
+    CNA_TRY_CLEANUP(check_difference(w.caa, err));
     *out = w.caa;
     w.caa = NULL;
 cleanup:
@@ -246,7 +258,7 @@ cna_status cna_caa_check(const cna_caa *caa, const cna_model *model, char *warni
         snprintf(warning, n_warning,
                  "the vectors were found on other weights (%s, %.12s) than this model's (%s, %.12s)",
                  info->model_name, info->fingerprint, shape->name, shape->fingerprint);
-    } else if (info->architecture[0] != '\0' && strcmp(info->architecture, shape->architecture) != 0) {
+    } else if (info->architecture[0] != '\0' && !cna_family_same(info->architecture, shape->architecture)) {
         snprintf(warning, n_warning, "the vectors were found on a model of another architecture (%s) than this one's "
                  "(%s)", info->architecture, shape->architecture);
     }

@@ -27,6 +27,18 @@ static cna_status find_text(const cna_gguf *gguf, const char *key, char *out, si
     return CNA_OK;
 }
 
+/* The model's name, which is for people: cut where it is longer than there is room for. */
+static cna_status find_name(const cna_gguf *gguf, cna_caa_info *info, cna_error *err)
+{
+    const char *text = NULL;
+    size_t n = 0, max = sizeof info->model_name - 1;
+    CNA_TRY(cna_gguf_find_string(gguf, "cna.model.name", &text, &n, err));
+    if (text == NULL || n <= max) return find_text(gguf, "cna.model.name", info->model_name, max + 1, err);
+    while (max > 0 && ((unsigned char)text[max] & 0xC0) == 0x80) max--; /* not within a character */
+    snprintf(info->model_name, sizeof info->model_name, "%.*s", (int)max, text);
+    return CNA_OK;
+}
+
 /* What a file may leave out but must not say otherwise: one of the NULL-terminated words, whose place goes to *out. */
 static cna_status find_word(const cna_gguf *gguf, const char *key, const char *const *words, size_t *out,
                             cna_error *err)
@@ -133,7 +145,7 @@ static cna_status read_model(const cna_gguf *gguf, cna_caa_info *info, cna_error
 {
     CNA_TRY(find_text(gguf, "controlvector.model_hint", info->architecture, sizeof info->architecture, err));
     CNA_TRY(find_text(gguf, "cna.model.architecture", info->architecture, sizeof info->architecture, err));
-    CNA_TRY(find_text(gguf, "cna.model.name", info->model_name, sizeof info->model_name, err));
+    CNA_TRY(find_name(gguf, info, err));
     CNA_TRY(find_text(gguf, "cna.model.dtype", info->model_dtype, sizeof info->model_dtype, err));
     CNA_TRY(find_u32(gguf, "cna.model.n_layers", CNA_CAA_LAYERS_MAX, &info->n_layers, err));
     CNA_TRY(find_text(gguf, "cna.model.fingerprint", info->fingerprint, sizeof info->fingerprint, err));

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "checkpoint/family.h"
 #include "checkpoint/gguf_write.h"
 #include "method/caa.h"
 
@@ -69,7 +70,7 @@ static cna_status put_all(const cna_caa *caa, cna_gguf_writer *w, cna_error *err
     const cna_caa_info *info = &caa->info;
     uint32_t n_tensors = (uint32_t)info->n_vectors - (caa->layers[0] == 0);
     CNA_TRY(cna_gguf_put_string(w, "general.architecture", CNA_CAA_ARCHITECTURE, err));
-    CNA_TRY(put_known(w, "controlvector.model_hint", info->architecture, err));
+    CNA_TRY(put_known(w, "controlvector.model_hint", cna_family_gguf_name(info->architecture), err));
     CNA_TRY(cna_gguf_put_u32(w, "controlvector.layer_count", n_tensors, err));
     /* Another program's vectors stay what they were: nothing is said that their file did not. */
     if (!info->foreign) CNA_TRY(put_operation(info, w, err));

@@ -180,8 +180,8 @@ cleanup:
  * order of sums it has: one that differs in rare values alone (plain loops, for subnormals) could pass a comparison. */
 static bool may_use_source(const cna_linear *linear)
 {
-    return strncmp(linear->kernel, "brg:avx512_core_bf16", 20) == 0 && linear->input == CNA_INPUT_BF16 && cna_storage_is_quantised(linear->source.storage) &&
-           cna_one_row_quant_available();
+    return strncmp(linear->kernel, "brg:avx512_core_bf16", 20) == 0 && linear->input == CNA_INPUT_BF16 &&
+           cna_storage_is_quantised(linear->source.storage) && cna_one_row_quant_available();
 }
 
 static bool may_use_panels(const cna_linear *linear)

@@ -91,8 +91,8 @@ static cna_status read_heads(const section *s, cna_config *out, cna_error *err)
     /* So the bytes of all tensors together fit into 64 bits. */
     if (head_dim > DIMENSION_MAX / (int64_t)out->n_heads) {
         return cna_fail(err, CNA_ERR_FORMAT,
-                        "%s: key '%s.attention.key_length': expected at most %d values in all heads (%u), found %lld in "
-                        "each", path, s->name, (int)DIMENSION_MAX, out->n_heads, (long long)head_dim);
+                        "%s: key '%s.attention.key_length': expected at most %d values in all heads (%u), found %lld "
+                        "in each", path, s->name, (int)DIMENSION_MAX, out->n_heads, (long long)head_dim);
     }
     out->n_kv_heads = (uint32_t)n_kv_heads;
     out->head_dim = (uint32_t)head_dim;

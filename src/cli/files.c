@@ -59,7 +59,8 @@ static bool is_inside(const place *file, const char *path, const char *folder)
     if (!file->is_known || !file->exists || stat(folder, &outer) != 0 || !S_ISDIR(outer.st_mode)) return false;
     static const char *const ups[] = {".", ".."};
     for (size_t i = 0; i < sizeof ups / sizeof *ups; i++) {
-        if (find_folder(path, ups[i], &at, &name) && at.st_dev == outer.st_dev && at.st_ino == outer.st_ino) return true;
+        bool found = find_folder(path, ups[i], &at, &name);
+        if (found && at.st_dev == outer.st_dev && at.st_ino == outer.st_ino) return true;
     }
     return false;
 }
@@ -83,8 +84,8 @@ int cli_files_check(const cli_named_file *files, size_t n)
             bool is_earlier_pair = files[j].is_written && j <= i;
             if (j != i && !is_earlier_pair && is_same(&at, &other)) return refuse(&files[i], &files[j]);
             if (!files[j].is_written && is_inside(&at, files[i].path, files[j].path)) {
-                return cli_usage("--%s %s: expected a new file, or one outside of '%s', which is read; found one of its "
-                                 "files", files[i].flag, files[i].path, files[j].path);
+                return cli_usage("--%s %s: expected a new file, or one outside of '%s', which is read; found one of "
+                                 "its files", files[i].flag, files[i].path, files[j].path);
             }
         }
     }

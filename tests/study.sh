@@ -141,7 +141,7 @@ echo 'three,cells,only' >"$work/bad/test/astronomy_test.csv"
 refused 'two limits' 2 '--min-logprob excludes' --no-logprob-limit
 k_list=5,26 refused 'a circuit too small for the k-list' 1 'k-list: expected at most 25'
 mmlu=$work/bad refused 'malformed questions' 1 'astronomy_test.csv: line 1: expected 6 fields' --figures "$work/early"
-refused 'a file as folder of figures' 1 'restricted.txt: expected a folder, found a file' --figures "$work/restricted.txt"
+refused 'a file as folder of figures' 1 'astronomy_test.csv: expected a folder, found a file' --figures "$work/bad/test/astronomy_test.csv"
 refused 'tables into a folder that is not there' 1 'nowhere/csv: cannot be created' --csv "$work/nowhere/csv"
 
 "$cna" study -m models/llama-planted-instruct --base models/qwen2-base --positive "$work/restricted.txt" \

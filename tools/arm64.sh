@@ -38,8 +38,8 @@ if [ ! -e "$root.complete" ]; then
 fi
 
 # Readers and writers of every format, arithmetic, what must not depend on batch, threads or streaming, and golden files.
-programs='utf8 safetensors gguf config checkpoint tokenizer_kinds template prompts circuit judge_reply bus
-    ops quant linear attention tap tree sample select contrast stats random universal gguf_engine engine_bits'
+programs='engine_bits linear utf8 safetensors gguf config checkpoint tokenizer_kinds template prompts circuit judge_reply bus
+    ops quant attention tap tree sample select contrast stats random universal gguf_engine'
 PKG_CONFIG_LIBDIR=$root/usr/lib/aarch64-linux-gnu/pkgconfig:$root/usr/share/pkgconfig
 export PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR="$root"
 tests=''

@@ -173,7 +173,7 @@ install: all ## install program, headers, library, cna.pc and contrast sets unde
 	install -d $(DESTDIR)$(PREFIX)/share/cna/contrasts
 	install -m 644 contrasts/*.txt contrasts/README.md $(DESTDIR)$(PREFIX)/share/cna/contrasts/
 	install -m 755 $(BUILD)/cna $(DESTDIR)$(PREFIX)/bin/cna
-	install -m 644 include/cna.h include/cna_study.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 include/*.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(BUILD)/libcna.a $(DESTDIR)$(PREFIX)/lib/libcna.a
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PACKAGES@|$(PACKAGES)|' \
 	-e 's|@LIBS@|$(filter -ldnnl,$(LIBS)) -fopenmp -lm|' tools/cna.pc.in >$(BUILD)/cna.pc

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  *
- * cna_study.h - whole studies on top of cna.h: sweeps, single neurons, benchmarks of a machine.
  * cna_study.h - whole studies on top of cna.h: sweeps, MMLU, benchmarks of a machine.
  *
  * The rules of cna.h about errors, options, ownership, threads and text hold here as well. */
@@ -67,61 +66,6 @@ typedef struct cna_run_parts {
 } cna_run_parts;
 CNA_API CNA_MUST_CHECK cna_status cna_run_read_parts(cna_run *run, cna_run_parts *out, cna_error *err);
 CNA_API void cna_run_parts_free(cna_run_parts *parts);
-/* ----------------------------------------------------------------------------------------------- neurons */
-
-/* A token and how much a neuron adds to its logit. */
-typedef struct cna_neuron_token {
-    int32_t id;    /* a row of the output head; the tokenizer may have no token for it */
-    double weight; /* logits, before the final norm's division, for each unit of h */
-} cna_neuron_token;
-
-/* A neuron at the last token of one prompt. m is what the whole MLP of its layer writes there, c the neuron's column
- * of W_down. */
-typedef struct cna_neuron_activation {
-    double h;
-    double share;      /* |h| ||c|| / ||m||; may pass 1, since neurons write against each other */
-    double projection; /* h (c . m) / (m . m): the neuron's part of m along m; over all neurons they add up to 1 */
-} cna_neuron_activation; /* share and projection are 0 where m is 0 */
-
-/* What one neuron writes, and when (docs/METHOD.md, "Single neurons"). */
-typedef struct cna_neuron_view {
-    uint32_t layer, neuron;
-    double column_norm;       /* ||c|| */
-    const cna_neuron_token *promoted;   /* [n_tokens] largest weight first; ties: lower id */
-    const cna_neuron_token *suppressed; /* [n_tokens] smallest weight first */
-    size_t n_tokens;
-    double mean, deviation;   /* of the weights over all rows of the head */
-    const cna_neuron_activation *activations; /* [n_prompts] the sets one after another, each in its own order */
-    const cna_neuron_activation *means;       /* [n_sets] over each set */
-} cna_neuron_view;
-
-typedef struct cna_neuron_views cna_neuron_views;
-
-typedef struct cna_neuron_options {
-    const cna_prompts *const *sets; /* ? [n_sets] prompts on which to measure activations */
-    size_t n_sets;
-    size_t n_tokens;                /* of each sign; 0: 10. At most as many as the head has rows */
-    cna_format format;
-    cna_progress progress;
-} cna_neuron_options;
-
-/* Look at single neurons: the tokens that each writes for and against (logit lens), and its activations.
- *
- *   weight[v] = sum over i of W_U[v, i] w[i] c[i],   W_U the output head, w the final norm's weight
- *
- *   neurons    [n_neurons]; only layer and neuron are read
- *   options    ? NULL for defaults
- *   out        one view for each neuron, in their order
- *
- * Numerics: f64 sums over the stored weights in a fixed order; h is the model's own, f32.
- * Errors:   ERR_MISMATCH for a neuron outside the model; otherwise as cna_attribute.
- * Source:   nostalgebraist, Interpreting GPT: the logit lens (2020), for a column as Geva et al., Transformer
- *           feed-forward layers build predictions by promoting concepts in the vocabulary space (2022). */
-CNA_API CNA_MUST_CHECK cna_status cna_neuron_inspect(const cna_model *model, const cna_neuron *neurons,
-                                                     size_t n_neurons, const cna_neuron_options *options,
-                                                     cna_neuron_views **out, cna_error *err);
-CNA_API const cna_neuron_view *cna_neuron_views_get(const cna_neuron_views *views, size_t *n_views);
-CNA_API void cna_neuron_views_free(cna_neuron_views *views);
 
 /* ------------------------------------------------------------------------------------------------- sweep */
 

@@ -31,7 +31,7 @@ int main(void)
 }
 END
 check 'install' "${MAKE:-make}" --no-print-directory install PREFIX="$prefix"
-for file in bin/cna include/cna.h include/cna_study.h lib/libcna.a lib/pkgconfig/cna.pc \
+for file in bin/cna include/*.h lib/libcna.a lib/pkgconfig/cna.pc \
     share/cna/contrasts/refusal.positive.txt share/cna/contrasts/README.md; do
     check "install: $file" test -s "$prefix/$file"
 done

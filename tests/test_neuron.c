@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cna_study.h"
 #include "engine/engine.h"
 #include "family_fixture.h"
 #include "model_fixture.h"

@@ -49,11 +49,12 @@ grep -nE '\b(fprintf)\(' src/base/*.c src/hub/*.c src/tensor/*.c src/checkpoint/
     src/study/*.c && say "the library does not print"
 grep -nE 'ffast-math|march=native|#if 0' Makefile src/*/*.[ch] && say "flags or dead code above"
 
-# 4. The public headers stand alone.
-printf '#include "cna_study.h"\nint main(void) { return CNA_OK; }\n' >"${TMPDIR:-/tmp}/cna_lint_$$.c"
-${CC:-gcc} -std=c17 -Wall -Wextra -Wpedantic -Werror -Iinclude -fsyntax-only "${TMPDIR:-/tmp}/cna_lint_$$.c" ||
-    say "the public headers do not compile alone"
-rm -f "${TMPDIR:-/tmp}/cna_lint_$$.c"
+# 4. Each public header stands alone.
+for header in include/*.h; do
+    printf '#include "%s"\nint main(void) { return CNA_OK; }\n' "${header#include/}" |
+        ${CC:-gcc} -std=c17 -Wall -Wextra -Wpedantic -Werror -Iinclude -fsyntax-only -x c - ||
+        say "$header does not compile alone"
+done
 
 # 5. Every symbol of the library that another file can see begins with cna_.
 library=${BUILD:-build}/libcna.a

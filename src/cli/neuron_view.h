@@ -3,7 +3,7 @@
 #ifndef CNA_CLI_NEURON_VIEW_H
 #define CNA_CLI_NEURON_VIEW_H
 
-#include "cna_study.h"
+#include "cna.h"
 
 enum {
     CLI_NEURON_SETS = 3,   /* positive, negative, prompts */

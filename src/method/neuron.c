@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "cna_study.h"
 #include "engine/engine.h"
 #include "method/contrast.h"
 

@@ -45,8 +45,9 @@ static void show(FILE *output)
     while (fgets(line, sizeof line, output) != NULL) print_message("  %s", line);
 }
 
-void child_run_for_each_isa(void)
+void child_test_each_isa(void **state)
 {
+    (void)state;
     static const char *const isas[] = {"AVX512_CORE", "AVX2", "SSE41"};
 #ifndef __x86_64__
     print_message("skipped: only on x86 can oneDNN be made to act as on an older processor\n");

@@ -10,11 +10,11 @@
  * threads waiting for each other. Returns where that is already so. */
 void child_wait_passively(char **argv);
 
-/* Whether this process was started by child_run_for_each_isa; it then runs only what depends on the instruction set. */
+/* Whether this process was started by child_test_each_isa; it then runs only what depends on the instruction set. */
 bool child_is_one(void);
 
-/* Run this program under DNNL_MAX_CPU_ISA = AVX512_CORE, AVX2 and SSE41 in turn; the running test fails, showing what
- * the child printed, where one exits with anything but 0. Only under AVX2 where CNA_TEST_BRIEF is set. */
-void child_run_for_each_isa(void);
+/* A test: run this program under DNNL_MAX_CPU_ISA = AVX512_CORE, AVX2 and SSE41 in turn; it fails, showing what the
+ * child printed, where one exits with anything but 0. Only under AVX2 where CNA_TEST_BRIEF is set. */
+void child_test_each_isa(void **state);
 
 #endif

@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * A Hugging Face hub for tests. */
-#define _POSIX_C_SOURCE 200809L
 #include "hub_server.h"
 
-#include <arpa/inet.h>
-#include <microhttpd.h>
 #include <openssl/evp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "loopback.h"
 #include "support.h"
 
 enum { STALL_MS = 3000, FAULTS_MAX = 16, PIECE_BYTES = 65536 };
 
 struct hub_server {
     struct MHD_Daemon *hub, *store;
-    char address[64], store_address[64];
+    char address[LOOPBACK_ADDRESS_BYTES], store_address[LOOPBACK_ADDRESS_BYTES];
     const hub_file *files;
     size_t n_files;
     const hub_fault *faults;
@@ -60,17 +56,6 @@ void hub_server_etag(const hub_file *file, char out[65])
     else digest(EVP_sha1(), head, (size_t)n + 1, file, out);
 }
 
-static void sleep_ms(hub_server *s, long ms)
-{
-    for (long slept = 0; slept < ms; slept += 20) {
-        pthread_mutex_lock(&s->lock);
-        bool stop = s->is_stopping;
-        pthread_mutex_unlock(&s->lock);
-        if (stop) return;
-        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-    }
-}
-
 /* The fault that a request meets; NULL: none. */
 static const hub_fault *meet(hub_server *s, hub_place place, const char *path)
 {
@@ -95,7 +80,7 @@ static ssize_t produce(void *user, uint64_t at, char *out, size_t capacity)
     outgoing *o = user;
     if (at >= o->cut) return MHD_CONTENT_READER_END_WITH_ERROR;
     if (at >= o->n_bytes) return MHD_CONTENT_READER_END_OF_STREAM;
-    if (o->throttled) sleep_ms(o->server, 100);
+    if (o->throttled) loopback_sleep(&o->server->lock, &o->server->is_stopping, 100);
     size_t n = o->n_bytes - (size_t)at;
     if (n > capacity) n = capacity;
     if (at + n > o->cut) n = o->cut - (size_t)at;
@@ -145,7 +130,7 @@ static enum MHD_Result misbehave(hub_server *s, struct MHD_Connection *connectio
 {
     *done = false;
     if (fault == NULL) return MHD_YES;
-    if (fault->kind == HUB_STALL) sleep_ms(s, STALL_MS);
+    if (fault->kind == HUB_STALL) loopback_sleep(&s->lock, &s->is_stopping, STALL_MS);
     if (fault->kind != HUB_STATUS && fault->kind != HUB_DROP && fault->kind != HUB_LOOP) return MHD_YES;
     *done = true;
     if (fault->kind == HUB_DROP) return MHD_NO;
@@ -290,19 +275,6 @@ static enum MHD_Result on_store(void *user, struct MHD_Connection *connection, c
 
 /* ---- life ---- */
 
-static struct MHD_Daemon *start(hub_server *s, MHD_AccessHandlerCallback handle, char address[64])
-{
-    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct MHD_Daemon *daemon =
-        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, s,
-                         MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&here, MHD_OPTION_END);
-    assert_non_null(daemon);
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
-    assert_non_null(info);
-    snprintf(address, 64, "http://127.0.0.1:%u", (unsigned)info->port);
-    return daemon;
-}
-
 hub_server *hub_server_start(const hub_file *files, size_t n_files, const hub_fault *faults, size_t n_faults,
                              const char *token, bool bare)
 {
@@ -311,8 +283,8 @@ hub_server *hub_server_start(const hub_file *files, size_t n_files, const hub_fa
     *s = (hub_server){.files = files, .n_files = n_files, .faults = faults, .n_faults = n_faults, .token = token,
                       .bare = bare};
     pthread_mutex_init(&s->lock, NULL);
-    s->hub = start(s, on_hub, s->address);
-    s->store = start(s, on_store, s->store_address);
+    s->hub = loopback_start(on_hub, NULL, s, s->address);
+    s->store = loopback_start(on_store, NULL, s, s->store_address);
     return s;
 }
 

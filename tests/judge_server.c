@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: MIT
  * A judge endpoint for tests. */
-#define _POSIX_C_SOURCE 200809L
 #include "judge_server.h"
 
-#include <arpa/inet.h>
 #include <jansson.h>
-#include <microhttpd.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "loopback.h"
 #include "support.h"
 
 enum { STALL_MS = 4000, TRICKLE_MS = 100, MAX_SAMPLES = 256 };
 
 struct judge_server {
     struct MHD_Daemon *daemon;
-    char address[64];
+    char address[LOOPBACK_ADDRESS_BYTES];
     const judge_step *const *steps;
     size_t n_samples;
     pthread_mutex_t lock; /* of what follows */
@@ -104,17 +100,6 @@ static char *make_completion(const judge_step *step)
     return text;
 }
 
-static void sleep_ms(judge_server *s, long ms)
-{
-    for (long slept = 0; slept < ms; slept += 20) {
-        pthread_mutex_lock(&s->lock);
-        bool stop = s->is_stopping;
-        pthread_mutex_unlock(&s->lock);
-        if (stop) return;
-        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-    }
-}
-
 static ssize_t produce(void *user, uint64_t at, char *out, size_t capacity)
 {
     outgoing *o = user;
@@ -124,7 +109,7 @@ static ssize_t produce(void *user, uint64_t at, char *out, size_t capacity)
     }
     if (o->kind == JUDGE_CUT && at >= o->n_bytes / 2) return MHD_CONTENT_READER_END_WITH_ERROR;
     if (at >= o->n_bytes) return MHD_CONTENT_READER_END_OF_STREAM;
-    if (o->kind == JUDGE_TRICKLE) sleep_ms(o->server, TRICKLE_MS);
+    if (o->kind == JUDGE_TRICKLE) loopback_sleep(&o->server->lock, &o->server->is_stopping, TRICKLE_MS);
     size_t n = o->kind == JUDGE_TRICKLE ? 1 : o->n_bytes / 2 + 1;
     if (n > o->n_bytes - at) n = (size_t)(o->n_bytes - at);
     if (n > capacity) n = capacity;
@@ -161,8 +146,8 @@ static struct MHD_Response *make_whole(const judge_step *step)
 static enum MHD_Result reply(judge_server *s, struct MHD_Connection *connection, const judge_step *step)
 {
     if (step == NULL || step->kind == JUDGE_DROP) return MHD_NO;
-    if (step->kind == JUDGE_STALL) sleep_ms(s, STALL_MS);
-    else sleep_ms(s, 20); /* long enough to be answering several at once */
+    if (step->kind == JUDGE_STALL) loopback_sleep(&s->lock, &s->is_stopping, STALL_MS);
+    else loopback_sleep(&s->lock, &s->is_stopping, 20); /* long enough to be answering several at once */
     bool streamed = step->kind == JUDGE_CUT || step->kind == JUDGE_TRICKLE || step->kind == JUDGE_HUGE;
     struct MHD_Response *response = streamed ? make_streamed(s, step) : make_whole(step);
     if (step->header == NULL || strcmp(step->header, "Content-Type") != 0)
@@ -222,14 +207,7 @@ judge_server *judge_server_start(const judge_step *const *steps, size_t n_sample
     *s = (judge_server){.steps = steps, .n_samples = n_samples, .is_proper = true};
     for (size_t i = 0; i < MAX_SAMPLES; i++) s->gap[i] = 1e9;
     pthread_mutex_init(&s->lock, NULL);
-    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    s->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle,
-                                 s, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&here, MHD_OPTION_NOTIFY_COMPLETED,
-                                 completed, NULL, MHD_OPTION_END);
-    assert_non_null(s->daemon);
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT);
-    assert_non_null(info);
-    snprintf(s->address, sizeof s->address, "http://127.0.0.1:%u", (unsigned)info->port);
+    s->daemon = loopback_start(handle, completed, s, s->address);
     return s;
 }
 

@@ -53,8 +53,11 @@ char *support_read(const char *path, size_t *n_bytes)
 
 void support_write(const char *path, const char *bytes, size_t n_bytes)
 {
-    cna_error err;
-    assert_ok(cna_file_write(path, bytes, n_bytes, &err));
+    remove(path);
+    FILE *written = fopen(path, "wb");
+    if (written == NULL) fail_msg("%s: cannot be written", path);
+    assert_int_equal(fwrite(bytes, 1, n_bytes, written), n_bytes);
+    assert_int_equal(fclose(written), 0);
 }
 
 /* Cut every occurrence of part out of text. */
@@ -64,6 +67,29 @@ static void cut_all(char *text, const char *part)
     for (char *hit = strstr(text, part); hit != NULL; hit = strstr(hit, part)) {
         memmove(hit, hit + n, strlen(hit + n) + 1);
     }
+}
+
+void support_shorten(cna_error *err, const char *folder)
+{
+    char *with_slash = support_path(folder, "");
+    cut_all(err->text, with_slash);
+    cut_all(err->text, folder);
+    cna_free(with_slash);
+}
+
+cna_prompts *support_prompts(const char *path, size_t first, size_t n)
+{
+    cna_error err;
+    cna_prompts *all, *out;
+    assert_ok(cna_prompts_read(path, NULL, &all, &err));
+    assert_ok(cna_prompts_create(&out, &err));
+    for (size_t i = first; i < first + n; i++) {
+        size_t n_bytes;
+        const char *text = cna_prompts_text(all, i, &n_bytes);
+        assert_ok(cna_prompts_add_text(out, text, n_bytes, &err));
+    }
+    cna_prompts_free(all);
+    return out;
 }
 
 static void replay_case(const char *format_folder, const char *name, const char *input,

@@ -30,7 +30,14 @@ char *support_path(const char *folder, const char *name);
 
 /* A whole file as new NUL-terminated bytes, freed by cna_free; n_bytes may be NULL. */
 char *support_read(const char *path, size_t *n_bytes);
+/* A new file, in place of one that is there: what is mapped of that one stays. Nothing waits for the disk. */
 void support_write(const char *path, const char *bytes, size_t n_bytes);
+
+/* Cut "folder/", and the folder's own name, out of a message, wherever they stand. */
+void support_shorten(cna_error *err, const char *folder);
+
+/* Prompts [first, first + n) of a prompt file. */
+cna_prompts *support_prompts(const char *path, size_t first, size_t n);
 
 /* Replay every case of the folder tests/malformed/<format>: parse must fail on <case>/<input> with exactly the text of
  * <case>/error. In that file the path of the input is written as the bare file name, and the line's end is not part

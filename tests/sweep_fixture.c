@@ -2,22 +2,6 @@
  * What the tests of sweeps share. */
 #include "sweep_fixture.h"
 
-/* Lines first .. first + SWEEP_PROMPTS - 1 of a prompt file. */
-static cna_prompts *read_prompts(const char *path, size_t first)
-{
-    cna_error err;
-    cna_prompts *all, *out;
-    assert_ok(cna_prompts_read(path, NULL, &all, &err));
-    assert_ok(cna_prompts_create(&out, &err));
-    for (size_t i = first; i < first + SWEEP_PROMPTS; i++) {
-        size_t n_bytes;
-        const char *text = cna_prompts_text(all, i, &n_bytes);
-        assert_ok(cna_prompts_add_text(out, text, n_bytes, &err));
-    }
-    cna_prompts_free(all);
-    return out;
-}
-
 int sweep_fixture_set_up(void **state)
 {
     static sweep_fixture f;
@@ -25,9 +9,9 @@ int sweep_fixture_set_up(void **state)
     const cna_attribute_options options = {.k = 20};
     assert_ok(cna_model_open("models/llama-planted-instruct", NULL, &f.model, &err));
     f.info = cna_model_get_info(f.model);
-    f.positive = read_prompts("models/prompts/restricted-discovery.txt", 0);
-    f.negative = read_prompts("models/prompts/benign-discovery.txt", 0);
-    f.heldout = read_prompts("models/prompts/restricted-discovery.txt", SWEEP_PROMPTS);
+    f.positive = support_prompts("models/prompts/restricted-discovery.txt", 0, SWEEP_PROMPTS);
+    f.negative = support_prompts("models/prompts/benign-discovery.txt", 0, SWEEP_PROMPTS);
+    f.heldout = support_prompts("models/prompts/restricted-discovery.txt", SWEEP_PROMPTS, SWEEP_PROMPTS);
     assert_ok(cna_attribute(f.model, f.positive, f.negative, &options, &f.circuit, &err));
     *state = &f;
     return 0;

@@ -17,20 +17,16 @@ typedef struct fixture {
     cna_prompts *positive, *negative, *positive_reversed;
 } fixture;
 
-/* The first lines of a prompt file, forwards or backwards. */
-static cna_prompts *read_prompts(const char *path, bool backwards)
+static cna_prompts *reversed(const cna_prompts *prompts)
 {
     cna_error err;
-    cna_prompts *all;
     cna_prompts *out;
-    assert_ok(cna_prompts_read(path, NULL, &all, &err));
     assert_ok(cna_prompts_create(&out, &err));
-    for (size_t i = 0; i < N_PROMPTS; i++) {
+    for (size_t i = cna_prompts_count(prompts); i-- > 0;) {
         size_t n_bytes;
-        const char *text = cna_prompts_text(all, backwards ? N_PROMPTS - 1 - i : i, &n_bytes);
+        const char *text = cna_prompts_text(prompts, i, &n_bytes);
         assert_ok(cna_prompts_add_text(out, text, n_bytes, &err));
     }
-    cna_prompts_free(all);
     return out;
 }
 
@@ -40,9 +36,9 @@ static int set_up(void **state)
     cna_error err;
     assert_ok(cna_model_open(folder, NULL, &f.model, &err));
     f.info = cna_model_get_info(f.model);
-    f.positive = read_prompts("models/prompts/restricted-discovery.txt", false);
-    f.positive_reversed = read_prompts("models/prompts/restricted-discovery.txt", true);
-    f.negative = read_prompts("models/prompts/benign-discovery.txt", false);
+    f.positive = support_prompts("models/prompts/restricted-discovery.txt", 0, N_PROMPTS);
+    f.positive_reversed = reversed(f.positive);
+    f.negative = support_prompts("models/prompts/benign-discovery.txt", 0, N_PROMPTS);
     *state = &f;
     return 0;
 }

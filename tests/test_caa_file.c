@@ -70,9 +70,7 @@ static cna_status read_vector(cna_error *err)
     cna_caa *caa = NULL;
     cna_status status = cna_caa_read(path, &caa, err);
     cna_caa_free(caa);
-    size_t n = strlen(folder) + 1;
-    for (char *at; status != CNA_OK && (at = strstr(err->text, folder)) != NULL;)
-        memmove(at, at + n, strlen(at + n) + 1);
+    if (status != CNA_OK) support_shorten(err, folder);
     return status;
 }
 

@@ -25,10 +25,7 @@ static cna_status read_texts(const char *config, size_t n_bytes, const char *gen
         cna_free(path);
     }
     cna_status status = cna_config_read(folder, out, err);
-    size_t n = strlen(folder) + 1;
-    if (status != CNA_OK && strncmp(err->text, folder, n - 1) == 0) {
-        memmove(err->text, err->text + n, strlen(err->text + n) + 1);
-    }
+    if (status != CNA_OK) support_shorten(err, folder);
     support_folder_remove(folder);
     return status;
 }

@@ -463,19 +463,13 @@ static void test_families(void **state)
     }
 }
 
-static void test_each_isa(void **state)
-{
-    (void)state;
-    child_run_for_each_isa();
-}
-
 int main(int argc, char **argv)
 {
     (void)argc;
     child_wait_passively(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trained_bf16), cmocka_unit_test(test_trained_f32), cmocka_unit_test(test_random_bf16),
-        cmocka_unit_test(test_random_f32),   cmocka_unit_test(test_families),     cmocka_unit_test(test_each_isa),
+        cmocka_unit_test(test_random_f32),   cmocka_unit_test(test_families),     cmocka_unit_test(child_test_each_isa),
     };
     if (!child_is_one()) return cmocka_run_group_tests_name("engine bits", tests, NULL, NULL);
     const struct CMUnitTest child_tests[] = {cmocka_unit_test(test_trained_bf16), cmocka_unit_test(test_random_bf16),

@@ -29,27 +29,12 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Messages lose the folder, wherever it stands in them. */
-static void shorten(cna_error *err)
-{
-    size_t n = strlen(folder) + 1;
-    for (char *at; (at = strstr(err->text, folder)) != NULL;) memmove(at, at + n, strlen(at + n) + 1);
-}
-
-static void write_bytes(const char *bytes, size_t n)
-{
-    remove(path);
-    FILE *written = fopen(path, "wb"); /* thousands of new files: nothing here waits for the disk */
-    assert_non_null(written);
-    assert_int_equal(fwrite(bytes, 1, n, written), n);
-    assert_int_equal(fclose(written), 0);
-}
-
+/* Messages lose the folder. */
 static cna_status inspect(cna_error *err)
 {
     cna_model_info info;
     cna_status status = cna_model_inspect(path, &info, err);
-    if (status != CNA_OK) shorten(err);
+    if (status != CNA_OK) support_shorten(err, folder);
     return status;
 }
 
@@ -139,9 +124,9 @@ static void test_truncated_anywhere(void **state)
     for (size_t cut = 0; cut < bytes.size; cut += cut < 2500 ? 1 : 97) {
         cna_error err = {0};
         cna_gguf gguf;
-        write_bytes(bytes.data, cut);
+        support_write(path, bytes.data, cut);
         assert_int_equal(cna_gguf_open(path, &gguf, &err), CNA_ERR_FORMAT);
-        shorten(&err);
+        support_shorten(&err, folder);
         assert_memory_equal(err.text, "model.gguf: ", strlen("model.gguf: "));
         assert_null(gguf.values);
         assert_null(gguf.file.tensors);
@@ -167,7 +152,7 @@ static void test_random_changes(void **state)
             old[i] = bytes.data[at[i]];
             bytes.data[at[i]] = (char)(round % 2 == 0 ? numbers_below(&random, 256) : numbers_below(&random, 10));
         }
-        write_bytes(bytes.data, bytes.size);
+        support_write(path, bytes.data, bytes.size);
         for (size_t i = 3; i-- > 0;) bytes.data[at[i]] = old[i];
         (void)inspect(&err);
         if (cna_gguf_open(path, &gguf, &err) != CNA_OK) continue;
@@ -216,7 +201,7 @@ static void check_split(const char *first, const char *second, size_t opened, co
     cna_model_info info;
     write_parts(paths, first, second);
     cna_status status = cna_model_inspect(paths[opened], &info, &err);
-    shorten(&err);
+    support_shorten(&err, folder);
     if (expected == NULL) {
         assert_ok(status);
         assert_int_equal(info.n_files, 2);

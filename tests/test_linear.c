@@ -321,12 +321,6 @@ static void test_one_row(void **state)
     free_problem(&p);
 }
 
-static void test_each_isa(void **state)
-{
-    (void)state;
-    child_run_for_each_isa();
-}
-
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -334,7 +328,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes), cmocka_unit_test(test_every_row_count), cmocka_unit_test(test_large),
         cmocka_unit_test(test_memory), cmocka_unit_test(test_used), cmocka_unit_test(test_memory_failures),
-        cmocka_unit_test(test_one_row), cmocka_unit_test(test_each_isa),
+        cmocka_unit_test(test_one_row), cmocka_unit_test(child_test_each_isa),
     };
     const struct CMUnitTest child_tests[] = {
         cmocka_unit_test(test_shapes), cmocka_unit_test(test_every_row_count), cmocka_unit_test(test_large),

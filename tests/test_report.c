@@ -368,6 +368,14 @@ static char *read_beside(const char *folder, const char *name, const char *exten
     return text;
 }
 
+static report_grid read_csv(const state *s, const char *name)
+{
+    char *text = read_beside(s->csv, name, ".csv");
+    report_grid grid = report_csv_read(text);
+    cna_free(text);
+    return grid;
+}
+
 static void check_files(const state *s, const char *page)
 {
     report_check_markup(page, true);
@@ -380,11 +388,9 @@ static void check_files(const state *s, const char *page)
         cna_free(svg);
     }
     for (size_t i = 0; i < N_TABLES; i++) {
-        char *csv = read_beside(s->csv, tables[i], ".csv");
-        report_grid grid = report_csv_read(csv);
+        report_grid grid = read_csv(s, tables[i]);
         assert_true(grid.n_cells > grid.n_columns);
         report_grid_clear(&grid);
-        cna_free(csv);
     }
 }
 
@@ -418,8 +424,7 @@ static void test_csv_values(void **user)
     const state *s = *user;
     make_run(s, "study.sql", NULL);
     cna_free(write_all(s));
-    char *csv = read_beside(s->csv, "cna", ".csv");
-    report_grid grid = report_csv_read(csv);
+    report_grid grid = read_csv(s, "cna");
     /* Four tenths of 20 are refused with the circuit silenced; the interval is statsmodels 0.14's
      * proportion_confint(4, 20, method="wilson"). */
     assert_string_equal(csv_cell(&grid, 1, "model"), "tiny-instruct");
@@ -429,12 +434,9 @@ static void test_csv_values(void **user)
     assert_true(fabs(atof(csv_cell(&grid, 1, "refused_low")) - 0.08065766153863355) < 1e-8);
     assert_true(fabs(atof(csv_cell(&grid, 1, "refused_high")) - 0.4160174324461741) < 1e-8);
     report_grid_clear(&grid);
-    cna_free(csv);
-    csv = read_beside(s->csv, "categories", ".csv");
-    grid = report_csv_read(csv);
+    grid = read_csv(s, "categories");
     assert_string_equal(csv_cell(&grid, 2, "category"), "maps, old");
     report_grid_clear(&grid);
-    cna_free(csv);
 }
 
 /* ---- unusual runs ---- */
@@ -448,11 +450,9 @@ static void test_hostile(void **user)
     assert_non_null(strstr(page, "&lt;script&gt;alert(&quot;prompt&quot;)&lt;/script&gt; &amp; &lt;b&gt;"));
     assert_non_null(strstr(page, "cut here; whole in the run file"));
     for (const char *at = page; *at != '\0'; at++) assert_true((unsigned char)*at >= 0x20 || *at == '\n');
-    char *csv = read_beside(s->csv, "categories", ".csv");
-    report_grid grid = report_csv_read(csv);
+    report_grid grid = read_csv(s, "categories");
     assert_string_equal(csv_cell(&grid, 3, "category"), "=1+1,\"</td><script>");
     report_grid_clear(&grid);
-    cna_free(csv);
     cna_free(page);
 }
 

@@ -199,9 +199,7 @@ static cna_status parse_case(const char *folder, cna_error *err)
     cna_status status = read_all(err);
     check_untouched();
     /* the message names the copy; without its folder it is the same everywhere */
-    size_t n = strlen(places.folder) + 1;
-    char *hit = strstr(err->text, places.folder);
-    if (hit != NULL) memmove(hit, hit + n, strlen(hit + n) + 1);
+    if (status != CNA_OK) support_shorten(err, places.folder);
     cna_free(input);
     cna_free(sql_path);
     cna_free(db_path);

@@ -31,16 +31,9 @@ static int tear_down(void **state)
 /* Open these bytes as a file. Messages lose the folder. */
 static cna_status open_bytes(const void *bytes, size_t n_bytes, cna_tensor_file *out, cna_error *err)
 {
-    remove(path);
-    FILE *written = fopen(path, "wb"); /* thousands of new files: nothing here waits for the disk */
-    assert_non_null(written);
-    assert_int_equal(fwrite(bytes, 1, n_bytes, written), n_bytes);
-    assert_int_equal(fclose(written), 0);
+    support_write(path, bytes, n_bytes);
     cna_status status = cna_safetensors_open(path, out, err);
-    size_t n = strlen(folder) + 1;
-    if (status != CNA_OK && strncmp(err->text, folder, n - 1) == 0) {
-        memmove(err->text, err->text + n, strlen(err->text + n) + 1);
-    }
+    if (status != CNA_OK) support_shorten(err, folder);
     return status;
 }
 

@@ -21,29 +21,14 @@ typedef struct fixture {
     cna_token_lists lists[2]; /* the same in canonical order */
 } fixture;
 
-static cna_prompts *read_first(const char *path)
-{
-    cna_error err;
-    cna_prompts *all, *out;
-    assert_ok(cna_prompts_read(path, NULL, &all, &err));
-    assert_ok(cna_prompts_create(&out, &err));
-    for (size_t i = 0; i < SIDE; i++) {
-        size_t n_bytes;
-        const char *text = cna_prompts_text(all, i, &n_bytes);
-        assert_ok(cna_prompts_add_text(out, text, n_bytes, &err));
-    }
-    cna_prompts_free(all);
-    return out;
-}
-
 static int set_up(void **state)
 {
     static fixture f;
     cna_error err;
     const cna_format format = {0};
     assert_ok(cna_model_open(folder, NULL, &f.model, &err));
-    f.positive = read_first("models/prompts/restricted-discovery.txt");
-    f.negative = read_first("models/prompts/benign-discovery.txt");
+    f.positive = support_prompts("models/prompts/restricted-discovery.txt", 0, SIDE);
+    f.negative = support_prompts("models/prompts/benign-discovery.txt", 0, SIDE);
     assert_ok(cna_canonical_lists(f.model, f.positive, "positive", &format, &f.lists[0], &err));
     assert_ok(cna_canonical_lists(f.model, f.negative, "negative", &format, &f.lists[1], &err));
     *state = &f;

@@ -366,12 +366,6 @@ static void test_limits(void **state)
     support_folder_remove(folder);
 }
 
-static void test_each_isa(void **state)
-{
-    (void)state;
-    child_run_for_each_isa();
-}
-
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -380,7 +374,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_readahead),       cmocka_unit_test(test_cut_file),
         cmocka_unit_test(test_same_weights),    cmocka_unit_test(test_quantised),
         cmocka_unit_test(test_memory_failures), cmocka_unit_test(test_limits),   cmocka_unit_test(test_cut_checkpoint),
-        cmocka_unit_test(test_each_isa),
+        cmocka_unit_test(child_test_each_isa),
     };
     if (!child_is_one()) return cmocka_run_group_tests_name("weights that stream", tests, NULL, NULL);
     const struct CMUnitTest child_tests[] = {cmocka_unit_test(test_same_weights)};

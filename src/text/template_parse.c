@@ -446,26 +446,26 @@ static cna_status parse_not(cna_parser *p, uint32_t *out)
     return CNA_OK;
 }
 
-static cna_status parse_and(cna_parser *p, uint32_t *out)
+/* Operands with a word between, from the left. */
+static cna_status parse_words(cna_parser *p, const char *word, cna_node_kind kind, parse_fn *operand, uint32_t *out)
 {
-    CNA_TRY(parse_not(p, out));
-    while (cna_parser_accept_name(p, "and")) {
-        cna_node node = {.kind = CNA_NODE_AND, .a = *out};
-        CNA_TRY(parse_not(p, &node.b));
+    CNA_TRY(operand(p, out));
+    while (cna_parser_accept_name(p, word)) {
+        cna_node node = {.kind = kind, .a = *out};
+        CNA_TRY(operand(p, &node.b));
         CNA_TRY(cna_parser_add(p, node, out));
     }
     return CNA_OK;
 }
 
+static cna_status parse_and(cna_parser *p, uint32_t *out)
+{
+    return parse_words(p, "and", CNA_NODE_AND, parse_not, out);
+}
+
 cna_status cna_parser_condition(cna_parser *p, uint32_t *out)
 {
-    CNA_TRY(parse_and(p, out));
-    while (cna_parser_accept_name(p, "or")) {
-        cna_node node = {.kind = CNA_NODE_OR, .a = *out};
-        CNA_TRY(parse_and(p, &node.b));
-        CNA_TRY(cna_parser_add(p, node, out));
-    }
-    return CNA_OK;
+    return parse_words(p, "or", CNA_NODE_OR, parse_and, out);
 }
 
 cna_status cna_parser_expression(cna_parser *p, uint32_t *out)

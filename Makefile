@@ -48,7 +48,7 @@ LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear 
             test_pull test_report test_run_crash test_run_hostile test_stream test_sweep test_sweep_run
 # What ThreadSanitizer leaves out: programs that were seen to start no thread.
 SERIAL   := $(addprefix test_,chat checkpoint circuit comparison config contrast contrasts control hub mmlu plot prompts quality \
-              random refusal report resources run run_crash run_hostile safetensors sample select stats survey tap \
+              random refusal report report_tables resources run run_crash run_hostile run_verdicts safetensors sample select stats survey tap \
               template tokenizer tokenizer_kinds tree universal utf8)
 
 # Quiet unless V=1.

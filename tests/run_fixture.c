@@ -145,3 +145,29 @@ void run_fixture_execute(const char *path, const char *sql)
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) fail_msg("%s: %s", sql, sqlite3_errmsg(db));
     sqlite3_close(db);
 }
+
+void assert_text(const char *path, const char *sql, const char *expected)
+{
+    char *found = run_fixture_text(path, sql);
+    assert_non_null(found);
+    assert_string_equal(found, expected);
+    free(found);
+}
+
+int run_place_set_up(void **state)
+{
+    run_place *place = calloc(1, sizeof *place);
+    place->folder = support_folder_create();
+    place->path = support_path(place->folder, "run.db");
+    *state = place;
+    return 0;
+}
+
+int run_place_tear_down(void **state)
+{
+    run_place *place = *state;
+    support_folder_remove(place->folder);
+    cna_free(place->path);
+    free(place);
+    return 0;
+}

@@ -34,5 +34,14 @@ int64_t run_fixture_count(const char *path, const char *sql);
 /* New text, freed by free; NULL for NULL. */
 char *run_fixture_text(const char *path, const char *sql);
 void run_fixture_execute(const char *path, const char *sql);
+/* The value is this text. */
+void assert_text(const char *path, const char *sql, const char *expected);
+
+/* A new folder, and a run file's path in it, around a test: cmocka's functions. */
+typedef struct run_place {
+    char *folder, *path;
+} run_place;
+int run_place_set_up(void **state);
+int run_place_tear_down(void **state);
 
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * Models by name: what a name is, where the cache lies, what it holds. */
+ * Models by name: what a name is, where the cache lies, what it holds, lists of a hub. */
 #define _XOPEN_SOURCE 700 /* setenv */
 #include "support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/folder.h"
 #include "hub/cache.h"
+#include "hub/listing.h"
 
 #define COMMIT_A "0123456789abcdef0123456789abcdef01234567"
 #define COMMIT_B "0123456fffffffffffffffffffffffffffffffff"
@@ -267,6 +269,38 @@ static void reads_paths(void **state)
     assert_false(cna_hub_describe_path("", id, commit));
 }
 
+static void refuses_hostile_lists(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"../x.json", "/etc/x.json", "a//x.json", "a/../x.json", "./x.json", "",
+                                        "a/", "a\\\\x.json", "a\\u0001.json", ".."};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        char text[300];
+        cna_error err;
+        cna_hub_listing listing;
+        snprintf(text, sizeof text, "{\"sha\":\"%s\",\"siblings\":[{\"rfilename\":\"%s\"}]}", COMMIT_A, paths[i]);
+        assert_int_equal(cna_hub_listing_read(text, strlen(text), "list", NULL, 0, &listing, &err), CNA_ERR_FORMAT);
+        assert_non_null(strstr(err.text, "list: key 'rfilename': expected a path inside the model, found"));
+    }
+}
+
+static cna_status read_listing(const char *path, cna_error *err)
+{
+    size_t n;
+    char *text = support_read(path, &n);
+    cna_hub_listing listing;
+    cna_status status = cna_hub_listing_read(text, n, path, NULL, 0, &listing, err);
+    cna_hub_listing_clear(&listing);
+    cna_free(text);
+    return status;
+}
+
+static void refuses_malformed_lists(void **state)
+{
+    (void)state;
+    support_replay_malformed("hub", "input.json", read_listing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +313,8 @@ int main(void)
         cmocka_unit_test_setup(chooses_gguf, clear_environment),
         cmocka_unit_test_setup(fails_on_every_allocation, clear_environment),
         cmocka_unit_test_setup(reads_paths, clear_environment),
+        cmocka_unit_test(refuses_hostile_lists),
+        cmocka_unit_test(refuses_malformed_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

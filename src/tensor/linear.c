@@ -1,41 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * y = x W^T over oneDNN. */
-#include "tensor/linear.h"
+ * y = x W^T over oneDNN: W as the products need it. linear_apply.c has the products. */
+#include "tensor/linear_parts.h"
 
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "tensor/one_row.h"
 #include "tensor/one_row_quant.h"
 #include "tensor/onednn.h"
 
 enum {
-    TILE_ROWS = 24,          /* 12, 24, 48 and 96 rows gave position-independent rows; 8, 16, 32 and 64 did not */
-    PANEL_BYTES = 1 << 20,   /* of W in a tile: fits the second-level cache with room for x and y */
-    PANEL_COLUMNS_MAX = 512,
     PACK_BYTES = 4 << 20,    /* of W that are converted at a time on the way to a packed copy */
     ONE_ROW_BYTES = 1 << 20, /* of W from which on single rows are worth a product of their own */
-    ENTRIES_MAX = 64,        /* compiled products kept; a compiled one holds some 60 KB of code */
-};
-
-/* Products of a single row beside the library's. */
-typedef enum one_row { ONE_ROW_NONE, ONE_ROW_PACKED, ONE_ROW_SOURCE } one_row;
-
-struct cna_linear {
-    size_t n_in, n_out;
-    cna_input input;
-    bool tiled;                     /* constant tiles, because the kernel is not a brg one */
-    bool blocked;                   /* packed is in oneDNN's own layout */
-    bool readable;                  /* the kernel can read W where the caller has it */
-    one_row one_row;                /* which product of a single row was seen to have the kernel's bits */
-    cna_matrix_view source;         /* W as given */
-    const void *weight;             /* what the products read, packed or the caller's memory; NULL: tiles convert
-                                     * source, other products wait for cna_linear_stage */
-    void *packed;                   /* ? owned */
-    size_t packed_bytes;
-    char kernel[96];
 };
 
 size_t cna_input_bytes(cna_input input)
@@ -64,14 +40,6 @@ cna_input cna_input_for(cna_dtype compute)
     return cna_onednn_is_brg(true) ? CNA_INPUT_BF16 : CNA_INPUT_BF16_WIDENED;
 }
 
-/* Columns of y in one tile: a function of the shape of W alone. */
-static size_t panel_columns(const cna_linear *linear)
-{
-    size_t columns = PANEL_BYTES / (linear->n_in * sizeof(float)) / 16 * 16;
-    if (columns < 16) columns = 16;
-    return columns > PANEL_COLUMNS_MAX ? PANEL_COLUMNS_MAX : columns;
-}
-
 /* A row of W in the input's type: what is stored otherwise is unpacked, and rounded to bf16 where inputs are. */
 static void convert_row(const cna_linear *linear, size_t row, void *out)
 {
@@ -92,7 +60,7 @@ static void convert_row(const cna_linear *linear, size_t row, void *out)
 }
 
 /* Rows [first, first + n) of W in the input's type. */
-static void convert_rows(const cna_linear *linear, size_t first, size_t n, void *out)
+void cna_linear_convert_rows(const cna_linear *linear, size_t first, size_t n, void *out)
 {
     size_t row_bytes = linear->n_in * cna_input_bytes(linear->input);
     for (size_t i = 0; i < n; i++) convert_row(linear, first + i, (char *)out + i * row_bytes);
@@ -121,7 +89,7 @@ static cna_status pack_blocked(cna_linear *linear, cna_error *err)
     cna_status status = CNA_OK;
     for (size_t row = 0; row < n_out && status == CNA_OK; row += n_panel) {
         size_t n = n_out - row < n_panel ? n_out - row : n_panel;
-        convert_rows(linear, row, n, copy);
+        cna_linear_convert_rows(linear, row, n, copy);
         status = cna_onednn_pack(n_in, n_out, bf16, row, n, copy, linear->packed, err);
     }
     cna_free(copy);
@@ -144,14 +112,14 @@ static void fill_row(uint16_t *x, size_t n)
     }
 }
 
-static void one_row_product(const cna_linear *linear, one_row which, const void *x, float *y)
+void cna_linear_one_row(const cna_linear *linear, cna_one_row which, const void *x, float *y)
 {
-    if (which == ONE_ROW_SOURCE) cna_one_row_quant_product(x, &linear->source, y);
+    if (which == CNA_ONE_ROW_SOURCE) cna_one_row_quant_product(x, &linear->source, y);
     else cna_one_row_product(x, linear->n_in, linear->weight, linear->n_out, y);
 }
 
 /* Compare a product of one row with the kernel's, with every column of W, and use it if all bits are the same. */
-static cna_status check_one_row(cna_linear *linear, one_row which, cna_error *err)
+static cna_status check_one_row(cna_linear *linear, cna_one_row which, cna_error *err)
 {
     size_t n_in = linear->n_in, n_out = linear->n_out;
     cna_product product = {.n_rows = 1, .n_in = n_in, .n_out = n_out, .bf16 = true, .packed = linear->blocked};
@@ -166,7 +134,7 @@ static cna_status check_one_row(cna_linear *linear, one_row which, cna_error *er
     CNA_TRY_CLEANUP(cna_alloc(&y, 2 * n_out, sizeof *y, "a row to compare", err));
     fill_row(x, n_in);
     CNA_TRY_CLEANUP(cna_onednn_primitive_execute(primitive, x, linear->weight, y, work, err));
-    one_row_product(linear, which, x, y + n_out);
+    cna_linear_one_row(linear, which, x, y + n_out);
     if (memcmp(y, y + n_out, n_out * sizeof *y) == 0) linear->one_row = which;
 cleanup:
     cna_onednn_primitive_free(primitive);
@@ -195,9 +163,11 @@ static bool may_use_panels(const cna_linear *linear)
 static cna_status choose_one_row(cna_linear *linear, cna_error *err)
 {
     if (may_use_source(linear) && cna_one_row_quant_is_quick(linear->source.storage)) {
-        CNA_TRY(check_one_row(linear, ONE_ROW_SOURCE, err));
+        CNA_TRY(check_one_row(linear, CNA_ONE_ROW_SOURCE, err));
     }
-    if (linear->one_row == ONE_ROW_NONE && may_use_panels(linear)) return check_one_row(linear, ONE_ROW_PACKED, err);
+    if (linear->one_row == CNA_ONE_ROW_NONE && may_use_panels(linear)) {
+        CNA_TRY(check_one_row(linear, CNA_ONE_ROW_PACKED, err));
+    }
     return CNA_OK;
 }
 
@@ -205,7 +175,7 @@ static cna_status choose_one_row(cna_linear *linear, cna_error *err)
 static cna_status describe(const cna_matrix_view *weight, cna_input input, cna_linear *out, cna_error *err)
 {
     *out = (cna_linear){.n_in = weight->cols, .n_out = weight->rows, .input = input, .source = *weight};
-    cna_product probe = {.n_rows = TILE_ROWS, .n_in = weight->cols, .n_out = weight->rows,
+    cna_product probe = {.n_rows = CNA_LINEAR_TILE_ROWS, .n_in = weight->cols, .n_out = weight->rows,
                          .bf16 = input == CNA_INPUT_BF16};
     char name[64];
     CNA_TRY(cna_onednn_kernel(&probe, name, sizeof name, err));
@@ -286,13 +256,13 @@ size_t cna_linear_compare_bytes(const cna_linear *linear)
 
 cna_status cna_linear_compare(cna_linear *stage, cna_error *err)
 {
-    return may_use_source(stage) ? check_one_row(stage, ONE_ROW_SOURCE, err) : CNA_OK;
+    return may_use_source(stage) ? check_one_row(stage, CNA_ONE_ROW_SOURCE, err) : CNA_OK;
 }
 
 void cna_linear_stage_one_row(const cna_linear *linear, cna_linear *stage)
 {
     *stage = *linear;
-    stage->one_row = ONE_ROW_SOURCE;
+    stage->one_row = CNA_ONE_ROW_SOURCE;
 }
 
 const cna_matrix_view *cna_linear_source(const cna_linear *linear)
@@ -319,197 +289,10 @@ const char *cna_linear_kernel(const cna_linear *linear)
 
 bool cna_linear_has_one_row(const cna_linear *linear)
 {
-    return linear->one_row != ONE_ROW_NONE;
+    return linear->one_row != CNA_ONE_ROW_NONE;
 }
 
 void cna_linear_library(char *out, size_t n_out)
 {
     cna_onednn_version(out, n_out);
-}
-
-/* One compiled product, which works on as many threads as it was compiled for. */
-typedef struct entry {
-    cna_product product;
-    int n_threads;
-    cna_onednn_primitive *primitive;
-} entry;
-
-/* x and y of a tile that hangs over the end of the batch. */
-typedef struct tile_scratch {
-    float *x, *y; /* [TILE_ROWS, n_in], [TILE_ROWS, PANEL_COLUMNS_MAX] */
-    float *panel; /* [PANEL_COLUMNS_MAX, n_in] of W, converted */
-    void *work;   /* what the kernel asks for */
-    size_t x_capacity, y_capacity, panel_capacity, work_capacity;
-} tile_scratch;
-
-struct cna_linear_context {
-    entry entries[ENTRIES_MAX]; /* [n_entries] the one used last is the last */
-    size_t n_entries;
-    tile_scratch *scratch; /* [n_scratch] one for each thread */
-    size_t n_scratch, scratch_capacity;
-    double seconds, flops; /* of all products so far */
-};
-
-cna_status cna_linear_context_create(cna_linear_context **out, cna_error *err)
-{
-    return cna_alloc(out, 1, sizeof **out, "product cache", err);
-}
-
-void cna_linear_context_free(cna_linear_context *context)
-{
-    if (context == NULL) return;
-    for (size_t i = 0; i < context->n_entries; i++) cna_onednn_primitive_free(context->entries[i].primitive);
-    for (size_t i = 0; i < context->n_scratch; i++) {
-        cna_free(context->scratch[i].x);
-        cna_free(context->scratch[i].y);
-        cna_free(context->scratch[i].panel);
-        cna_free(context->scratch[i].work);
-    }
-    cna_free(context->scratch);
-    cna_free(context);
-}
-
-void cna_linear_context_used(const cna_linear_context *context, double *seconds, double *flops)
-{
-    *seconds = context->seconds;
-    *flops = context->flops;
-}
-
-static bool same_product(const cna_product *a, const cna_product *b)
-{
-    return a->n_rows == b->n_rows && a->n_in == b->n_in && a->n_out == b->n_out && a->bf16 == b->bf16 &&
-           a->packed == b->packed && a->y_stride == b->y_stride;
-}
-
-/* A product as it is compiled, which stays until ENTRIES_MAX others were asked for: batches come in any size, and
- * without a limit their code would come to tens of megabytes that no plan counts. */
-static cna_status find_primitive(cna_linear_context *context, const cna_product *product,
-                                 const cna_onednn_primitive **out, cna_error *err)
-{
-    entry found = {.product = *product, .n_threads = omp_get_max_threads()}, *all = context->entries;
-    size_t at = context->n_entries;
-    while (at > 0 && !(all[at - 1].n_threads == found.n_threads && same_product(&all[at - 1].product, product))) at--;
-    if (at > 0) {
-        found = all[--at];
-    } else {
-        CNA_TRY(cna_onednn_primitive_create(product, &found.primitive, err));
-        if (context->n_entries == ENTRIES_MAX) cna_onednn_primitive_free(all[0].primitive);
-        else at = context->n_entries++;
-    }
-    memmove(all + at, all + at + 1, (context->n_entries - 1 - at) * sizeof *all);
-    all[context->n_entries - 1] = found;
-    *out = found.primitive;
-    return CNA_OK;
-}
-
-/* Scratch memory of n_threads threads.
- *   n_panel  values of W that each converts at a time */
-static cna_status reserve_scratch(cna_linear_context *context, size_t n_threads, size_t n_in, size_t n_columns,
-                                  size_t n_panel, size_t work_bytes, cna_error *err)
-{
-    CNA_TRY(cna_grow(&context->scratch, &context->scratch_capacity, n_threads, sizeof *context->scratch,
-                     "product scratch", err));
-    if (context->n_scratch < n_threads) context->n_scratch = n_threads;
-    for (size_t i = 0; i < n_threads; i++) {
-        tile_scratch *s = &context->scratch[i];
-        CNA_TRY(cna_grow(&s->x, &s->x_capacity, TILE_ROWS * n_in, sizeof *s->x, "product scratch", err));
-        CNA_TRY(cna_grow(&s->y, &s->y_capacity, TILE_ROWS * n_columns, sizeof *s->y, "product scratch", err));
-        CNA_TRY(cna_grow(&s->panel, &s->panel_capacity, n_panel, sizeof *s->panel, "product scratch", err));
-        CNA_TRY(cna_grow(&s->work, &s->work_capacity, work_bytes, 1, "product scratch", err));
-    }
-    return CNA_OK;
-}
-
-static cna_status apply_whole(const cna_linear *linear, cna_linear_context *context, const void *x, size_t n_rows,
-                              float *y, cna_error *err)
-{
-    if (n_rows == 1 && linear->one_row != ONE_ROW_NONE) {
-        one_row_product(linear, linear->one_row, x, y);
-        return CNA_OK;
-    }
-    cna_product product = {.n_rows = n_rows, .n_in = linear->n_in, .n_out = linear->n_out,
-                           .bf16 = linear->input == CNA_INPUT_BF16, .packed = linear->blocked,
-                           .y_stride = linear->n_out};
-    const cna_onednn_primitive *primitive;
-    CNA_TRY(find_primitive(context, &product, &primitive, err));
-    CNA_TRY(reserve_scratch(context, 1, 1, 1, 0, cna_onednn_primitive_scratch_bytes(primitive), err));
-    return cna_onednn_primitive_execute(primitive, x, linear->weight, y, context->scratch[0].work, err);
-}
-
-/* One tile: rows [row, row + TILE_ROWS) by columns [column, column + n_columns), cut at n_rows.
- *   panel  the rows of W for these columns */
-static cna_status apply_tile(const cna_linear *linear, const cna_onednn_primitive *primitive, tile_scratch *scratch,
-                             const float *panel, const float *x, size_t n_rows, size_t row, size_t column,
-                             size_t n_columns, float *y, cna_error *err)
-{
-    size_t n_in = linear->n_in, n_here = n_rows - row < TILE_ROWS ? n_rows - row : TILE_ROWS;
-    const float *tile_x = x + row * n_in;
-    if (n_here < TILE_ROWS) {
-        memcpy(scratch->x, tile_x, n_here * n_in * sizeof *x);
-        memset(scratch->x + n_here * n_in, 0, (TILE_ROWS - n_here) * n_in * sizeof *x);
-        tile_x = scratch->x;
-    }
-    CNA_TRY(cna_onednn_primitive_execute(primitive, tile_x, panel, scratch->y, scratch->work, err));
-    for (size_t t = 0; t < n_here; t++) {
-        memcpy(y + (row + t) * linear->n_out + column, scratch->y + t * n_columns, n_columns * sizeof *y);
-    }
-    return CNA_OK;
-}
-
-static cna_status apply_tiled(const cna_linear *linear, cna_linear_context *context, const float *x, size_t n_rows,
-                              float *y, cna_error *err)
-{
-    size_t columns = panel_columns(linear), n_panels = (linear->n_out + columns - 1) / columns;
-    if (columns > linear->n_out) columns = linear->n_out;
-    size_t last_columns = linear->n_out - (n_panels - 1) * columns;
-    cna_product product = {.n_rows = TILE_ROWS, .n_in = linear->n_in, .n_out = columns, .y_stride = columns};
-    cna_product last_product = product;
-    last_product.n_out = last_product.y_stride = last_columns;
-    const cna_onednn_primitive *full, *last;
-    CNA_TRY(find_primitive(context, &product, &full, err));
-    CNA_TRY(find_primitive(context, &last_product, &last, err));
-    size_t work = cna_onednn_primitive_scratch_bytes(full), last_work = cna_onednn_primitive_scratch_bytes(last);
-    size_t n_threads = (size_t)omp_get_max_threads();
-    size_t n_panel = linear->weight == NULL ? columns * linear->n_in : 0;
-    CNA_TRY(reserve_scratch(context, n_threads, linear->n_in, columns, n_panel,
-                            work > last_work ? work : last_work, err));
-    cna_status status = CNA_OK;
-#pragma omp parallel for schedule(dynamic, 1)
-    for (size_t panel = 0; panel < n_panels; panel++) {
-        tile_scratch *scratch = &context->scratch[omp_get_thread_num()];
-        bool is_last = panel + 1 == n_panels;
-        size_t column = panel * columns, n_columns = is_last ? last_columns : columns;
-        const float *weight = scratch->panel;
-        if (linear->weight != NULL) weight = (const float *)linear->weight + column * linear->n_in;
-        if (linear->weight == NULL) convert_rows(linear, column, n_columns, scratch->panel);
-        for (size_t row = 0; row < n_rows; row += TILE_ROWS) {
-            cna_error local;
-            cna_status tile = apply_tile(linear, is_last ? last : full, scratch, weight, x, n_rows, row, column,
-                                         n_columns, y, &local);
-            if (tile != CNA_OK) {
-#pragma omp critical(cna_linear_failure)
-                {
-                    status = tile;
-                    if (err != NULL) *err = local;
-                }
-            }
-        }
-    }
-    return status;
-}
-
-cna_status cna_linear_apply(const cna_linear *linear, cna_linear_context *context, const void *x, size_t n_rows,
-                            float *y, cna_error *err)
-{
-    if (n_rows == 0) return CNA_OK;
-    bool from_source = n_rows == 1 && linear->one_row == ONE_ROW_SOURCE;
-    if (!linear->tiled && linear->weight == NULL && !from_source) {
-        return cna_fail(err, CNA_ERR_INTERNAL, "a product of weights that were not staged");
-    }
-    double start = cna_clock_seconds();
-    cna_status status = linear->tiled ? apply_tiled(linear, context, x, n_rows, y, err)
-                                      : apply_whole(linear, context, x, n_rows, y, err);
-    context->seconds += cna_clock_seconds() - start;
-    context->flops += 2 * (double)n_rows * (double)linear->n_in * (double)linear->n_out;
-    return status;
 }

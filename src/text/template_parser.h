@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * One parsing of a chat template in the making: expressions are in template_parse.c, statements in
- * template_blocks.c. */
+ * One parsing of a chat template in the making: expressions are in template_expressions.c, statements
+ * in template_blocks.c. */
 #ifndef CNA_TEXT_TEMPLATE_PARSER_H
 #define CNA_TEXT_TEMPLATE_PARSER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Between the three steps of chat templates: tokens (template_lex.c), nodes (template_parse.c,
+ * Between the three steps of chat templates: tokens (template_lex.c), nodes (template_parse.c, template_expressions.c,
  * template_blocks.c), and their evaluation (template_eval.c, template_render.c). */
 #ifndef CNA_TEXT_TEMPLATE_PARTS_H
 #define CNA_TEXT_TEMPLATE_PARTS_H

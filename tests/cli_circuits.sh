@@ -201,6 +201,14 @@ check 'generate: says what is added' grep -q 'one.gguf: added behind 1 layer, al
 works 'generate: vectors of other weights' '' generate -m "${model%/*}/llama-base" --prompt x --max-tokens 1 \
     --caa-vector "$work/one.gguf"
 check 'generate: says that weights differ' grep -q 'found on other weights' "$err"
+too_much='is a multiplier or an alpha too large'
+fails 'generate: alpha past f32' 1 "$too_much" $g --prompt x --max-tokens 3 --caa-vector "$work/one.gguf" --alpha=-1e18
+fails 'generate: alpha past f32, all layers' 1 "$too_much" $g --prompt x --caa-vector "$work/all.gguf" --alpha 1e30
+fails 'generate: multiplier past f32 in use' 1 "$too_much" $g --prompt x --circuit "$work/circuit.json" --multiplier 1e38
+fails 'generate: logits past f32' 1 "$too_much" $g --prompt x --max-tokens 0 --logits "$work/big.f32" \
+    --caa-vector "$work/one.gguf" --alpha 1e18
+fails 'sweep: alpha past f32' 1 "$too_much" sweep -q -m "$model" --prompts "$work/pos.txt" --max-tokens 4 \
+    --caa-vector "$work/one.gguf" --alphas=1,1e18
 fails 'generate: vectors of another shape' 1 'expected some for' generate -m "${model%/*}/qwen2-planted-instruct" --prompt x \
     --caa-vector "$work/one.gguf"
 fails 'generate: a circuit as vectors' 1 "begins with 'GGUF'" $g --prompt x --caa-vector "$work/circuit.json"

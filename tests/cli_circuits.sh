@@ -175,6 +175,24 @@ works 'generate: logits alone' '' $g --prompt-ids 1,2,3 --max-tokens 0 --logits 
 rows=$("$cna" inspect "$model" --json | sed 's/.*"vocab_size":\([0-9]*\).*/\1/')
 check 'generate: size of the logits' test "$(wc -c < "$work/logits.f32")" -eq $((3 * rows * 4))
 
+# Prompts past the positions that the model was made for are run, and said to be.
+long_prompts
+first="warning: $work/long.txt: line 3: expected at most the 512 tokens .* found [0-9]{3,}; 1 of 5 prompts is longer"
+run $a --positive "$work/long.txt" --negative "$work/neg.txt" --top-k 3 --universal none
+warns_once 'attribute: long prompts' "$first"
+run $a --positive "$work/pos.txt" --negative "$work/neg.txt" --top-k 3 --universal "$work/long.txt"
+warns_once 'attribute: long universal prompts' '1 of 7 prompts is longer'
+run caa -m "$model" --positive "$work/neg.txt" --negative "$work/long.txt" -o "$work/long.gguf"
+warns_once 'caa: long prompts' "$first"
+run $g --prompts "$work/long.txt" --max-tokens 2
+warns_once 'generate: long prompts' "line 3: .* and up to 2 of an answer; 1 of 3 prompts is longer"
+run $g --prompt 'Hello.' --max-tokens 509
+warns_once 'generate: long answers' 'warning: --prompt: prompt 1: .* and up to 509 of an answer; 1 of 1 prompts is longer'
+run $g --prompts "$work/long.txt" --max-tokens 2 -q
+check 'generate: long prompts, quiet' test ! -s "$err"
+run inspect "$work/circuit.json" -m "$model" --prompts "$work/long.txt"
+warns_once 'inspect: long prompts' 'line 3'
+
 # Vectors from a file do what those that are found do; a file says what it holds.
 caa="caa -m $model --positive $work/pos.txt --negative $work/neg.txt"
 works 'caa: one layer' 'direction.4 ' $caa -q -o "$work/one.gguf"

@@ -89,6 +89,17 @@ with_model() {
     g="generate -m $model"
 }
 
+# A prompt file whose third line is longer than the model was made for (512 tokens).
+long_prompts() {
+    { printf 'Hello.\n\n'; for i in $(seq 200); do printf 'How do clouds form? '; done; printf '\nHow?\n'; } > "$work/long.txt"
+}
+# warns_once NAME PART: of the run before, which went well and said that of long prompts in one line.
+warns_once() {
+    check "$1: works" test "$code" -eq 0
+    check "$1: one warning" test "$(grep -c '^cna: warning: .*max_position_embeddings' "$err")" -eq 1
+    check "$1: names the first" grep -qE -e "$2" "$err"
+}
+
 # A circuit file of the reference code.
 reference_circuit() {
     printf '%s\n' '{"neurons": {"7,-1,1": 0.5, "7,-1,2": -0.25, "5,-1,9": 1.5}}' > "$work/nous.json"

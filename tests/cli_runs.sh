@@ -84,6 +84,14 @@ fails 'sweep: answers in no folder' 1 'cannot be created' $s --answers "$work/no
 printf '# kind: regex\n(\n' > "$work/patterns.txt"
 fails 'sweep: bad patterns' 1 'patterns.txt' $s --patterns "$work/patterns.txt"
 
+long_prompts
+run sweep -m "$model" --circuit "$work/circuit.json" --prompts "$work/pos.txt" --benign "$work/long.txt" --max-tokens 2 \
+    --multipliers 0 --controls 0
+warns_once 'sweep: long prompts' "long.txt: line 3: .* and up to 2 of an answer; 1 of 5 prompts is longer"
+run study -m "$model" --base "${model%/*}/llama-base" $pair --prompts "$work/long.txt" --max-tokens 2 --multipliers 0 \
+    --controls 0 --no-caa --no-statistics --run "$work/long.db" -o "$work/long.html"
+warns_once 'study: long prompts' "long.txt: line 3: .* and up to 2 of an answer; 1 of 7 prompts is longer"
+
 m="mmlu -m $model --data tests/data/mmlu --shots 1"
 works 'mmlu: table' ' (2 of 57 subjects, 6 questions, 1-shot)' $m
 works 'mmlu: a line for each subject' 'philosophy' $m --by-subject

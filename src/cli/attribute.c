@@ -2,6 +2,7 @@
  * cna attribute: two sets of prompts in, a circuit out. */
 #include "cli/circuit_view.h"
 #include "cli/commands.h"
+#include "cli/long_prompts.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/scores_view.h"
@@ -212,6 +213,9 @@ static int attribute(const arguments *a, const cna_model *model, const cna_promp
     if (code != CLI_DONE) return code;
     cli_note("%zu positive and %zu negative prompts as %s", cna_prompts_count(positive),
              cna_prompts_count(negative), strcmp(format_name, "chat") == 0 ? "chat" : "raw text");
+    const cli_prompt_set sets[] = {{a->positive, positive, 0, false}, {a->negative, negative, 0, false},
+                                   {a->universal, universal, 0, true}};
+    cli_note_long_prompts(model, &settings.format, sets, sizeof sets / sizeof *sets);
     cna_error err;
     cna_circuit *circuits[CLI_SCORE_CIRCUITS] = {NULL}; /* the one asked for, and with --scores the others */
     if (a->scores) {

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/interventions.h"
 #include "cli/logits_file.h"
+#include "cli/long_prompts.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/setup.h"
@@ -275,6 +276,8 @@ static int generate(arguments *a, const cna_model *model, const cna_prompts *pro
         .on_piece = j.streams ? on_piece : NULL,
         .progress = cli_progress(),
     };
+    const char *file = a->prompts != NULL ? a->prompts : a->prompt_ids != NULL ? "--prompt-ids" : "--prompt";
+    cli_note_long_prompts(model, &settings.format, &(cli_prompt_set){file, prompts, a->max_tokens, false}, 1);
     if (a->logits != NULL) code = cli_write_logits(a->logits, model, prompts, &settings);
     if (code != CLI_DONE || a->max_tokens == 0) return code;
     if (j.streams) cli_progress_off();

@@ -2,6 +2,7 @@
  * cna inspect CIRCUIT -m MODEL: from files to cna_neuron_inspect. */
 #include "cli/inspect_neuron.h"
 
+#include "cli/long_prompts.h"
 #include "cli/neuron_view.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -99,6 +100,11 @@ static int look(work *w)
         .format = cli_format(r->common),
         .progress = cli_progress(),
     };
+    cli_prompt_set listed[CLI_NEURON_SETS];
+    for (size_t i = 0; i < w->result.n_sets; i++) {
+        listed[i] = (cli_prompt_set){w->result.sets[i].path, w->prompts[i], 0, false};
+    }
+    cli_note_long_prompts(w->model, &options.format, listed, w->result.n_sets);
     cna_neuron_views *views = NULL;
     if (cna_neuron_inspect(w->model, neurons, n_neurons, &options, &views, &err) != CNA_OK) {
         return cli_fail_error(&err);

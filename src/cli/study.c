@@ -140,6 +140,8 @@ typedef struct summary {
 } summary;
 
 typedef struct summaries {
+    const arguments *a;
+    const cli_sweep_inputs *in;
     summary items[8]; /* [n] a study has four sweeps at most */
     size_t n;
     size_t n_answers, n_unlikely; /* of all sweeps */
@@ -151,6 +153,12 @@ static bool on_stage(void *user, const char *what)
     cli_note("study: %s", what);
     cli_notes_show();
     return cli_should_stop();
+}
+
+static void on_model(void *user, const cna_model *model, const cna_format *format)
+{
+    const summaries *all = user;
+    cli_sweep_note_long(&all->a->sweep, all->in, model, format);
 }
 
 static bool on_sweep(void *user, const char *role, const cna_model_info *model, const cna_sweep *sweep)
@@ -250,6 +258,7 @@ static cna_study_options settings_of(const arguments *a, const cli_sweep_inputs 
         .files = in->files,
         .n_files = in->n_files,
         .on_stage = on_stage,
+        .on_model = on_model,
         .on_sweep = on_sweep,
         .user = all,
         .progress = cli_progress(),
@@ -266,7 +275,7 @@ static cna_study_options settings_of(const arguments *a, const cli_sweep_inputs 
 
 static int study(const arguments *a, cli_sweep_inputs *in)
 {
-    summaries all = {0};
+    summaries all = {.a = a, .in = in};
     cna_error err;
     const cna_study_options settings = settings_of(a, in, &all);
     if (cna_study_run(a->sweep.common.model, in->prompts, &settings, in->run, &err) != CNA_OK) {

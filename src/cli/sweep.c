@@ -66,6 +66,7 @@ static int sweep(const cli_sweep_arguments *a, const cli_sweep_inputs *in)
     if (code == CLI_DONE) code = cli_chat_options(&a->common, view.format_name, &chat_options);
     view.chat_options = chat_options;
     if (code == CLI_DONE) code = open_outputs(a, &answers);
+    if (code == CLI_DONE) cli_sweep_note_long(a, in, in->model, &settings.format);
     if (code == CLI_DONE && cna_sweep_run(in->model, in->prompts, &settings, &result, &err) != CNA_OK) {
         code = cli_fail_error(&err);
     }

@@ -37,6 +37,7 @@ for command in attribute caa generate sweep compare inspect tokenize bench judge
     fails "$command: quiet and verbose" 2 'exclude each other' $command -q -v
     fails "$command: raw and prefix" 2 '--prefix needs the chat format and --raw turns it off' $command --raw --prefix x
     fails "$command: raw and template" 2 '--chat-template needs the chat format' $command --raw --chat-template llama3
+    fails "$command: raw and date" 2 '--date needs the chat format and --raw turns it off' $command --raw --date 2026-01-01
     fails "$command: raw and variable" 2 '--template-arg needs the chat format' $command --raw --template-arg a=1
     fails "$command: variable without a value" 2 "--template-arg: expected NAME=VALUE, found 'a'" $command --template-arg a
     fails "$command: variable without a name" 2 "found '=1'" $command --template-arg =1
@@ -114,7 +115,36 @@ fails 'generate: multiplier past f32' 2 '--multiplier: expected a number that f3
 fails 'sweep: multiplier past f32' 2 '--multipliers: expected a number that f32 can hold' sweep --multipliers 0,-1e300
 fails 'generate: temperature' 2 '--temperature: expected a number from 0' generate --temperature -1
 fails 'generate: top-p' 2 '--top-p: expected a number above 0' generate --top-p 0
-fails 'generate: greedy samples' 2 'needs --temperature above 0' generate -m x --prompt a --samples 2
+# What can have no effect is refused, and a default that was not typed is not.
+for flag in '--samples 2' '--top-p 0.9' '--seed 0' '--top-p 1'; do
+    fails "generate: greedy ${flag% *} ${flag#* }" 2 "${flag% *} has no effect without --temperature above 0" \
+        generate -m x --prompt a $flag
+done
+for flag in --temperature=1 --top-p=0.5 --samples=2 --seed=3; do
+    fails "generate: $flag for no answer" 2 "${flag%=*} has no effect without --max-tokens above 0" \
+        generate -m x --prompt a --max-tokens 0 --logits y $flag
+done
+for flag in --chat --raw --system=x --date=2026-01-01 --prefix=x --chat-template=llama3 --template-arg=a=1; do
+    fails "generate: $flag of ids" 2 "${flag%%=*} has no effect without texts, and --prompt-ids" \
+        generate -m x --prompt-ids 1 $flag
+done
+fails 'generate: column of no file' 2 '--column has no effect without --prompts' generate -m x --prompt a --column b
+fails 'generate: positions of nothing' 2 '--positions has no effect without --circuit or --caa-vector' \
+    generate -m x --prompt a --positions all
+fails 'generate: sign of vectors' 2 '--sign has no effect without --circuit' generate -m x --prompt a --caa-vector v --sign +
+fails 'attribute: seed of nothing' 2 '--seed has no effect without --stability or --chance' attribute -m x $pair --seed 1
+fails 'attribute: share without filter, by preset' 2 'which --preset nous turns off' \
+    attribute -m x $pair --preset nous --universal-share 0.5
+fails 'sweep: sign of vectors' 2 '--sign has no effect without --circuit' \
+    sweep -m x --prompts p --caa-vector v --alphas 1 --sign -
+fails 'sweep: controls of vectors' 2 '--controls has no effect without --circuit' \
+    sweep -m x --prompts p --caa-vector v --alphas 1 --controls 0
+fails 'mmlu: positions of nothing' 2 '--positions has no effect without --circuit' mmlu -m x --data d --positions last
+fails 'mmlu: sign of nothing' 2 '--sign has no effect without --circuit' mmlu -m x --data d --sign +
+fails 'mmlu: date without chat' 2 '--date: questions are raw text without --chat' mmlu -m x --data d --date 2026-01-01
+fails 'tokenize: date without chat' 2 '--date needs --chat' tokenize -m x --date 2026-01-01 a
+fails 'tokenize: column of no file' 2 '--column has no effect' tokenize -m x --column a b
+fails 'tokenize: chat of ids' 2 '--chat has no effect' tokenize -m x --decode --prompt-ids 1 --chat
 fails 'generate: positions' 2 '--positions: expected one of all|prompt|generated|last' generate --positions none
 fails 'generate: sign' 2 '--sign: expected one of both|+|-' generate --sign plus
 fails 'generate: batch' 2 '--batch: expected a whole number from 1' generate --batch 0

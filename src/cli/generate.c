@@ -220,6 +220,26 @@ static int read_prompts(const arguments *a, cna_prompts **out)
     return CLI_DONE;
 }
 
+/* Flags that change no answer beside those that were given. */
+static int check_uses(const arguments *a)
+{
+    const cli_common *common = &a->common;
+    bool samples = a->temperature > 0, scales = a->pairs.scaled.n != 0, adds = a->pairs.added.n != 0;
+    static const char *const sampling[] = {"temperature", "top-p", "samples", "seed"};
+    static const char *const chat[] = {"chat", "raw", "system", "date", "prefix", "chat-template", "template-arg"};
+    int code = CLI_DONE;
+    for (size_t i = 0; i < sizeof sampling / sizeof *sampling && code == CLI_DONE; i++) {
+        code = cli_check_use(common, sampling[i], a->max_tokens != 0, "--max-tokens above 0");
+        if (i > 0 && code == CLI_DONE) code = cli_check_use(common, sampling[i], samples, "--temperature above 0");
+    }
+    for (size_t i = 0; i < sizeof chat / sizeof *chat && code == CLI_DONE; i++) {
+        code = cli_check_use(common, chat[i], a->prompt_ids == NULL, "texts, and --prompt-ids are used as they are");
+    }
+    if (code == CLI_DONE) code = cli_check_use(common, "column", a->prompts != NULL, "--prompts");
+    if (code == CLI_DONE) code = cli_check_use(common, "positions", scales || adds, "--circuit or --caa-vector");
+    return code == CLI_DONE ? cli_check_use(common, "sign", scales, "--circuit") : code;
+}
+
 static int check(const arguments *a)
 {
     int n_sources = (a->prompt != NULL) + (a->prompts != NULL) + (a->prompt_ids != NULL);
@@ -237,11 +257,7 @@ static int check(const arguments *a)
     if (a->max_tokens == 0 && a->logits == NULL) {
         return cli_usage("--max-tokens 0 generates nothing; it needs --logits FILE");
     }
-    if (a->samples > 1 && a->temperature == 0) {
-        return cli_usage("--samples %zu needs --temperature above 0: without it all answers are the same",
-                         a->samples);
-    }
-    return CLI_DONE;
+    return check_uses(a);
 }
 
 static int generate(arguments *a, const cna_model *model, const cna_prompts *prompts)

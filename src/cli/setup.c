@@ -116,6 +116,7 @@ cna_format cli_format(const cli_common *common)
 const char *cli_chat_flag(const cli_common *common)
 {
     if (common->system != NULL) return "--system";
+    if (common->date != NULL) return "--date";
     if (common->prefix != NULL) return "--prefix";
     return common->n_template_args != 0 ? "--template-arg" : NULL;
 }

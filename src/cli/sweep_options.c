@@ -279,6 +279,11 @@ static int check_circuits(const cli_sweep_arguments *a)
     if (a->n_circuits == 0 && (a->n_k != 0 || a->n_multipliers != 0 || a->cross_fit != 0)) {
         return cli_usage("--k-list, --multipliers and --cross-fit need --circuit");
     }
+    static const char *const scaling[] = {"controls", "sign"};
+    for (size_t i = 0; i < sizeof scaling / sizeof *scaling; i++) {
+        int code = cli_check_use(&a->common, scaling[i], a->n_circuits != 0, "--circuit");
+        if (code != CLI_DONE) return code;
+    }
     if (a->n_multipliers > 1 && a->n_multipliers != a->n_circuits) {
         return cli_usage("--multipliers: expected once, or once for each of %zu circuits, found %zu times",
                          a->n_circuits, a->n_multipliers);

@@ -233,6 +233,9 @@ static int check(arguments *a)
     int code = cli_require(a->common.model, "-m MODEL");
     if (code != CLI_DONE) return code;
     if (n_sources > 1) return cli_usage("TEXT, --file, --messages and --prompt-ids exclude each other");
+    code = cli_check_use(&a->common, "column", a->file != NULL && is_prompt_file(a->file), "a .jsonl or .csv --file");
+    if (code == CLI_DONE) code = cli_check_use(&a->common, "chat", !a->decode, "a text, and --decode has none");
+    if (code != CLI_DONE) return code;
     if (a->decode != (a->prompt_ids != NULL)) return cli_usage("--decode and --prompt-ids go together");
     if (n_sources == 0 && isatty(STDIN_FILENO) == 1) {
         return cli_usage("expected a TEXT, --file FILE or text on standard input, found none");

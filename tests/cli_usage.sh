@@ -41,6 +41,11 @@ for command in attribute caa generate sweep compare inspect tokenize bench judge
     fails "$command: raw and variable" 2 '--template-arg needs the chat format' $command --raw --template-arg a=1
     fails "$command: variable without a value" 2 "--template-arg: expected NAME=VALUE, found 'a'" $command --template-arg a
     fails "$command: variable without a name" 2 "found '=1'" $command --template-arg =1
+    fails "$command: variable that is no name" 2 "--template-arg: expected NAME=VALUE, the name of" $command --template-arg 1a=1
+    fails "$command: variable twice" 2 '--template-arg a: expected once' $command --template-arg a=1 --template-arg a=2
+    fails "$command: unknown template" 2 "--chat-template: expected a file, llama3 or chatml, found 'mistral'" \
+        $command --chat-template mistral
+    fails "$command: memory without a unit" 2 "--memory: expected a unit, such as 8G or 8M, found '8'" $command --memory 8
     fails "$command: no such template" 1 "$work/none.jinja: cannot be opened" $command --chat-template "$work/none.jinja"
     fails "$command: prefix that is not UTF-8" 2 '--prefix: expected UTF-8' $command --prefix "$(printf 'a\377')"
     fails "$command: date" 2 "--date: expected YYYY-MM-DD, found '2026-13-01'" $command --date 2026-13-01

@@ -83,6 +83,9 @@ static int read_seed(const char *name, const char *text, uint64_t *out)
     return CLI_DONE;
 }
 
+/* What a number without a unit has to be at least: less was meant in gigabytes. */
+enum { LEAST_BARE_BYTES = 1 << 20 };
+
 /* Whole or decimal numbers with K, M, G or T, or KiB to TiB, for powers of 1024; without, whole bytes. KB and GB, which
  * mean powers of 1000 to some, are refused. */
 static bool parse_size(const char *text, uint64_t *out)
@@ -104,7 +107,16 @@ static bool parse_size(const char *text, uint64_t *out)
 
 static int read_size(const char *name, const char *text, uint64_t *out)
 {
-    if (parse_size(text, out)) return CLI_DONE;
+    uint64_t value = 0;
+    if (parse_size(text, &value)) {
+        bool is_bare = strspn(text, "0123456789") == strlen(text);
+        if (is_bare && value < LEAST_BARE_BYTES) {
+            return cli_usage("%s: expected a unit, such as %sG or %sM, found '%s', which would be bytes", name, text, text,
+                             text);
+        }
+        *out = value;
+        return CLI_DONE;
+    }
     return cli_usage("%s: expected a number of bytes such as 8G or 512M (K, M, G, T: powers of 1024), found '%s'", name,
                      text);
 }
@@ -271,12 +283,30 @@ static int load_template(cli_common *common)
     if (common->chat_template == NULL) return CLI_DONE;
     common->chat = true;
     if (strcmp(common->chat_template, "llama3") == 0 || strcmp(common->chat_template, "chatml") == 0) return CLI_DONE;
+    if (strpbrk(common->chat_template, "/.") == NULL && !cli_file_exists(common->chat_template)) {
+        return cli_usage("--chat-template: expected a file, llama3 or chatml, found '%s', which is none of them",
+                         common->chat_template);
+    }
     int code = cli_read_file(common->chat_template, &text, &n);
     if (code != CLI_DONE) return code;
     if (memchr(text, '\0', n) != NULL)
         return cli_fail("%s: expected a chat template, found a NUL byte", common->chat_template);
     common->chat_template = text;
     return CLI_DONE;
+}
+
+/* By what the library says of them, which does not know the flag. */
+static int check_template_args(const cli_common *common)
+{
+    static const char prefix[] = "template argument";
+    const cna_format format = {.template_args = common->template_args, .n_template_args = common->n_template_args};
+    cna_error err;
+    char *text = NULL;
+    cna_status status = cna_format_describe(&format, &text, &err);
+    cna_free(text);
+    if (status == CNA_OK) return CLI_DONE;
+    if (status != CNA_ERR_ARG || strncmp(err.text, prefix, sizeof prefix - 1) != 0) return cli_fail_error(&err);
+    return cli_usage("--template-arg%s", err.text + sizeof prefix - 1);
 }
 
 static int check_chat(cli_common *common)
@@ -294,7 +324,8 @@ static int check_chat(cli_common *common)
         if (!cli_utf8_valid(flags[i].text, strlen(flags[i].text)))
             return cli_usage("%s: expected UTF-8, found '%s'", flags[i].flag, flags[i].text);
     }
-    return load_template(common);
+    int code = check_template_args(common);
+    return code == CLI_DONE ? load_template(common) : code;
 }
 
 static int check_common(cli_common *common)

@@ -193,6 +193,9 @@ check 'generate: long prompts, quiet' test ! -s "$err"
 run inspect "$work/circuit.json" -m "$model" --prompts "$work/long.txt"
 warns_once 'inspect: long prompts' 'line 3'
 
+"$cna" $g --prompt-ids 1,2,3 --max-tokens 0 --logits - -q < /dev/null > "$work/logits.out" 2> "$err"
+check 'generate: logits to standard output' cmp -s "$work/logits.out" "$work/logits.f32"
+
 # Vectors from a file do what those that are found do; a file says what it holds.
 caa="caa -m $model --positive $work/pos.txt --negative $work/neg.txt"
 works 'caa: one layer' 'direction.4 ' $caa -q -o "$work/one.gguf"

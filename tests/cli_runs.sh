@@ -160,6 +160,9 @@ for command in "$g --prompt x --max-tokens 3 -q" "$g --prompts $work/pos.txt --m
     check_failure "full disk: ${command%% -*}" 1 'standard output: cannot be written'
 done
 fails 'full disk: logits' 1 '/dev/full: cannot be written' $g --prompt x -q --max-tokens 0 --logits /dev/full
+"$cna" $g --prompt x -q --max-tokens 0 --logits - > /dev/full 2> "$err" < /dev/null
+code=$?
+check_failure 'full disk: logits to standard output' 1 'standard output: cannot be written'
 
 # ------------------------------------------------------------------------------- a checkpoint cut while it is in use
 # Found changed between two layers, or met as a hole within one: one line either way. Cut when the first of some thousand

@@ -154,6 +154,20 @@ fails 'generate: positions' 2 '--positions: expected one of all|prompt|generated
 fails 'generate: sign' 2 '--sign: expected one of both|+|-' generate --sign plus
 fails 'generate: batch' 2 '--batch: expected a whole number from 1' generate --batch 0
 
+# "-" is standard output only where nothing else goes there.
+for flag in --answers --labels-out --run; do
+    fails "sweep: $flag to standard output" 2 "$flag: expected a path, as the command's own results go to standard output" \
+        sweep -m x --circuit c --prompts p $flag -
+done
+for flag in --answers --run; do fails "mmlu: $flag to standard output" 2 "$flag: expected a path" mmlu -m x --data d $flag=-; done
+for flag in -o --run --figures --csv; do
+    fails "study: $flag to standard output" 2 ': expected a path' study -m x $pair --prompts p $flag -
+done
+for flag in --figures --csv; do fails "report: $flag to standard output" 2 "$flag: expected a path" report r $flag -; done
+fails 'generate: logits and answers to standard output' 2 '--logits: expected a file, as answers go' \
+    generate -m x --prompt a --logits -
+check 'no file is named -' test ! -e -
+
 # What is written is neither read nor written twice, whatever the names.
 ln "$some" "$work/hard.txt"
 ln -s "$some" "$work/soft.txt"

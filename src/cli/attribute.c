@@ -46,6 +46,7 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .writes = true,
+     .takes_dash = true,
      .offset = FIELD(output),
      .help = "write the circuit here; - is standard output (none: print it)"},
     {.name = "fraction",

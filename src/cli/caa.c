@@ -43,6 +43,7 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .writes = true,
+     .takes_dash = true,
      .offset = FIELD(output),
      .help = "write the vectors here, as a GGUF control vector"},
     {.name = "site",

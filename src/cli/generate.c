@@ -128,6 +128,7 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .writes = true,
+     .takes_dash = true,
      .offset = FIELD(logits),
      .help = "write the logits of every prompt position as f32; allows --max-tokens 0"},
     {0},
@@ -251,6 +252,10 @@ static int check(const arguments *a)
     }
     if (a->prompt != NULL && !cli_utf8_valid(a->prompt, strlen(a->prompt))) {
         return cli_usage("--prompt: expected UTF-8, found '%s'", a->prompt);
+    }
+    if (a->logits != NULL && strcmp(a->logits, "-") == 0 && a->max_tokens != 0) {
+        return cli_usage("--logits: expected a file, as answers go to standard output, found '-'; give --max-tokens 0 to "
+                         "have the logits there");
     }
     if (a->prompt != NULL && a->prompt[0] == '\0')
         return cli_usage("--prompt: expected a text, found an empty one");

@@ -163,6 +163,10 @@ static int apply(parser *p, const cli_option *option, const char *value)
     char name[64];
     snprintf(name, sizeof name, "--%s", option->name);
     void *field = p->arguments + option->offset;
+    if (option->writes && !option->takes_dash && strcmp(value, "-") == 0) {
+        return cli_usage("%s: expected a path, as the command's own results go to standard output, found '-'; ./- is a "
+                         "file of that name", name);
+    }
     if (value != NULL && option->value != NULL) note_file(p, option, value);
     switch (option->kind) {
     case CLI_SWITCH:

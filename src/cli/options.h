@@ -32,7 +32,8 @@ typedef struct cli_option {
     int (*call)(void *arguments, const char *value); /* prints its own message, returns an exit code */
     bool repeatable;
     bool writes; /* the value is a file or folder that the command writes; other values that are called FILE, RUN,
-                  * MODEL or DIR are read. cli_parse refuses a file that is both */
+                  * MODEL or DIR are read. cli_parse refuses a file that is both, and "-" */
+    bool takes_dash; /* of one that writes: "-" is not refused; standard output, where nothing else goes there */
 } cli_option;
 
 enum { CLI_MAX_WORDS = 64, CLI_MAX_TEMPLATE_ARGS = 32, CLI_MAX_OPTIONS = 96 };

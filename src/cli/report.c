@@ -19,6 +19,7 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .writes = true,
+     .takes_dash = true,
      .offset = FIELD(output),
      .help = "the page, an HTML file; - is standard output"},
     {.name = "figures",

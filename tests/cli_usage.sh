@@ -15,10 +15,14 @@ works 'overview' 'Usage: cna COMMAND' --help
 works 'overview: an example that can be typed' 'models/prompts/restricted-discovery.txt' --help
 works 'help command' 'Usage: cna sweep' help sweep
 
-for command in attribute caa generate sweep compare inspect tokenize bench judge; do
+for command in attribute caa generate sweep mmlu study report compare inspect tokenize bench judge pull; do
     works "$command: help" "Usage: cna $command" $command --help
     check "$command: help has an example" grep -q '^Example:' "$out"
     check "$command: help fits 120 columns" awk 'length > 120 { exit 1 }' "$out"
+    check "$command: help has the defaults of values" awk '/^Flags/ { on = 1 } /^Example/ { on = 0 }
+        on && /^  (-.,|   ) --[a-z-]+ [^ ]/ { value = 1 }
+        value && !/^  (-.,|   ) --[a-z-]+ [^ ]+$/ { bad += !/\)$/; value = 0 }
+        END { exit bad }' "$out"
     works "$command: help beside a mistake" "Usage: cna $command" $command --no-such-flag --help
     fails "$command: unknown flag" 2 "did you mean '--threads'?" $command --thread 1
     fails "$command: unknown flag, nothing near" 2 "unknown flag '--xyzzy'" $command --xyzzy=1

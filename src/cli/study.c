@@ -28,38 +28,38 @@ static const cli_option own_options[] = {
      .kind = CLI_TEXT,
      .value = "DIR",
      .offset = FIELD(base),
-     .help = "the base model that -m was made from; its prompts are raw text unless --chat is given"},
+     .help = "the model that -m was made from; its prompts are raw text without --chat (none)"},
     {.name = "output",
      .letter = 'o',
      .kind = CLI_TEXT,
      .value = "FILE",
      .writes = true,
      .offset = FIELD(output),
-     .help = "the report, an HTML file"},
+     .help = "the report, an HTML file (required)"},
     {.name = "figures",
      .kind = CLI_TEXT,
      .value = "DIR",
      .offset = FIELD(figures),
      .writes = true,
-     .help = "write every plot here as well, as SVG"},
+     .help = "write every plot here as well, as SVG (none)"},
     {.name = "csv",
      .kind = CLI_TEXT,
      .value = "DIR",
      .offset = FIELD(csv),
      .writes = true,
-     .help = "write every table here as well, as CSV"},
+     .help = "write every table here as well, as CSV (none)"},
     {.name = "mmlu",
      .kind = CLI_TEXT,
      .value = "DIR",
      .offset = FIELD(mmlu),
-     .help = "MMLU's questions, asked at each multiplier"},
+     .help = "MMLU's questions, asked at each multiplier (none)"},
     {.name = "mmlu-limit",
      .kind = CLI_COUNT,
      .value = "N",
      .offset = FIELD(mmlu_limit),
      .min = 1,
      .max = 1000000,
-     .help = "only the first N questions of each subject"},
+     .help = "only the first N questions of each subject (all)"},
     {.name = "fraction",
      .kind = CLI_REAL,
      .value = "F",
@@ -73,7 +73,7 @@ static const cli_option own_options[] = {
      .offset = FIELD(top_k),
      .min = 1,
      .max = 1000000000,
-     .help = "neurons in the circuit, instead of --fraction"},
+     .help = "neurons in the circuit, instead of --fraction (by --fraction)"},
     {.name = "no-caa",
      .kind = CLI_SWITCH,
      .offset = FIELD(no_caa),
@@ -93,6 +93,19 @@ static const char *const shared[] = {
     "append",     "keep-reasoning",
 };
 
+/* Of these what a study makes of them, where it is another than a sweep. */
+static const struct {
+    const char *name, *help;
+} renamed[] = {
+    {"caa", "where vectors are added: to the output of every MLP, or behind one layer (mlp)"},
+    {"alphas", "what those vectors are multiplied by (-4,-2,-1,-0.5,0.5,1,2,4)"},
+    {"multipliers", "a list, with 1 (0,0.25,0.5,0.75,1,1.5,2)"},
+    {"k-list", "a sweep of its own: the circuit's first k neurons, for each of these: 10,50 (none)"},
+    {"positive", "prompts that show the behaviour (required)"},
+    {"negative", "prompts that do not (required)"},
+    {"run", "keep everything here as it ends, and continue what is there: SQLite (required)"},
+};
+
 /* Filled before the command line is read, so that each shared flag is described in one place. */
 static cli_option options[OPTIONS_MAX];
 
@@ -103,6 +116,9 @@ static void fill_options(void)
     for (const cli_option *option = cli_sweep_options; option->name != NULL; option++) {
         for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
             if (strcmp(shared[i], option->name) == 0) options[n++] = *option;
+        }
+        for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) {
+            if (strcmp(renamed[i].name, option->name) == 0) options[n - 1].help = renamed[i].help;
         }
     }
 }

@@ -38,6 +38,21 @@ if command -v sqlite3 > "$work/which"; then
     fails 'inspect: other database' 1 'expected a run file of cna' inspect "$work/other.db"
     fails 'inspect: neuron of a run' 2 'is a run file' inspect "$work/other.db" --neuron 1:2
 fi
+# A file of the wrong kind is said to be what its first bytes tell.
+printf '\020\0\0\0\0\0\0\0{"a":{}}        ' > "$work/weights.safetensors"
+printf 'GGUF\003\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0' > "$work/model.bin"
+printf 'SQLite format 3\0and more' > "$work/kind.db"
+printf 'Why?\n' > "$work/words.txt"
+: > "$work/nothing.json"
+mkdir "$work/bare"
+for case in 'weights.safetensors:weights (safetensors); -m and' 'model.bin:a GGUF model, which -m and' \
+    'words.txt:another file, which is no JSON' 'nothing.json:an empty file'; do
+    fails "inspect: ${case%%:*}" 1 "${case%%:*}: expected a circuit file (JSON), found ${case#*:}" inspect "$work/${case%%:*}"
+done
+fails 'compare: a run file' 1 "found an SQLite database; 'cna inspect', 'cna report'" compare "$work/kind.db" "$work/nous.json"
+fails 'compare: a folder' 1 'expected a circuit file (JSON), found a folder; -m' compare "$work/nous.json" "$work/bare"
+fails 'generate: weights as a model' 1 'found weights (safetensors)' generate -m "$work/weights.safetensors" --prompt x
+fails 'inspect: a folder of nothing' 1 'found a folder without config.json' inspect "$work/bare"
 check 'full disk is noticed' sh -c '! "$1" inspect "$2" > /dev/full 2> "$3"' sh "$cna" "$work/nous.json" "$err"
 code=1 check_failure 'full disk is named' 1 'standard output: cannot be written'
 
@@ -233,6 +248,9 @@ fails 'sweep: alpha past f32' 1 "$too_much" sweep -q -m "$model" --prompts "$wor
 fails 'generate: vectors of another shape' 1 'expected some for' generate -m "${model%/*}/qwen2-planted-instruct" --prompt x \
     --caa-vector "$work/one.gguf"
 fails 'generate: a circuit as vectors' 1 "begins with 'GGUF'" $g --prompt x --caa-vector "$work/circuit.json"
+fails 'generate: vectors as a circuit' 1 'found a control vector, which --caa-vector and' $g --prompt x --circuit "$work/one.gguf"
+fails 'sweep: weights as a circuit' 1 'found weights (safetensors)' sweep -m "$model" --prompts "$work/pos.txt" \
+    --circuit "$model/$(cd "$model" && ls | grep -m 1 'safetensors$')"
 fails 'generate: vectors as a model' 1 'controlvector' generate -m "$work/one.gguf" --prompt x
 
 works 'inspect: model' 'in all; 0.1 % is' inspect "$model"

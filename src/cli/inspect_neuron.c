@@ -38,10 +38,7 @@ static int open_all(work *w)
     const cli_neuron_request *r = w->request;
     const cli_common *common = r->common;
     cna_error err;
-    int code = CLI_DONE;
-    if (cna_circuit_read(common->words[0], &w->circuit, &err) != CNA_OK) {
-        code = cli_fail_error(&err);
-    }
+    int code = cli_load_circuit(common->words[0], &w->circuit);
     if (code == CLI_DONE) code = add_set(w, "positive", r->positive);
     if (code == CLI_DONE) code = add_set(w, "negative", r->negative);
     if (code == CLI_DONE) code = add_set(w, "prompts", r->prompts);

@@ -207,8 +207,9 @@ typedef enum cna_use {
 /* What a model folder holds, what it would take to use it, and for what it can be used. Strings live in the struct. */
 typedef struct cna_survey {
     cna_model_info info;
-    bool has_weights;   /* false: all that concerns them is what config.json calls for, stored as its torch_dtype; the
-                         * fingerprint is "" and size_bytes 0 */
+    bool has_weights;   /* false: all that concerns them is what config.json calls for, stored as its torch_dtype or
+                         * dtype; the fingerprint is "" and size_bytes 0 */
+    bool names_dtype;   /* false with weights, and where config.json names none that is known: f32 is taken */
     bool has_tokenizer;
     cna_dtype_share dtypes[16]; /* [n_dtypes] by bytes, largest first */
     size_t n_dtypes;
@@ -400,8 +401,9 @@ CNA_API bool cna_tokenizer_is_special(const cna_tokenizer *tokenizer, int32_t id
 CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_render(const cna_tokenizer *tokenizer, const cna_message *messages,
                                                        size_t n_messages, const cna_format *format, char **out_text,
                                                        size_t *out_n_bytes, cna_error *err);
-/* Prompts that have more tokens than a limit, such as cna_model_info's max_positions less those of an answer. No function
- * refuses a prompt for being longer than the model was made for (but longrope's): what comes of it may mean nothing. */
+/* Prompts that have more tokens than a limit, such as cna_model_info's max_positions less those of an answer. No
+ * function refuses a prompt for being longer than the model was made for (but longrope's): what comes of it may mean
+ * nothing. */
 typedef struct cna_long_prompts {
     size_t n;               /* how many */
     size_t first, n_tokens; /* the first of them, and its tokens; 0 where there is none */

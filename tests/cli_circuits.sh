@@ -258,6 +258,10 @@ check 'inspect: a model fits 120 columns' awk 'length > 120 { exit 1 }' "$out"
 mkdir "$work/config-only"
 cp "$model/config.json" "$work/config-only"
 works 'inspect: config.json alone' 'the weights are not here' inspect "$work/config-only"
+check 'inspect: config.json says its dtype' grep -q 'config.json, which says bf16; ' "$out"
+grep -v '"torch_dtype"\|"dtype"' "$model/config.json" > "$work/config-only/config.json"
+works 'inspect: config.json without a dtype' 'names no known torch_dtype or dtype, so f32 is taken; the weights are not here' \
+    inspect "$work/config-only"
 works 'inspect: config.json alone as json' '"has_weights":false' inspect "$work/config-only" --json
 works 'inspect: model as json' '"type":"model"' inspect "$model" --json
 works 'inspect: circuit as json' '"type":"circuit"' inspect "$work/circuit.json" --json

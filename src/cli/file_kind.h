@@ -8,8 +8,8 @@
 /* Whether a file begins as SQLite databases do. */
 bool cli_is_database(const char *path);
 
-/* What a path leads to and what takes it, in words that follow "found"; NULL where it may be JSON, is not there or can be
- * read but once. */
+/* What a path leads to and what takes it, in words that follow "found"; NULL where it may be JSON, is not there or can
+ * be read but once. */
 const char *cli_describe_file(const char *path);
 
 #endif

@@ -44,7 +44,11 @@ static int add_alpha(void *user, const char *value)
 #define FIELD(member) offsetof(arguments, member)
 
 static const cli_option options[] = {
-    {.name = "prompt", .kind = CLI_TEXT, .value = "TEXT", .offset = FIELD(prompt), .help = "one prompt (this or one of the next two is required)"},
+    {.name = "prompt",
+     .kind = CLI_TEXT,
+     .value = "TEXT",
+     .offset = FIELD(prompt),
+     .help = "one prompt (this or one of the next two is required)"},
     {.name = "prompts",
      .kind = CLI_TEXT,
      .value = "FILE",
@@ -254,8 +258,8 @@ static int check(const arguments *a)
         return cli_usage("--prompt: expected UTF-8, found '%s'", a->prompt);
     }
     if (a->logits != NULL && strcmp(a->logits, "-") == 0 && a->max_tokens != 0) {
-        return cli_usage("--logits: expected a file, as answers go to standard output, found '-'; give --max-tokens 0 to "
-                         "have the logits there");
+        return cli_usage("--logits: expected a file, as answers go to standard output, found '-'; give --max-tokens 0 "
+                         "to have the logits there");
     }
     if (a->prompt != NULL && a->prompt[0] == '\0')
         return cli_usage("--prompt: expected a text, found an empty one");

@@ -26,7 +26,11 @@ typedef struct arguments {
 #define FIELD(member) offsetof(arguments, member)
 
 static const cli_option options[] = {
-    {.name = "run", .kind = CLI_TEXT, .value = "RUN.db", .offset = FIELD(run), .help = "run file of a sweep or study (required)"},
+    {.name = "run",
+     .kind = CLI_TEXT,
+     .value = "RUN.db",
+     .offset = FIELD(run),
+     .help = "run file of a sweep or study (required)"},
     {.name = "endpoint",
      .kind = CLI_TEXT,
      .value = "URL",

@@ -19,10 +19,8 @@ static bool measure(const cna_model *model, const cna_format *format, const cli_
     size_t most = cna_model_get_info(model)->max_positions;
     size_t limit = most > set->n_more ? most - set->n_more : 0;
     cna_long_prompts found;
-    if (cna_prompts_find_long(set->prompts, cna_model_tokenizer(model), set->raw ? &raw : format, limit, &found, NULL) !=
-        CNA_OK) {
-        return false;
-    }
+    if (set->raw) format = &raw;
+    if (cna_prompts_find_long(set->prompts, cna_model_tokenizer(model), format, limit, &found, NULL) != CNA_OK) return false;
     if (out->n == 0 && found.n != 0) {
         out->set = set;
         out->first = found.first;

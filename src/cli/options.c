@@ -111,8 +111,8 @@ static int read_size(const char *name, const char *text, uint64_t *out)
     if (parse_size(text, &value)) {
         bool is_bare = strspn(text, "0123456789") == strlen(text);
         if (is_bare && value < LEAST_BARE_BYTES) {
-            return cli_usage("%s: expected a unit, such as %sG or %sM, found '%s', which would be bytes", name, text, text,
-                             text);
+            return cli_usage("%s: expected a unit, such as %sG or %sM, found '%s', which would be bytes", name, text,
+                             text, text);
         }
         *out = value;
         return CLI_DONE;

@@ -56,7 +56,8 @@ static int require_folder(const char *path)
     if (stat(path, &status) != 0) return cli_fail_errno(path, "opened");
     if (cli_is_model(path)) return CLI_DONE;
     const char *other = cli_describe_file(path);
-    return cli_fail("%s: expected a model folder or a .gguf file, found %s", path, other != NULL ? other : "another file");
+    return cli_fail("%s: expected a model folder or a .gguf file, found %s", path,
+                    other != NULL ? other : "another file");
 }
 
 int cli_locate_model(const char **path, bool weights)

@@ -161,8 +161,8 @@ static void normalise(cna_session *s, const float *x, const float *norm, size_t 
 static cna_status check_overflow(const cna_session *s, uint32_t where, cna_error *err)
 {
     if (!s->overflow) return CNA_OK;
-    return cna_fail(err, CNA_ERR_FORMAT, "layer %u: expected values whose squares f32 can add up, found larger ones; is "
-                    "a multiplier or an alpha too large, or are the model's weights damaged?", where);
+    return cna_fail(err, CNA_ERR_FORMAT, "layer %u: expected values whose squares f32 can add up, found larger ones; "
+                    "is a multiplier or an alpha too large, or are the model's weights damaged?", where);
 }
 
 /* s->normed = the residual stream under a norm, where the family has one there, and then the products' input. */

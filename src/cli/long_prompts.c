@@ -20,7 +20,8 @@ static bool measure(const cna_model *model, const cna_format *format, const cli_
     size_t limit = most > set->n_more ? most - set->n_more : 0;
     cna_long_prompts found;
     if (set->raw) format = &raw;
-    if (cna_prompts_find_long(set->prompts, cna_model_tokenizer(model), format, limit, &found, NULL) != CNA_OK) return false;
+    const cna_tokenizer *tokenizer = cna_model_tokenizer(model);
+    if (cna_prompts_find_long(set->prompts, tokenizer, format, limit, &found, NULL) != CNA_OK) return false;
     if (out->n == 0 && found.n != 0) {
         out->set = set;
         out->first = found.first;

@@ -114,7 +114,8 @@ test: setup ## build and run the whole suite; under 5 minutes
 
 # Side by side, those that take longest first.
 TEST_JOBS ?= $(shell nproc 2>/dev/null || echo 1)
-SCRIPTS   ?= $(addprefix tests/,cli.sh study.sh kill.sh install.sh browser.sh)
+CLI_TESTS := $(addprefix tests/,cli_circuits.sh cli_runs.sh cli_usage.sh)
+SCRIPTS   ?= $(CLI_TESTS) $(addprefix tests/,study.sh kill.sh install.sh browser.sh)
 run-tests: tests fuzzers
 	@CNA_BIN=$(BUILD)/cna MAKE="$(MAKE)" JOBS=$(TEST_JOBS) tests/run.sh $(SCRIPTS) $(TESTS) $(FUZZ)
 
@@ -128,7 +129,7 @@ oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
 # Of the scripts those that give the program most to do; what the others look at is not memory.
 asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
 	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	$(MAKE) --no-print-directory $(JOBS) test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' SCRIPTS='tests/cli.sh tests/kill.sh' \
+	$(MAKE) --no-print-directory $(JOBS) test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' SCRIPTS='$(CLI_TESTS) tests/kill.sh' \
 	SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 
 # clang and its own OpenMP runtime: it tells ThreadSanitizer (through libarcher) where threads meet, which gcc's does not.

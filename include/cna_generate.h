@@ -76,7 +76,8 @@ typedef struct cna_generate_options {
 
 /* Continue each prompt. Stop tokens: the union of eos_token_id in generation_config.json and config.json.
  * Errors: ERR_ARG for an empty prompt or token ids past the embedding rows; ERR_MISMATCH for a circuit or
- *         vectors of another shape; ERR_CANCELLED. */
+ *         vectors of another shape; ERR_FORMAT where a multiplier, an alpha or damaged weights make values whose
+ *         squares f32 cannot add up, about 1e19; ERR_CANCELLED. */
 CNA_API CNA_MUST_CHECK cna_status cna_generate(const cna_model *model, const cna_prompts *prompts,
                                                const cna_generate_options *options, cna_generation_fn *on_generation,
                                                void *user, cna_error *err);

@@ -127,8 +127,9 @@ typedef enum cna_use {
 /* What a model folder holds, what it would take to use it, and for what it can be used. Strings live in the struct. */
 typedef struct cna_survey {
     cna_model_info info;
-    bool has_weights;   /* false: all that concerns them is what config.json calls for, stored as its torch_dtype; the
-                         * fingerprint is "" and size_bytes 0 */
+    bool has_weights;   /* false: all that concerns them is what config.json calls for, stored as its torch_dtype or
+                         * dtype; the fingerprint is "" and size_bytes 0 */
+    bool names_dtype;   /* false with weights, and where config.json names none that is known: f32 is taken */
     bool has_tokenizer;
     cna_dtype_share dtypes[16]; /* [n_dtypes] by bytes, largest first */
     size_t n_dtypes;

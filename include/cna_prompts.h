@@ -42,6 +42,8 @@ CNA_API size_t cna_prompts_count(const cna_prompts *prompts);
 CNA_API const char *cna_prompts_text(const cna_prompts *prompts, size_t i, size_t *n_bytes);
 /* What kind of prompt the file says i is; NULL where it does not say. */
 CNA_API const char *cna_prompts_category(const cna_prompts *prompts, size_t i);
+/* The line, from 1, of its file that prompt i begins on; 0 where it is of no file. */
+CNA_API size_t cna_prompts_line(const cna_prompts *prompts, size_t i);
 
 /* How a text becomes a prompt (METHOD section 2). */
 typedef enum cna_format_mode {
@@ -118,6 +120,21 @@ CNA_API bool cna_tokenizer_is_special(const cna_tokenizer *tokenizer, int32_t id
 CNA_API CNA_MUST_CHECK cna_status cna_tokenizer_render(const cna_tokenizer *tokenizer, const cna_message *messages,
                                                        size_t n_messages, const cna_format *format, char **out_text,
                                                        size_t *out_n_bytes, cna_error *err);
+
+/* Prompts that have more tokens than a limit, such as cna_model_info's max_positions less those of an answer. No
+ * function refuses a prompt for being longer than the model was made for (but longrope's): what comes of it may mean
+ * nothing. */
+typedef struct cna_long_prompts {
+    size_t n;               /* how many */
+    size_t first, n_tokens; /* the first of them, and its tokens; 0 where there is none */
+} cna_long_prompts;
+
+/* Format and tokenise every prompt as the model's functions do, and count.
+ *   format  ? NULL: AUTO
+ * Errors: ERR_ARG for an empty list or a prompt of no tokens; as cna_tokenizer_render. */
+CNA_API CNA_MUST_CHECK cna_status cna_prompts_find_long(const cna_prompts *prompts, const cna_tokenizer *tokenizer,
+                                                        const cna_format *format, size_t limit, cna_long_prompts *out,
+                                                        cna_error *err);
 
 #ifdef __cplusplus
 }

@@ -358,6 +358,8 @@ CNA_API const cna_mmlu_info *cna_mmlu_get_info(const cna_mmlu *mmlu);
 
 /* Called before each step, with its name or a line that the user should see. Return true to cancel. */
 typedef bool cna_study_stage_fn(void *user, const char *what);
+/* Called with each model before its work, and with the format of its prompts; borrows both. */
+typedef void cna_study_model_fn(void *user, const cna_model *model, const cna_format *format);
 /* Called with each sweep as it ends; borrows it. role: "instruct", "k-sweep", "base" or "transfer". Return true to
  * cancel. */
 typedef bool cna_study_sweep_fn(void *user, const char *role, const cna_model_info *model, const cna_sweep *sweep);
@@ -377,8 +379,9 @@ typedef struct cna_study_options {
     const cna_study_file *files;  /* ? [n_files] to be recorded */
     size_t n_files;
     cna_study_stage_fn *on_stage; /* ? */
+    cna_study_model_fn *on_model; /* ? */
     cna_study_sweep_fn *on_sweep; /* ? */
-    void *user;                   /* of both */
+    void *user;                   /* of all three */
     cna_progress progress;
 } cna_study_options;
 

@@ -3,7 +3,7 @@
 #   tests/run.sh PROGRAM...
 #   UNDER  a command that programs (not scripts) are run under, such as "valgrind -q"
 #   JOBS   how many run side by side (1); they share nothing but the machine
-# Programs are cmocka's (they speak TAP here); tests/cli.sh prints "ok NAME", "not ok NAME" and "skip NAME" lines.
+# Programs are cmocka's (they speak TAP here); the scripts print "ok NAME", "not ok NAME" and "skip NAME" lines.
 # One line a program, in the order in which they were given, with its seconds, and all that it said if anything failed.
 # Ends with "N passed, N failed" on a line of its own; exit status 1 if anything failed.
 set -u

@@ -366,12 +366,32 @@ static void test_rms_norm(void **state)
     for (size_t dim = 1; dim <= DIM_MAX; dim += dim < LONGEST ? 1 : 263) {
         numbers_fill(&random, x, ROWS * dim + 1, pow(10, (double)(dim % 7) - 3));
         numbers_fill(&random, weight, dim, 1);
-        cna_rms_norm(x + 1, weight, 1e-5f, ROWS, dim, out + 1);
+        assert_true(cna_rms_norm(x + 1, weight, 1e-5f, ROWS, dim, out + 1));
         for (size_t t = 0; t < ROWS; t++) {
             check_rms_norm_row(x + 1 + t * dim, weight, (double)1e-5f, dim, out + 1 + t * dim);
             memcpy(alone, x + 1 + t * dim, dim * sizeof *alone);
-            cna_rms_norm(alone, weight, 1e-5f, 1, dim, alone); /* in place, in another place, alone */
+            assert_true(cna_rms_norm(alone, weight, 1e-5f, 1, dim, alone)); /* in place, in another place, alone */
             assert_memory_equal(alone, out + 1 + t * dim, dim * sizeof *alone);
+        }
+    }
+}
+
+/* One row of several whose squares have no finite sum. */
+static void test_rms_norm_overflow(void **state)
+{
+    (void)state;
+    enum { ROWS = 3, DIM = 40 };
+    const struct {
+        float value;
+        bool fits;
+    } cases[] = {{1e18f, true}, {2e19f, false}, {-INFINITY, false}, {NAN, false}};
+    float x[ROWS * DIM], out[ROWS * DIM], weight[DIM];
+    for (size_t i = 0; i < DIM; i++) weight[i] = 1;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t row = 0; row < ROWS; row++) {
+            for (size_t j = 0; j < ROWS * DIM; j++) x[j] = 1;
+            x[row * DIM + 7] = cases[i].value;
+            assert_int_equal(cna_rms_norm(x, weight, 1e-5f, ROWS, DIM, out), cases[i].fits);
         }
     }
 }
@@ -448,7 +468,7 @@ int main(void)
         cmocka_unit_test(test_exp),           cmocka_unit_test(test_softmax),
         cmocka_unit_test(test_softmax_bits),  cmocka_unit_test(test_long_rows),
         cmocka_unit_test(test_argmax),        cmocka_unit_test(test_swiglu),
-        cmocka_unit_test(test_rms_norm),      cmocka_unit_test(test_add),
+        cmocka_unit_test(test_rms_norm),      cmocka_unit_test(test_rms_norm_overflow), cmocka_unit_test(test_add),
         cmocka_unit_test(test_rope),          cmocka_unit_test(test_geglu),
         cmocka_unit_test(test_soft_cap),      cmocka_unit_test(test_rescale),
     };

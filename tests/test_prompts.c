@@ -312,6 +312,46 @@ static void ids_are_used_as_they_are(void **state)
     cna_tokenizer_free(tokenizer);
 }
 
+/* Two of these are longer than the others; their lines are those of the file, blank ones counted. */
+static void long_prompts_are_found(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a.txt", "a.jsonl", "a.csv"};
+    static const char *const texts[] = {
+        "a\n\nabcdef\nb\nabcdefgh\n",
+        "{\"prompt\": \"a\"}\n\n{\"prompt\": \"abcdef\"}\n{\"prompt\": \"b\"}\n{\"prompt\": \"abcdefgh\"}\n",
+        "goal,x\n\"a\",1\nabcdef,\"2\n3\"\nb,1\nabcdefgh,1\n"};
+    const cna_format raw = {.mode = CNA_FORMAT_RAW};
+    cna_tokenizer *tokenizer = open_chat(true);
+    char *folder = support_folder_create();
+    for (size_t i = 0; i < 3; i++) {
+        cna_error err;
+        cna_prompts *prompts;
+        cna_token_lists lists;
+        cna_long_prompts found;
+        char *path = support_path(folder, names[i]);
+        support_write(path, texts[i], strlen(texts[i]));
+        assert_ok(cna_prompts_read(path, NULL, &prompts, &err));
+        assert_int_equal(cna_prompts_line(prompts, 1), 3);
+        assert_int_equal(cna_prompts_line(prompts, 3), i == 2 ? 6 : 5);
+        assert_int_equal(cna_prompts_line(prompts, 4), 0);
+        assert_ok(cna_prompts_tokenize(prompts, tokenizer, &raw, 300, &lists, &err));
+        size_t n = lists.items[1].n;
+        assert_true(n > lists.items[0].n);
+        cna_token_lists_free(&lists);
+        assert_ok(cna_prompts_find_long(prompts, tokenizer, &raw, n - 1, &found, &err));
+        assert_true(found.n == 2 && found.first == 1 && found.n_tokens == n);
+        assert_ok(cna_prompts_find_long(prompts, tokenizer, &raw, n, &found, &err));
+        assert_true(found.n == 1 && found.first == 3);
+        assert_ok(cna_prompts_find_long(prompts, tokenizer, &raw, 1000, &found, &err));
+        assert_true(found.n == 0 && found.first == 0 && found.n_tokens == 0);
+        cna_prompts_free(prompts);
+        cna_free(path);
+    }
+    support_folder_remove(folder);
+    cna_tokenizer_free(tokenizer);
+}
+
 /* ------------------------------------------------------------------------------------ failing allocations */
 
 typedef struct fallible {
@@ -360,7 +400,8 @@ int main(void)
         cmocka_unit_test(csv_is_read_by_rfc_4180),     cmocka_unit_test(benchmark_files_are_read),
         cmocka_unit_test(other_extensions_are_refused), cmocka_unit_test(malformed_files_are_refused),
         cmocka_unit_test(a_format_makes_a_prompt),     cmocka_unit_test(bad_prompts_are_named),
-        cmocka_unit_test(ids_are_used_as_they_are),    cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(ids_are_used_as_they_are),    cmocka_unit_test(long_prompts_are_found),
+        cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("prompts", tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
  * cna attribute: two sets of prompts in, a circuit out. */
 #include "cli/circuit_view.h"
 #include "cli/commands.h"
+#include "cli/long_prompts.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/scores_view.h"
@@ -34,19 +35,20 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .offset = FIELD(positive),
-     .help = "prompts that show the behaviour (.txt, .jsonl, .csv)"},
+     .help = "prompts that show the behaviour: .txt, .jsonl, .csv (required)"},
     {.name = "negative",
      .kind = CLI_TEXT,
      .value = "FILE",
      .offset = FIELD(negative),
-     .help = "prompts that do not"},
+     .help = "prompts that do not (required)"},
     {.name = "output",
      .letter = 'o',
      .kind = CLI_TEXT,
      .value = "FILE",
      .writes = true,
+     .takes_dash = true,
      .offset = FIELD(output),
-     .help = "write the circuit here; - is standard output (none: print it)"},
+     .help = "write the circuit here; - is standard output (none: its table is printed)"},
     {.name = "fraction",
      .kind = CLI_REAL,
      .value = "F",
@@ -59,7 +61,7 @@ static const cli_option options[] = {
      .value = "K",
      .offset = FIELD(top_k),
      .min = 1,
-     .help = "keep this many neurons instead"},
+     .help = "keep this many neurons instead (by --fraction)"},
     {.name = "per-layer",
      .kind = CLI_SWITCH,
      .offset = FIELD(per_layer),
@@ -86,7 +88,7 @@ static const cli_option options[] = {
      .min = 1,
      .max = 100000,
      .usual = "100",
-     .help = "how alike the circuits of N random halvings of the prompts are (100)"},
+     .help = "how alike the circuits of N random halvings of the prompts are (off; N 100)"},
     {.name = "chance",
      .kind = CLI_COUNT,
      .value = "[N]",
@@ -94,7 +96,7 @@ static const cli_option options[] = {
      .min = 1,
      .max = 100000,
      .usual = "1000",
-     .help = "how large scores become by chance, over N shuffles of the labels (1000)"},
+     .help = "how large scores become by chance, over N shuffles of the labels (off; N 1000)"},
     {.name = "preset",
      .kind = CLI_CHOICE,
      .value = "paper|nous",
@@ -139,6 +141,8 @@ static int check(const arguments *a)
     if (a->format != CNA_CIRCUIT_CNA && a->output == NULL && !a->common.json) {
         return cli_usage("--format is the circuit file's format; give -o FILE or --json as well");
     }
+    code = cli_check_use(&a->common, "seed", a->n_halvings != 0 || a->n_shuffles != 0, "--stability or --chance");
+    if (code != CLI_DONE) return code;
     bool circuit_alone = a->output != NULL ? strcmp(a->output, "-") == 0 : a->common.json;
     if (a->scores && circuit_alone) {
         return cli_usage("--scores: expected a table, or -o FILE with --json, found the circuit file itself asked for "
@@ -150,8 +154,8 @@ static int check(const arguments *a)
     }
     bool unfiltered = a->universal != NULL ? strcmp(a->universal, "none") == 0 : a->preset == CNA_PRESET_NOUS;
     if (unfiltered && (a->universal_threshold != 0 || a->universal_share != 0)) {
-        return cli_usage(
-            "--universal-threshold and --universal-share need the universal filter, which is off here");
+        return cli_usage("--universal-threshold and --universal-share need the universal filter, which %s turns off",
+                         a->universal != NULL ? "--universal none" : "--preset nous");
     }
     return CLI_DONE;
 }
@@ -212,6 +216,9 @@ static int attribute(const arguments *a, const cna_model *model, const cna_promp
     if (code != CLI_DONE) return code;
     cli_note("%zu positive and %zu negative prompts as %s", cna_prompts_count(positive),
              cna_prompts_count(negative), strcmp(format_name, "chat") == 0 ? "chat" : "raw text");
+    const cli_prompt_set sets[] = {{a->positive, positive, 0, false}, {a->negative, negative, 0, false},
+                                   {a->universal, universal, 0, true}};
+    cli_note_long_prompts(model, &settings.format, sets, sizeof sets / sizeof *sets);
     cna_error err;
     cna_circuit *circuits[CLI_SCORE_CIRCUITS] = {NULL}; /* the one asked for, and with --scores the others */
     if (a->scores) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * cna caa: two sets of prompts in, vectors of contrastive activation addition out. */
 #include "cli/commands.h"
+#include "cli/long_prompts.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/setup.h"
@@ -31,19 +32,20 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .offset = FIELD(positive),
-     .help = "prompts that show the behaviour (.txt, .jsonl, .csv)"},
+     .help = "prompts that show the behaviour: .txt, .jsonl, .csv (required)"},
     {.name = "negative",
      .kind = CLI_TEXT,
      .value = "FILE",
      .offset = FIELD(negative),
-     .help = "prompts that do not"},
+     .help = "prompts that do not (required)"},
     {.name = "output",
      .letter = 'o',
      .kind = CLI_TEXT,
      .value = "FILE",
      .writes = true,
+     .takes_dash = true,
      .offset = FIELD(output),
-     .help = "write the vectors here, as a GGUF control vector"},
+     .help = "write the vectors here, as a GGUF control vector (required)"},
     {.name = "site",
      .kind = CLI_CHOICE,
      .value = "mlp|residual",
@@ -87,6 +89,8 @@ static int find(const arguments *a, const cna_model *model, const cna_prompts *p
     if (code != CLI_DONE) return code;
     cli_note("%zu positive and %zu negative prompts as %s", cna_prompts_count(positive),
              cna_prompts_count(negative), strcmp(format_name, "chat") == 0 ? "chat" : "raw text");
+    const cli_prompt_set sets[] = {{a->positive, positive, 0, false}, {a->negative, negative, 0, false}};
+    cli_note_long_prompts(model, &settings.format, sets, sizeof sets / sizeof *sets);
     if (cna_caa_find(model, positive, negative, &settings, &caa, &err) != CNA_OK ||
         cna_caa_write(caa, a->output, &err) != CNA_OK) {
         code = cli_fail_error(&err);

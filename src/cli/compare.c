@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/compare_view.h"
 #include "cli/output.h"
+#include "cli/setup.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ static int read_sides(cli_comparison *c, const char *const *paths)
     cna_error err;
     for (size_t i = 0; i < c->n_sides; i++) {
         c->sides[i].path = paths[i];
-        if (cna_circuit_read(paths[i], &c->sides[i].circuit, &err) != CNA_OK) return cli_fail_error(&err);
+        int code = cli_load_circuit(paths[i], &c->sides[i].circuit);
+        if (code != CLI_DONE) return code;
     }
     uint32_t n_layers = stated_layers(c);
     for (size_t i = 0; i < c->n_sides; i++) {

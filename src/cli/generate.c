@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/interventions.h"
 #include "cli/logits_file.h"
+#include "cli/long_prompts.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/setup.h"
@@ -43,23 +44,27 @@ static int add_alpha(void *user, const char *value)
 #define FIELD(member) offsetof(arguments, member)
 
 static const cli_option options[] = {
-    {.name = "prompt", .kind = CLI_TEXT, .value = "TEXT", .offset = FIELD(prompt), .help = "one prompt"},
+    {.name = "prompt",
+     .kind = CLI_TEXT,
+     .value = "TEXT",
+     .offset = FIELD(prompt),
+     .help = "one prompt (this or one of the next two is required)"},
     {.name = "prompts",
      .kind = CLI_TEXT,
      .value = "FILE",
      .offset = FIELD(prompts),
-     .help = "a prompt file (.txt, .jsonl, .csv)"},
+     .help = "a prompt file: .txt, .jsonl, .csv (see --prompt)"},
     {.name = "prompt-ids",
      .kind = CLI_TEXT,
      .value = "LIST|@FILE",
      .offset = FIELD(prompt_ids),
-     .help = "token ids, used as they are: 1,2,3 or a file with one such list a line"},
+     .help = "token ids, used as they are: 1,2,3, or a file of a list a line (see --prompt)"},
     {.name = "circuit",
      .kind = CLI_CALL,
      .value = "FILE",
      .call = add_circuit,
      .repeatable = true,
-     .help = "scale this circuit's neurons; may be repeated, each with its --multiplier"},
+     .help = "scale this circuit's neurons; repeatable, each with its --multiplier (none)"},
     {.name = "multiplier",
      .kind = CLI_CALL,
      .value = "M",
@@ -71,7 +76,7 @@ static const cli_option options[] = {
      .value = "FILE",
      .call = add_vectors,
      .repeatable = true,
-     .help = "add these vectors (a GGUF control vector); may be repeated, each with its --alpha"},
+     .help = "add these vectors, a GGUF control vector; repeatable, each with its --alpha (none)"},
     {.name = "alpha",
      .kind = CLI_CALL,
      .value = "A",
@@ -80,10 +85,10 @@ static const cli_option options[] = {
      .help = "what the vectors before it are multiplied by (1)"},
     {.name = "positions",
      .kind = CLI_CHOICE,
-     .value = "WHERE",
+     .value = CLI_POSITIONS,
      .offset = FIELD(positions),
      .choices = CLI_POSITIONS,
-     .help = "act at all, prompt or generated positions, or the prompt's last (all)"},
+     .help = "where to act; last: the prompt's last token alone (all)"},
     {.name = "sign",
      .kind = CLI_CHOICE,
      .value = CLI_SIGNS,
@@ -127,8 +132,9 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .writes = true,
+     .takes_dash = true,
      .offset = FIELD(logits),
-     .help = "write the logits of every prompt position as f32; allows --max-tokens 0"},
+     .help = "write all prompt positions' logits, f32; allows --max-tokens 0, and then - (none)"},
     {0},
 };
 
@@ -219,6 +225,26 @@ static int read_prompts(const arguments *a, cna_prompts **out)
     return CLI_DONE;
 }
 
+/* Flags that change no answer beside those that were given. */
+static int check_uses(const arguments *a)
+{
+    const cli_common *common = &a->common;
+    bool samples = a->temperature > 0, scales = a->pairs.scaled.n != 0, adds = a->pairs.added.n != 0;
+    static const char *const sampling[] = {"temperature", "top-p", "samples", "seed"};
+    static const char *const chat[] = {"chat", "raw", "system", "date", "prefix", "chat-template", "template-arg"};
+    int code = CLI_DONE;
+    for (size_t i = 0; i < sizeof sampling / sizeof *sampling && code == CLI_DONE; i++) {
+        code = cli_check_use(common, sampling[i], a->max_tokens != 0, "--max-tokens above 0");
+        if (i > 0 && code == CLI_DONE) code = cli_check_use(common, sampling[i], samples, "--temperature above 0");
+    }
+    for (size_t i = 0; i < sizeof chat / sizeof *chat && code == CLI_DONE; i++) {
+        code = cli_check_use(common, chat[i], a->prompt_ids == NULL, "texts, and --prompt-ids are used as they are");
+    }
+    if (code == CLI_DONE) code = cli_check_use(common, "column", a->prompts != NULL, "--prompts");
+    if (code == CLI_DONE) code = cli_check_use(common, "positions", scales || adds, "--circuit or --caa-vector");
+    return code == CLI_DONE ? cli_check_use(common, "sign", scales, "--circuit") : code;
+}
+
 static int check(const arguments *a)
 {
     int n_sources = (a->prompt != NULL) + (a->prompts != NULL) + (a->prompt_ids != NULL);
@@ -231,16 +257,16 @@ static int check(const arguments *a)
     if (a->prompt != NULL && !cli_utf8_valid(a->prompt, strlen(a->prompt))) {
         return cli_usage("--prompt: expected UTF-8, found '%s'", a->prompt);
     }
+    if (a->logits != NULL && strcmp(a->logits, "-") == 0 && a->max_tokens != 0) {
+        return cli_usage("--logits: expected a file, as answers go to standard output, found '-'; give --max-tokens 0 "
+                         "to have the logits there");
+    }
     if (a->prompt != NULL && a->prompt[0] == '\0')
         return cli_usage("--prompt: expected a text, found an empty one");
     if (a->max_tokens == 0 && a->logits == NULL) {
         return cli_usage("--max-tokens 0 generates nothing; it needs --logits FILE");
     }
-    if (a->samples > 1 && a->temperature == 0) {
-        return cli_usage("--samples %zu needs --temperature above 0: without it all answers are the same",
-                         a->samples);
-    }
-    return CLI_DONE;
+    return check_uses(a);
 }
 
 static int generate(arguments *a, const cna_model *model, const cna_prompts *prompts)
@@ -275,6 +301,8 @@ static int generate(arguments *a, const cna_model *model, const cna_prompts *pro
         .on_piece = j.streams ? on_piece : NULL,
         .progress = cli_progress(),
     };
+    const char *file = a->prompts != NULL ? a->prompts : a->prompt_ids != NULL ? "--prompt-ids" : "--prompt";
+    cli_note_long_prompts(model, &settings.format, &(cli_prompt_set){file, prompts, a->max_tokens, false}, 1);
     if (a->logits != NULL) code = cli_write_logits(a->logits, model, prompts, &settings);
     if (code != CLI_DONE || a->max_tokens == 0) return code;
     if (j.streams) cli_progress_off();

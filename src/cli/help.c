@@ -25,7 +25,7 @@ const cli_option cli_common_options[] = {
      .kind = CLI_TEXT,
      .value = "MODEL",
      .offset = FIELD(model),
-     .help = "folder, .gguf file or ORG/NAME[@REVISION] in the Hugging Face cache ('cna pull')"},
+     .help = "folder, .gguf file or ORG/NAME[@REVISION] in the Hugging Face cache (see usage)"},
     {.name = "threads",
      .kind = CLI_COUNT,
      .value = "N",
@@ -73,7 +73,7 @@ const cli_option cli_common_options[] = {
      .value = "NAME=VALUE",
      .call = add_template_arg,
      .repeatable = true,
-     .help = "variable of the chat template, JSON or text, such as enable_thinking=false"},
+     .help = "variable of the chat template: JSON or text, as enable_thinking=false (none)"},
     {.name = "prefix",
      .kind = CLI_TEXT,
      .value = "TEXT",
@@ -108,6 +108,10 @@ const cli_option cli_common_options[] = {
     {0},
 };
 
+/* Of a flag and its value; a longer one has its line, and the help the next. */
+enum { FLAG_COLUMNS = 33 };
+#define FLAG_MARGIN "                                    "
+
 static void print_options(const cli_option *options)
 {
     for (; options->name != NULL; options++) {
@@ -116,7 +120,8 @@ static void print_options(const cli_option *options)
         if (options->letter != 0) snprintf(letter, sizeof letter, "-%c, ", options->letter);
         snprintf(flag, sizeof flag, "%s--%s%s%s", letter, options->name, options->value != NULL ? " " : "",
                  options->value != NULL ? options->value : "");
-        printf("  %-33s %s\n", flag, options->help);
+        const char *gap = strlen(flag) <= FLAG_COLUMNS ? " " : "\n" FLAG_MARGIN;
+        printf("  %-*s%s%s\n", FLAG_COLUMNS, flag, gap, options->help);
     }
 }
 
@@ -128,7 +133,7 @@ void cli_print_help(const cli_command *command)
         printf("\nFlags (defaults in parentheses):\n");
         print_options(command->options);
     }
-    printf("\nFlags of every command (those it has no use for change nothing):\n");
+    printf("\nFlags of every command, as far as it has a use for them:\n");
     print_options(cli_common_options);
     printf("  -h, %-29s this page\n", "--help");
     printf("\nExample:\n%s", command->example);

@@ -2,6 +2,7 @@
  * cna inspect: what a model folder, a circuit file, a control vector or a run file holds. */
 #include "cli/circuit_view.h"
 #include "cli/commands.h"
+#include "cli/file_kind.h"
 #include "cli/inspect_neuron.h"
 #include "cli/inspect_run.h"
 #include "cli/model_view.h"
@@ -47,7 +48,7 @@ static const cli_option options[] = {
      .kind = CLI_CALL,
      .value = "L:J",
      .call = read_neuron,
-     .help = "neuron J of layer L, both zero-based: its entry in a circuit; with -m what it writes"},
+     .help = "neuron J of layer L, from 0: its entry in a circuit; with -m what it writes (all)"},
     {.name = "top",
      .kind = CLI_COUNT,
      .value = "N",
@@ -59,19 +60,26 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .offset = FIELD(positive),
-     .help = "of a circuit and -m: measure its neurons on these prompts ..."},
+     .help = "of a circuit and -m: measure its neurons on these prompts ... (none)"},
     {.name = "negative",
      .kind = CLI_TEXT,
      .value = "FILE",
      .offset = FIELD(negative),
-     .help = "... and on these"},
+     .help = "... and on these (none)"},
     {.name = "prompts",
      .kind = CLI_TEXT,
      .value = "FILE",
      .offset = FIELD(prompts),
-     .help = "... or on one set alone"},
+     .help = "... or on one set alone (none)"},
     {0},
 };
+
+static bool has_config(const char *folder)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/config.json", folder);
+    return n < 0 || (size_t)n >= sizeof path || cli_is_file(path);
+}
 
 static int inspect_model(const arguments *a, const char *path)
 {
@@ -79,7 +87,11 @@ static int inspect_model(const arguments *a, const char *path)
     cna_error err;
     cna_survey survey;
     const cna_model_options settings = cli_model_options(&a->common, false);
-    if (cna_model_survey(path, &settings, &survey, &err) != CNA_OK) return cli_fail_error(&err);
+    if (cna_model_survey(path, &settings, &survey, &err) != CNA_OK) {
+        if (err.status != CNA_ERR_IO || !cli_is_folder(path) || has_config(path)) return cli_fail_error(&err);
+        return cli_fail("%s: expected a model folder, or a circuit, vector or run file, found a folder without "
+                        "config.json", path);
+    }
     if (a->common.json) cli_model_json(&survey, path);
     else cli_show_model(&survey);
     return CLI_DONE;
@@ -123,10 +135,9 @@ static int show_one_neuron(const arguments *a, const char *path, const cna_circu
 
 static int inspect_circuit(const arguments *a, const char *path)
 {
-    cna_error err;
     cna_circuit *circuit = NULL;
-    if (cna_circuit_read(path, &circuit, &err) != CNA_OK) return cli_fail_error(&err);
-    int code;
+    int code = cli_load_circuit(path, &circuit);
+    if (code != CLI_DONE) return code;
     if (a->choose_neuron) {
         code = show_one_neuron(a, path, circuit);
     } else if (a->common.json) {

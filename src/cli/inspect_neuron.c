@@ -2,6 +2,7 @@
  * cna inspect CIRCUIT -m MODEL: from files to cna_neuron_inspect. */
 #include "cli/inspect_neuron.h"
 
+#include "cli/long_prompts.h"
 #include "cli/neuron_view.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -37,10 +38,7 @@ static int open_all(work *w)
     const cli_neuron_request *r = w->request;
     const cli_common *common = r->common;
     cna_error err;
-    int code = CLI_DONE;
-    if (cna_circuit_read(common->words[0], &w->circuit, &err) != CNA_OK) {
-        code = cli_fail_error(&err);
-    }
+    int code = cli_load_circuit(common->words[0], &w->circuit);
     if (code == CLI_DONE) code = add_set(w, "positive", r->positive);
     if (code == CLI_DONE) code = add_set(w, "negative", r->negative);
     if (code == CLI_DONE) code = add_set(w, "prompts", r->prompts);
@@ -99,6 +97,11 @@ static int look(work *w)
         .format = cli_format(r->common),
         .progress = cli_progress(),
     };
+    cli_prompt_set listed[CLI_NEURON_SETS];
+    for (size_t i = 0; i < w->result.n_sets; i++) {
+        listed[i] = (cli_prompt_set){w->result.sets[i].path, w->prompts[i], 0, false};
+    }
+    cli_note_long_prompts(w->model, &options.format, listed, w->result.n_sets);
     cna_neuron_views *views = NULL;
     if (cna_neuron_inspect(w->model, neurons, n_neurons, &options, &views, &err) != CNA_OK) {
         return cli_fail_error(&err);

@@ -11,17 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool cli_is_database(const char *path)
-{
-    static const char begin[] = "SQLite format 3"; /* with its NUL */
-    char found[sizeof begin];
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) return false;
-    size_t n = fread(found, 1, sizeof found, file);
-    fclose(file);
-    return n == sizeof found && memcmp(found, begin, n) == 0;
-}
-
 /* ---- on the screen ---- */
 
 static void put_line(const char *name, const char *text)

@@ -5,8 +5,6 @@
 
 #include <stdbool.h>
 
-/* Whether a file begins as SQLite databases do. */
-bool cli_is_database(const char *path);
 /* Print its parts; an exit code. */
 int cli_inspect_run(const char *path, bool json);
 

@@ -30,19 +30,22 @@ static bool put_values(FILE *stream, const float *values, size_t n)
 static bool on_logits(void *user, size_t prompt, const float *logits, size_t n_tokens, size_t vocab_size)
 {
     (void)prompt;
-    cli_file *file = user;
-    return put_values(file->stream, logits, n_tokens * vocab_size) || cli_should_stop();
+    return put_values(user, logits, n_tokens * vocab_size) || cli_should_stop();
 }
 
 int cli_write_logits(const char *path, const cna_model *model, const cna_prompts *prompts,
                      const cna_generate_options *options)
 {
-    cli_file file;
-    int code = cli_file_open(&file, path);
+    cli_file file = {0};
+    bool to_file = strcmp(path, "-") != 0;
+    int code = to_file ? cli_file_open(&file, path) : CLI_DONE;
     if (code != CLI_DONE) return code;
+    FILE *stream = to_file ? file.stream : stdout;
     cna_error err;
-    cna_status status = cna_logits(model, prompts, options, on_logits, &file, &err);
-    if (status == CNA_OK || ferror(file.stream)) return cli_file_commit(&file);
+    if (!to_file) cli_output_begin();
+    cna_status status = cna_logits(model, prompts, options, on_logits, stream, &err);
+    if (status != CNA_OK && !ferror(stream)) code = cli_fail_error(&err);
+    else if (to_file) return cli_file_commit(&file);
     cli_file_abandon(&file);
-    return cli_fail_error(&err);
+    return code;
 }

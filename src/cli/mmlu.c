@@ -81,13 +81,13 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "DIR",
      .offset = FIELD(data),
-     .help = "MMLU's files: dev/ and test/ of .csv, or exports of cais/mmlu as .csv or .jsonl"},
+     .help = "MMLU's files: dev/ and test/ of .csv, or cais/mmlu as .csv or .jsonl (required)"},
     {.name = "circuit",
      .kind = CLI_CALL,
      .value = "FILE",
      .call = add_circuit,
      .repeatable = true,
-     .help = "a circuit to scale; may be repeated, all are scaled together"},
+     .help = "a circuit to scale; may be repeated, all are scaled together (none)"},
     {.name = "multipliers",
      .kind = CLI_CALL,
      .value = "LIST",
@@ -117,10 +117,10 @@ static const cli_option options[] = {
      .help = "a line for each subject as well; so does -v"},
     {.name = "positions",
      .kind = CLI_CHOICE,
-     .value = "WHERE",
+     .value = CLI_POSITIONS,
      .offset = FIELD(positions),
      .choices = CLI_POSITIONS,
-     .help = "scale at all, prompt or generated positions, or the prompt's last (all)"},
+     .help = "where to scale; last: the prompt's last token alone (all)"},
     {.name = "sign",
      .kind = CLI_CHOICE,
      .value = CLI_SIGNS,
@@ -139,13 +139,13 @@ static const cli_option options[] = {
      .value = "FILE",
      .writes = true,
      .offset = FIELD(answers),
-     .help = "write every choice here, as JSON Lines"},
+     .help = "write every choice here, as JSON Lines (none)"},
     {.name = "run",
      .kind = CLI_TEXT,
      .value = "RUN.db",
      .writes = true,
      .offset = FIELD(run),
-     .help = "keep every choice in this run file; the same command continues it"},
+     .help = "keep every choice in this run file; the same command continues it (none)"},
     {.name = "append",
      .kind = CLI_SWITCH,
      .offset = FIELD(append),
@@ -167,6 +167,8 @@ static int check(const arguments *a)
     if (code == CLI_DONE && a->n_multipliers != 0 && a->n_circuits == 0) {
         code = cli_usage("--multipliers: expected a --circuit FILE that they scale, found none");
     }
+    if (code == CLI_DONE) code = cli_check_use(&a->common, "positions", a->n_circuits != 0, "--circuit");
+    if (code == CLI_DONE) code = cli_check_use(&a->common, "sign", a->n_circuits != 0, "--circuit");
     if (code == CLI_DONE && a->append && a->run == NULL) code = cli_usage("--append belongs to --run RUN.db");
     const char *chat_only = cli_chat_flag(&a->common);
     if (code == CLI_DONE && chat_only != NULL && !a->common.chat) {

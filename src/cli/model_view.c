@@ -36,8 +36,9 @@ static void show_weights(const cna_survey *s)
                1e-6 * (double)info->n_parameters, info->n_files, info->n_files == 1 ? "" : "s",
                1e-6 * (double)info->size_bytes, info->storage_dtype, info->compute_dtype);
     } else {
-        printf("%-14s%.3f million by config.json, which says %s; the weights are not here\n", "parameters",
-               1e-6 * (double)info->n_parameters, info->storage_dtype);
+        printf("%-14s%.3f million by config.json, which %s%s%s; the weights are not here\n", "parameters",
+               1e-6 * (double)info->n_parameters, s->names_dtype ? "says " : "names no known torch_dtype or dtype, so ",
+               info->storage_dtype, s->names_dtype ? "" : " is taken");
     }
     printf("%-14s", "stored");
     for (size_t i = 0; i < s->n_dtypes; i++) {

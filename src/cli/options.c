@@ -12,13 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OPTIONS = 96 };
-
 /* One run of the parser. */
 typedef struct parser {
     const cli_command *command;
-    const cli_option *options[MAX_OPTIONS]; /* the command's own, then the common ones */
-    bool seen[MAX_OPTIONS];
+    const cli_option *options[CLI_MAX_OPTIONS]; /* the command's own, then the common ones */
+    bool seen[CLI_MAX_OPTIONS];
     size_t n_options;
     char *arguments;
     cli_named_file *files; /* [n_files] that the flags name */
@@ -85,6 +83,9 @@ static int read_seed(const char *name, const char *text, uint64_t *out)
     return CLI_DONE;
 }
 
+/* What a number without a unit has to be at least: less was meant in gigabytes. */
+enum { LEAST_BARE_BYTES = 1 << 20 };
+
 /* Whole or decimal numbers with K, M, G or T, or KiB to TiB, for powers of 1024; without, whole bytes. KB and GB, which
  * mean powers of 1000 to some, are refused. */
 static bool parse_size(const char *text, uint64_t *out)
@@ -106,7 +107,16 @@ static bool parse_size(const char *text, uint64_t *out)
 
 static int read_size(const char *name, const char *text, uint64_t *out)
 {
-    if (parse_size(text, out)) return CLI_DONE;
+    uint64_t value = 0;
+    if (parse_size(text, &value)) {
+        bool is_bare = strspn(text, "0123456789") == strlen(text);
+        if (is_bare && value < LEAST_BARE_BYTES) {
+            return cli_usage("%s: expected a unit, such as %sG or %sM, found '%s', which would be bytes", name, text,
+                             text, text);
+        }
+        *out = value;
+        return CLI_DONE;
+    }
     return cli_usage("%s: expected a number of bytes such as 8G or 512M (K, M, G, T: powers of 1024), found '%s'", name,
                      text);
 }
@@ -153,6 +163,10 @@ static int apply(parser *p, const cli_option *option, const char *value)
     char name[64];
     snprintf(name, sizeof name, "--%s", option->name);
     void *field = p->arguments + option->offset;
+    if (option->writes && !option->takes_dash && strcmp(value, "-") == 0) {
+        return cli_usage("%s: expected a path, as the command's own results go to standard output, found '-'; ./- is a "
+                         "file of that name", name);
+    }
     if (value != NULL && option->value != NULL) note_file(p, option, value);
     switch (option->kind) {
     case CLI_SWITCH:
@@ -183,7 +197,7 @@ static int unknown_flag(const parser *p, const char *flag, size_t n)
 {
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)(n < 60 ? n : 60), flag);
-    const char *names[MAX_OPTIONS + 2];
+    const char *names[CLI_MAX_OPTIONS + 2];
     size_t n_names = 0;
     for (size_t i = 0; i < p->n_options; i++) {
         if (p->options[i]->kind != CLI_LATER) names[n_names++] = p->options[i]->name;
@@ -220,6 +234,10 @@ static int parse_flag(parser *p, int argc, char **argv, int *at)
     const char *attached = flag[n_flag] == '=' ? flag + n_flag + 1 : NULL;
     if (option->kind == CLI_LATER) return apply(p, option, NULL);
     if (p->seen[place] && !option->repeatable) return cli_usage("--%s: given twice", option->name);
+    if (!p->seen[place]) {
+        cli_common *common = (cli_common *)(void *)p->arguments;
+        common->given[common->n_given++] = option->name;
+    }
     p->seen[place] = true;
     if (option->kind == CLI_SWITCH) {
         if (attached != NULL) return cli_usage("--%s: takes no value, found '%s'", option->name, attached);
@@ -269,6 +287,10 @@ static int load_template(cli_common *common)
     if (common->chat_template == NULL) return CLI_DONE;
     common->chat = true;
     if (strcmp(common->chat_template, "llama3") == 0 || strcmp(common->chat_template, "chatml") == 0) return CLI_DONE;
+    if (strpbrk(common->chat_template, "/.") == NULL && !cli_file_exists(common->chat_template)) {
+        return cli_usage("--chat-template: expected a file, llama3 or chatml, found '%s', which is none of them",
+                         common->chat_template);
+    }
     int code = cli_read_file(common->chat_template, &text, &n);
     if (code != CLI_DONE) return code;
     if (memchr(text, '\0', n) != NULL)
@@ -277,11 +299,26 @@ static int load_template(cli_common *common)
     return CLI_DONE;
 }
 
+/* By what the library says of them, which does not know the flag. */
+static int check_template_args(const cli_common *common)
+{
+    static const char prefix[] = "template argument";
+    const cna_format format = {.template_args = common->template_args, .n_template_args = common->n_template_args};
+    cna_error err;
+    char *text = NULL;
+    cna_status status = cna_format_describe(&format, &text, &err);
+    cna_free(text);
+    if (status == CNA_OK) return CLI_DONE;
+    if (status != CNA_ERR_ARG || strncmp(err.text, prefix, sizeof prefix - 1) != 0) return cli_fail_error(&err);
+    return cli_usage("--template-arg%s", err.text + sizeof prefix - 1);
+}
+
 static int check_chat(cli_common *common)
 {
     const struct {
         const char *flag, *text;
     } flags[] = {{"--system", common->system},
+                 {"--date", common->date},
                  {"--prefix", common->prefix},
                  {"--chat-template", common->chat_template},
                  {"--template-arg", common->n_template_args == 0 ? NULL : common->template_args[0]}};
@@ -291,7 +328,8 @@ static int check_chat(cli_common *common)
         if (!cli_utf8_valid(flags[i].text, strlen(flags[i].text)))
             return cli_usage("%s: expected UTF-8, found '%s'", flags[i].flag, flags[i].text);
     }
-    return load_template(common);
+    int code = check_template_args(common);
+    return code == CLI_DONE ? load_template(common) : code;
 }
 
 static int check_common(cli_common *common)
@@ -306,7 +344,7 @@ static int check_common(cli_common *common)
 
 static void add_options(parser *p, const cli_option *options)
 {
-    for (; options->name != NULL && p->n_options < MAX_OPTIONS; options++)
+    for (; options->name != NULL && p->n_options < CLI_MAX_OPTIONS; options++)
         p->options[p->n_options++] = options;
 }
 
@@ -317,6 +355,20 @@ static bool wants_help(int argc, char **argv)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
     }
     return false;
+}
+
+bool cli_is_given(const cli_common *common, const char *name)
+{
+    for (size_t i = 0; i < common->n_given; i++) {
+        if (strcmp(common->given[i], name) == 0) return true;
+    }
+    return false;
+}
+
+int cli_check_use(const cli_common *common, const char *name, bool works, const char *needs)
+{
+    if (works || !cli_is_given(common, name)) return CLI_DONE;
+    return cli_usage("--%s has no effect without %s; give that or leave it out", name, needs);
 }
 
 bool cli_parse(const cli_command *command, int argc, char **argv, void *arguments, int *code)

@@ -207,6 +207,12 @@ int cli_read_all(FILE *stream, const char *name, char **out, size_t *out_n_bytes
     return CLI_DONE;
 }
 
+bool cli_file_exists(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0;
+}
+
 int cli_read_file(const char *path, char **out, size_t *out_n_bytes)
 {
     FILE *stream = fopen(path, "rb");

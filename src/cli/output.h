@@ -42,6 +42,7 @@ void cli_file_remove_all(void);
 
 /* Read all of a stream; *out is new (freed by free) and NUL-terminated. name is for the message. */
 int cli_read_all(FILE *stream, const char *name, char **out, size_t *out_n_bytes);
+bool cli_file_exists(const char *path);
 /* Read all of a file. */
 int cli_read_file(const char *path, char **out, size_t *out_n_bytes);
 

@@ -96,7 +96,7 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_command_pull = {
     .name = "pull",
     .summary = "fetch a model into the Hugging Face cache",
-    .usage = "ORG/NAME[@REVISION] [--include GLOB]...",
+    .usage = "ORG/NAME[@REVISION] [--include GLOB]... [FLAGS]",
     .example = "  cna pull Qwen/Qwen2.5-1.5B-Instruct\n  HF_TOKEN=... cna pull meta-llama/Llama-3.2-1B-Instruct\n"
                "  cna pull Qwen/Qwen2.5-1.5B-Instruct-GGUF --include '*q8_0.gguf'\n",
     .options = options,

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "cli/setup.h"
 
+#include "cli/file_kind.h"
 #include "cli/output.h"
 
 #include <errno.h>
@@ -54,7 +55,9 @@ static int require_folder(const char *path)
     struct stat status;
     if (stat(path, &status) != 0) return cli_fail_errno(path, "opened");
     if (cli_is_model(path)) return CLI_DONE;
-    return cli_fail("%s: expected a model folder or a .gguf file, found another file", path);
+    const char *other = cli_describe_file(path);
+    return cli_fail("%s: expected a model folder or a .gguf file, found %s", path,
+                    other != NULL ? other : "another file");
 }
 
 int cli_locate_model(const char **path, bool weights)
@@ -116,6 +119,7 @@ cna_format cli_format(const cli_common *common)
 const char *cli_chat_flag(const cli_common *common)
 {
     if (common->system != NULL) return "--system";
+    if (common->date != NULL) return "--date";
     if (common->prefix != NULL) return "--prefix";
     return common->n_template_args != 0 ? "--template-arg" : NULL;
 }
@@ -146,12 +150,21 @@ int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **o
     return cna_prompts_read(path, common->column, out, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
 }
 
+int cli_load_circuit(const char *path, cna_circuit **out)
+{
+    cna_error err;
+    const char *other = cli_describe_file(path);
+    if (other != NULL) return cli_fail("%s: expected a circuit file (JSON), found %s", path, other);
+    return cna_circuit_read(path, out, &err) == CNA_OK ? CLI_DONE : cli_fail_error(&err);
+}
+
 int cli_read_circuit(const char *path, const cna_model *model, cna_circuit **out)
 {
     cna_error err;
     char warning[1024];
     cna_circuit *circuit = NULL;
-    if (cna_circuit_read(path, &circuit, &err) != CNA_OK) return cli_fail_error(&err);
+    int code = cli_load_circuit(path, &circuit);
+    if (code != CLI_DONE) return code;
     if (cna_circuit_check(circuit, model, warning, sizeof warning, &err) != CNA_OK) {
         cna_circuit_free(circuit);
         return cli_fail("%s: %s", path, err.text);

@@ -36,7 +36,9 @@ int cli_chat_options(const cli_common *common, const char *format_name, char **o
 
 int cli_read_prompts(const cli_common *common, const char *path, cna_prompts **out);
 
-/* Read a circuit and check it against the model; a different fingerprint is noted. */
+/* Read a circuit; what begins as another kind of file is said to be that. */
+int cli_load_circuit(const char *path, cna_circuit **out);
+/* The same, and check it against the model; a different fingerprint is noted. */
 int cli_read_circuit(const char *path, const cna_model *model, cna_circuit **out);
 
 /* The run of --run (? path; nothing is opened without one), in which the command line is recorded as it was typed.

@@ -28,38 +28,38 @@ static const cli_option own_options[] = {
      .kind = CLI_TEXT,
      .value = "DIR",
      .offset = FIELD(base),
-     .help = "the base model that -m was made from; its prompts are raw text unless --chat is given"},
+     .help = "the model that -m was made from; its prompts are raw text without --chat (none)"},
     {.name = "output",
      .letter = 'o',
      .kind = CLI_TEXT,
      .value = "FILE",
      .writes = true,
      .offset = FIELD(output),
-     .help = "the report, an HTML file"},
+     .help = "the report, an HTML file (required)"},
     {.name = "figures",
      .kind = CLI_TEXT,
      .value = "DIR",
      .offset = FIELD(figures),
      .writes = true,
-     .help = "write every plot here as well, as SVG"},
+     .help = "write every plot here as well, as SVG (none)"},
     {.name = "csv",
      .kind = CLI_TEXT,
      .value = "DIR",
      .offset = FIELD(csv),
      .writes = true,
-     .help = "write every table here as well, as CSV"},
+     .help = "write every table here as well, as CSV (none)"},
     {.name = "mmlu",
      .kind = CLI_TEXT,
      .value = "DIR",
      .offset = FIELD(mmlu),
-     .help = "MMLU's questions, asked at each multiplier"},
+     .help = "MMLU's questions, asked at each multiplier (none)"},
     {.name = "mmlu-limit",
      .kind = CLI_COUNT,
      .value = "N",
      .offset = FIELD(mmlu_limit),
      .min = 1,
      .max = 1000000,
-     .help = "only the first N questions of each subject"},
+     .help = "only the first N questions of each subject (all)"},
     {.name = "fraction",
      .kind = CLI_REAL,
      .value = "F",
@@ -73,7 +73,7 @@ static const cli_option own_options[] = {
      .offset = FIELD(top_k),
      .min = 1,
      .max = 1000000000,
-     .help = "neurons in the circuit, instead of --fraction"},
+     .help = "neurons in the circuit, instead of --fraction (by --fraction)"},
     {.name = "no-caa",
      .kind = CLI_SWITCH,
      .offset = FIELD(no_caa),
@@ -93,6 +93,19 @@ static const char *const shared[] = {
     "append",     "keep-reasoning",
 };
 
+/* Of these what a study makes of them, where it is another than a sweep. */
+static const struct {
+    const char *name, *help;
+} renamed[] = {
+    {"caa", "where vectors are added: to the output of every MLP, or behind one layer (mlp)"},
+    {"alphas", "what those vectors are multiplied by (-4,-2,-1,-0.5,0.5,1,2,4)"},
+    {"multipliers", "a list, with 1 (0,0.25,0.5,0.75,1,1.5,2)"},
+    {"k-list", "a sweep of its own: the circuit's first k neurons, for each of these: 10,50 (none)"},
+    {"positive", "prompts that show the behaviour (required)"},
+    {"negative", "prompts that do not (required)"},
+    {"run", "keep everything here as it ends, and continue what is there: SQLite (required)"},
+};
+
 /* Filled before the command line is read, so that each shared flag is described in one place. */
 static cli_option options[OPTIONS_MAX];
 
@@ -103,6 +116,9 @@ static void fill_options(void)
     for (const cli_option *option = cli_sweep_options; option->name != NULL; option++) {
         for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
             if (strcmp(shared[i], option->name) == 0) options[n++] = *option;
+        }
+        for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) {
+            if (strcmp(renamed[i].name, option->name) == 0) options[n - 1].help = renamed[i].help;
         }
     }
 }
@@ -140,6 +156,8 @@ typedef struct summary {
 } summary;
 
 typedef struct summaries {
+    const arguments *a;
+    const cli_sweep_inputs *in;
     summary items[8]; /* [n] a study has four sweeps at most */
     size_t n;
     size_t n_answers, n_unlikely; /* of all sweeps */
@@ -151,6 +169,12 @@ static bool on_stage(void *user, const char *what)
     cli_note("study: %s", what);
     cli_notes_show();
     return cli_should_stop();
+}
+
+static void on_model(void *user, const cna_model *model, const cna_format *format)
+{
+    const summaries *all = user;
+    cli_sweep_note_long(&all->a->sweep, all->in, model, format);
 }
 
 static bool on_sweep(void *user, const char *role, const cna_model_info *model, const cna_sweep *sweep)
@@ -250,6 +274,7 @@ static cna_study_options settings_of(const arguments *a, const cli_sweep_inputs 
         .files = in->files,
         .n_files = in->n_files,
         .on_stage = on_stage,
+        .on_model = on_model,
         .on_sweep = on_sweep,
         .user = all,
         .progress = cli_progress(),
@@ -266,7 +291,7 @@ static cna_study_options settings_of(const arguments *a, const cli_sweep_inputs 
 
 static int study(const arguments *a, cli_sweep_inputs *in)
 {
-    summaries all = {0};
+    summaries all = {.a = a, .in = in};
     cna_error err;
     const cna_study_options settings = settings_of(a, in, &all);
     if (cna_study_run(a->sweep.common.model, in->prompts, &settings, in->run, &err) != CNA_OK) {

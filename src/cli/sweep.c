@@ -66,6 +66,7 @@ static int sweep(const cli_sweep_arguments *a, const cli_sweep_inputs *in)
     if (code == CLI_DONE) code = cli_chat_options(&a->common, view.format_name, &chat_options);
     view.chat_options = chat_options;
     if (code == CLI_DONE) code = open_outputs(a, &answers);
+    if (code == CLI_DONE) cli_sweep_note_long(a, in, in->model, &settings.format);
     if (code == CLI_DONE && cna_sweep_run(in->model, in->prompts, &settings, &result, &err) != CNA_OK) {
         code = cli_fail_error(&err);
     }
@@ -96,7 +97,10 @@ static int run(const cli_command *self, int argc, char **argv)
 const cli_command cli_command_sweep = {
     .name = "sweep",
     .summary = "refusal and quality at several multipliers, with controls",
-    .usage = "-m MODEL --circuit FILE... --prompts FILE [--benign FILE] [FLAGS]",
+    .usage = "-m MODEL --prompts FILE [--benign FILE] [FLAGS] with at least one of\n"
+             "                 --circuit FILE...\n"
+             "                 --caa-vector FILE --alphas LIST\n"
+             "                 --caa mlp|residual --alphas LIST --positive FILE --negative FILE",
     .example =
         "  cna sweep -m models/llama-planted-instruct --circuit refusal.json --prompts held-out.txt \\\n"
         "            --benign benign.txt --multipliers 0,0.5,1,2 --max-tokens 40 --run study.db\n",

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/long_prompts.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/setup.h"
@@ -63,6 +64,16 @@ int cli_sweep_open_model(const cli_sweep_arguments *a, cli_sweep_inputs *in)
     }
     if (code == CLI_DONE && a->caa_vector != NULL) code = cli_read_vectors(a->caa_vector, in->model, &in->vectors);
     return code;
+}
+
+void cli_sweep_note_long(const cli_sweep_arguments *a, const cli_sweep_inputs *in, const cna_model *model,
+                         const cna_format *format)
+{
+    const cli_prompt_set sets[] = {{a->prompts, in->prompts, a->max_tokens, false},
+                                   {a->benign, in->benign, a->max_tokens, false},
+                                   {a->positive, in->positive, 0, false},
+                                   {a->negative, in->negative, 0, false}};
+    cli_note_long_prompts(model, format, sets, sizeof sets / sizeof *sets);
 }
 
 void cli_sweep_inputs_free(cli_sweep_inputs *in, size_t n_circuits)

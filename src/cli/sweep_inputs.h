@@ -28,4 +28,8 @@ void cli_sweep_inputs_free(cli_sweep_inputs *in, size_t n_circuits);
 /* Borrows from both. */
 cna_sweep_options cli_sweep_settings(const cli_sweep_arguments *a, const cli_sweep_inputs *in);
 
+/* Warn of those that are longer than the model was made for. */
+void cli_sweep_note_long(const cli_sweep_arguments *a, const cli_sweep_inputs *in, const cna_model *model,
+                         const cna_format *format);
+
 #endif

@@ -28,7 +28,7 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .offset = FIELD(file),
-     .help = "a .jsonl or .csv prompt file has many texts; any other file is one text"},
+     .help = "a .jsonl or .csv prompt file has many texts, any other file is one (standard input)"},
     {.name = "no-special",
      .kind = CLI_SWITCH,
      .offset = FIELD(no_special),
@@ -37,13 +37,13 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .value = "FILE",
      .offset = FIELD(conversations),
-     .help = "conversations: each line of FILE a JSON list of {\"role\", \"content\"}; means --chat"},
+     .help = "conversations: a JSON list of {\"role\", \"content\"} a line; means --chat (none)"},
     {.name = "decode", .kind = CLI_SWITCH, .offset = FIELD(decode), .help = "turn --prompt-ids into text"},
     {.name = "prompt-ids",
      .kind = CLI_TEXT,
      .value = "LIST|@FILE",
      .offset = FIELD(prompt_ids),
-     .help = "ids for --decode: 1,2,3 or a file with one such list a line"},
+     .help = "ids for --decode: 1,2,3 or a file with one such list a line (none)"},
     {0},
 };
 
@@ -233,6 +233,9 @@ static int check(arguments *a)
     int code = cli_require(a->common.model, "-m MODEL");
     if (code != CLI_DONE) return code;
     if (n_sources > 1) return cli_usage("TEXT, --file, --messages and --prompt-ids exclude each other");
+    code = cli_check_use(&a->common, "column", a->file != NULL && is_prompt_file(a->file), "a .jsonl or .csv --file");
+    if (code == CLI_DONE) code = cli_check_use(&a->common, "chat", !a->decode, "a text, and --decode has none");
+    if (code != CLI_DONE) return code;
     if (a->decode != (a->prompt_ids != NULL)) return cli_usage("--decode and --prompt-ids go together");
     if (n_sources == 0 && isatty(STDIN_FILENO) == 1) {
         return cli_usage("expected a TEXT, --file FILE or text on standard input, found none");

@@ -151,11 +151,25 @@ static bool goes_past_h(const cna_sinks *sinks)
     return sinks->on_mlp_output != NULL || sinks->on_residual != NULL || sinks->on_logits != NULL;
 }
 
+/* out = x [n_rows, dim] under a norm; a row that it can make nothing of is remembered. */
+static void normalise(cna_session *s, const float *x, const float *norm, size_t n_rows, size_t dim, float *out)
+{
+    if (!cna_rms_norm(x, norm, s->model->checkpoint.config.rms_eps, n_rows, dim, out)) s->overflow = true;
+}
+
+/* What is past f32 leaves zeros behind a norm, and then answers that depend on nothing. `where`: the layer. */
+static cna_status check_overflow(const cna_session *s, uint32_t where, cna_error *err)
+{
+    if (!s->overflow) return CNA_OK;
+    return cna_fail(err, CNA_ERR_FORMAT, "layer %u: expected values whose squares f32 can add up, found larger ones; "
+                    "is a multiplier or an alpha too large, or are the model's weights damaged?", where);
+}
+
 /* s->normed = the residual stream under a norm, where the family has one there, and then the products' input. */
 static void take_residual(cna_session *s, const float *norm, size_t n_rows)
 {
     const cna_config *c = &s->model->checkpoint.config;
-    if (norm != NULL) cna_rms_norm(s->residual, norm, c->rms_eps, n_rows, c->hidden_dim, s->normed);
+    if (norm != NULL) normalise(s, s->residual, norm, n_rows, c->hidden_dim, s->normed);
     else memcpy(s->normed, s->residual, n_rows * c->hidden_dim * sizeof *s->normed);
     convert_input(s, s->normed, n_rows, c->hidden_dim);
 }
@@ -165,17 +179,17 @@ static void take_residual(cna_session *s, const float *norm, size_t n_rows)
 static void finish_output(cna_session *s, const float *norm, size_t n_rows)
 {
     const cna_config *c = &s->model->checkpoint.config;
-    if (norm != NULL) cna_rms_norm(s->out, norm, c->rms_eps, n_rows, c->hidden_dim, s->out);
+    if (norm != NULL) normalise(s, s->out, norm, n_rows, c->hidden_dim, s->out);
     if (c->residual_scale != 1) cna_rescale(s->out, c->residual_scale, n_rows * c->hidden_dim);
 }
 
 /* Norm of queries or keys [n_rows, dim]: of each head, or of the whole row. */
-static void normalise_heads(const cna_session *s, float *x, const float *norm, size_t n_rows, size_t dim)
+static void normalise_heads(cna_session *s, float *x, const float *norm, size_t n_rows, size_t dim)
 {
     const cna_config *c = &s->model->checkpoint.config;
     if (norm == NULL) return;
     size_t width = c->family->qk_norm == CNA_QK_NORM_HEAD ? c->head_dim : dim;
-    cna_rms_norm(x, norm, c->rms_eps, n_rows * (dim / width), width, x);
+    normalise(s, x, norm, n_rows * (dim / width), width, x);
 }
 
 /* gate = f(gate) * up. */
@@ -239,7 +253,8 @@ static cna_status project(cna_session *s, const cna_sinks *sinks, const float *x
     CNA_TRY(cna_stream_head(s->stream, n_rows == 1, s->repeats, &head, err));
     for (size_t t = 0; t < n_rows; t += CNA_LOGIT_ROWS) {
         size_t n = n_rows - t < CNA_LOGIT_ROWS ? n_rows - t : CNA_LOGIT_ROWS;
-        cna_rms_norm(x + t * c->hidden_dim, s->model->weights.final_norm, c->rms_eps, n, c->hidden_dim, s->normed);
+        normalise(s, x + t * c->hidden_dim, s->model->weights.final_norm, n, c->hidden_dim, s->normed);
+        CNA_TRY(check_overflow(s, c->n_layers - 1, err));
         convert_input(s, s->normed, n, c->hidden_dim);
         CNA_TRY(apply(s, head, NULL, n, c->vocab_size, s->logits, err));
         if (c->logit_divisor != 1) cna_divide(s->logits, c->logit_divisor, n * c->vocab_size);
@@ -277,6 +292,7 @@ static cna_status run_layers(cna_session *s, const cna_span *spans, size_t n_spa
             size_t n_block = n_active - first < CNA_BLOCK_ROWS ? n_active - first : CNA_BLOCK_ROWS;
             load_block(s, first, n_block);
             CNA_TRY(run_layer(s, weights, spans, sinks, layer, &n_block, n_wanted, err));
+            CNA_TRY(check_overflow(s, layer, err));
             n_wanted += count_wanted(s, n_block);
             if (layer + 1 < c->n_layers) {
                 store_block(s, n_block);
@@ -330,6 +346,7 @@ cna_status cna_forward(cna_session *s, const cna_span *spans, size_t n_spans, co
     cna_linear_context_used(s->products, &before[0], &before[1]);
     for (size_t i = 0; i < n_spans; i++) n_rows += spans[i].n_tokens;
     set_threads(threads_for(s->model, n_rows));
+    s->overflow = false;
     /* Embedding rows are read here, and weights behind the stream's checks. */
     CNA_TRY(cna_checkpoint_check(&s->model->checkpoint, err));
     CNA_TRY(begin_pass(s, spans, n_spans, n_rows, err));

@@ -59,8 +59,8 @@ static cna_status advance(run *r, slot *s, const float *logits, cna_error *err)
     CNA_TRY(cna_sample_token(logits, config->vocab_size, r->options->temperature, r->options->top_p, &key, &token,
                              &s->logprobs[s->n_ids], err));
     if (!isfinite(s->logprobs[s->n_ids])) {
-        return cna_fail(err, CNA_ERR_FORMAT, "generated token %zu: expected finite logits, found %g; is a multiplier "
-                        "too large, or are the model's weights damaged?", s->n_ids + 1, (double)logits[token]);
+        return cna_fail(err, CNA_ERR_FORMAT, "generated token %zu: expected finite logits, found %g; are the "
+                        "model's weights damaged?", s->n_ids + 1, (double)logits[token]);
     }
     if (is_stop(config, token) && !r->options->ignore_stop) {
         s->ended = true;

@@ -57,6 +57,7 @@ typedef struct cna_session {
     float *k, *v;           /* [CNA_BLOCK_ROWS, n_kv_heads * head_dim] */
     float *gate, *up;       /* [CNA_BLOCK_ROWS, mlp_dim] */
     float *out;             /* [CNA_BLOCK_ROWS, hidden_dim] what a sublayer adds */
+    bool overflow;          /* a norm of this pass met a row whose squares have no finite sum */
     float *logits;          /* ? [CNA_LOGIT_ROWS, vocab_size] */
     float *scores;          /* [n_threads, scores_stride] */
     size_t scores_stride, scores_capacity;

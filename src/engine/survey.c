@@ -27,7 +27,7 @@ typedef struct survey {
 /* ---- a checkpoint out of a config ---- */
 
 /* torch_dtype, which newer versions of transformers call dtype; their default is float32. */
-static cna_status read_stored_dtype(const char *folder, cna_storage *out, cna_error *err)
+static cna_status read_stored_dtype(const char *folder, cna_storage *out, bool *is_named, cna_error *err)
 {
     static const struct {
         const char *name;
@@ -43,7 +43,9 @@ static cna_status read_stored_dtype(const char *folder, cna_storage *out, cna_er
     if (dtype == NULL) CNA_TRY_CLEANUP(cna_json_find_string(root, "dtype", path, &dtype, err));
     *out = CNA_STORAGE_F32;
     for (size_t i = 0; i < sizeof names / sizeof *names && dtype != NULL; i++) {
-        if (strcmp(dtype, names[i].name) == 0) *out = names[i].storage;
+        if (strcmp(dtype, names[i].name) != 0) continue;
+        *out = names[i].storage;
+        *is_named = true;
     }
 cleanup:
     json_decref(root);
@@ -72,11 +74,11 @@ static cna_status add_tensor(void *user, const char *name, size_t rows, size_t c
 }
 
 /* One file of every tensor that config.json calls for, of which no byte is there. */
-static cna_status imagine(const char *folder, cna_checkpoint *out, cna_error *err)
+static cna_status imagine(const char *folder, cna_checkpoint *out, bool *names_dtype, cna_error *err)
 {
     imagined i = {0};
     CNA_TRY(cna_checkpoint_open_config(folder, out, err));
-    CNA_TRY(read_stored_dtype(folder, &i.storage, err));
+    CNA_TRY(read_stored_dtype(folder, &i.storage, names_dtype, err));
     CNA_TRY(cna_alloc(&out->files, 1, sizeof *out->files, "file table", err));
     out->n_files = 1;
     i.file = out->files;
@@ -248,7 +250,7 @@ static cna_status open_all(survey *s, cna_survey *out, cna_error *err)
     cna_checkpoint *checkpoint = &s->model.checkpoint;
     CNA_TRY(cna_checkpoint_has_weights(s->path, &out->has_weights, err));
     if (out->has_weights) CNA_TRY(cna_checkpoint_open(s->path, checkpoint, err));
-    else CNA_TRY(imagine(s->path, checkpoint, err));
+    else CNA_TRY(imagine(s->path, checkpoint, &out->names_dtype, err));
     CNA_TRY(cna_weights_check(checkpoint, &s->storage, err));
     CNA_TRY(find_tokenizer(s, &out->has_tokenizer, err));
     if (out->has_tokenizer) CNA_TRY(cna_tokenizer_open(s->path, &s->model.tokenizer, err));

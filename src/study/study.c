@@ -101,9 +101,12 @@ static cna_status find(const study *s, const cna_model *model, const char *role,
     return cna_study_attribute(model, &contrast, out, err);
 }
 
-static cna_status open_model(const study *s, const char *path, cna_model **out, cna_error *err)
+/* format: of the prompts that it will be given. */
+static cna_status open_model(const study *s, const char *path, const cna_format *format, cna_model **out,
+                             cna_error *err)
 {
     CNA_TRY(cna_model_open(path, &s->options->model, out, err));
+    if (s->options->on_model != NULL) s->options->on_model(s->options->user, *out, format);
     const char *notice = cna_model_notice(*out);
     if (notice != NULL) return enter(s, notice, err);
     return CNA_OK;
@@ -130,7 +133,7 @@ static cna_status study_instruct(study *s, const char *path, cna_error *err)
                        .is_instruct = true};
     cna_model *model = NULL;
     cna_status status = CNA_OK;
-    CNA_TRY_CLEANUP(open_model(s, path, &model, err));
+    CNA_TRY_CLEANUP(open_model(s, path, format, &model, err));
     CNA_TRY_CLEANUP(find(s, model, "instruct", path, instruct_label, format, &s->instruct_circuit, err));
     CNA_TRY_CLEANUP(check_k_list(s, err));
     kind.circuit = s->instruct_circuit;
@@ -154,7 +157,7 @@ static cna_status study_base(study *s, const char *path, cna_error *err)
     sweep_kind kind = {.role = "base", .path = path, .label = base_label, .format = format};
     cna_model *model = NULL;
     cna_status status = CNA_OK;
-    CNA_TRY_CLEANUP(open_model(s, path, &model, err));
+    CNA_TRY_CLEANUP(open_model(s, path, &format, &model, err));
     CNA_TRY_CLEANUP(find(s, model, "base", path, base_label, &format, &s->base_circuit, err));
     kind.circuit = s->base_circuit;
     CNA_TRY_CLEANUP(run_sweep(s, model, &kind, err));

@@ -71,13 +71,16 @@ CNA_CLONES static void scale_row(const float *x, const float *weight, float scal
     for (size_t i = 0; i < dim; i++) out[i] = weight[i] * (x[i] * scale);
 }
 
-void cna_rms_norm(const float *x, const float *weight, float eps, size_t n_rows, size_t dim, float *out)
+bool cna_rms_norm(const float *x, const float *weight, float eps, size_t n_rows, size_t dim, float *out)
 {
-#pragma omp parallel for schedule(static) if (n_rows > 1)
+    bool fits = true;
+#pragma omp parallel for schedule(static) reduction(&& : fits) if (n_rows > 1)
     for (size_t t = 0; t < n_rows; t++) {
         float mean = sum_of_squares(x + t * dim, dim) / (float)dim;
+        fits = fits && isfinite(mean);
         scale_row(x + t * dim, weight, 1.0f / sqrtf(mean + eps), dim, out + t * dim);
     }
+    return fits;
 }
 
 CNA_CLONES static void swiglu_run(float *restrict gate, const float *restrict up, size_t n)

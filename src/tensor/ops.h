@@ -4,14 +4,17 @@
 #ifndef CNA_TENSOR_OPS_H
 #define CNA_TENSOR_OPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* out[t, i] = weight[i] * (x[t, i] / sqrt(mean_i(x[t, i]^2) + eps)).
  *   x, out  [n_rows, dim], may be the same
  *   weight  [dim]
+ * Returns whether each row's squares have a finite sum. A row whose squares have none becomes zeros, whatever was in it
+ * (about 1e19 and more), or no numbers.
  * Source: transformers, LlamaRMSNorm. */
-void cna_rms_norm(const float *x, const float *weight, float eps, size_t n_rows, size_t dim, float *out);
+bool cna_rms_norm(const float *x, const float *weight, float eps, size_t n_rows, size_t dim, float *out);
 
 /* gate[i] = silu(gate[i]) * up[i], silu(v) = v / (1 + exp(-v)), i < n.
  * Numerics: relative error of silu under 4e-7 where |v| < 80. */

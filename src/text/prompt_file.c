@@ -13,11 +13,19 @@ typedef struct reader {
     cna_error *err;
 } reader;
 
+/* Add a prompt that begins on a line. */
+static cna_status add(reader *r, const char *text, size_t n, size_t line)
+{
+    CNA_TRY(cna_prompts_add_text(r->out, text, n, r->err));
+    cna_prompts_set_line(r->out, line);
+    return CNA_OK;
+}
+
 static cna_status read_txt(reader *r)
 {
     const char *line;
     size_t n;
-    while (cna_reader_line(&r->in, &line, &n)) CNA_TRY(cna_prompts_add_text(r->out, line, n, r->err));
+    while (cna_reader_line(&r->in, &line, &n)) CNA_TRY(add(r, line, n, r->in.line));
     return CNA_OK;
 }
 
@@ -42,7 +50,7 @@ static cna_status read_jsonl_line(reader *r, const char *line, size_t n)
                      r->in.path, r->in.line, column, cna_json_type_name(text));
     } else {
         const json_t *category = cna_reader_member(object, "category");
-        status = cna_prompts_add_text(r->out, json_string_value(text), json_string_length(text), r->err);
+        status = add(r, json_string_value(text), json_string_length(text), r->in.line);
         if (status == CNA_OK && json_is_string(category)) {
             status = set_category(r, json_string_value(category), json_string_length(category));
         }
@@ -136,7 +144,7 @@ static cna_status read_record(reader *r, const columns *c, record *out)
                         "%s: line %zu, byte 1: expected %zu fields as in the header, found %zu", r->in.path,
                         line, c->n_fields, n_fields);
     }
-    CNA_TRY(cna_prompts_add_text(r->out, out->prompt.data, out->prompt.size, r->err));
+    CNA_TRY(add(r, out->prompt.data, out->prompt.size, line));
     return c->category == no_column ? CNA_OK : set_category(r, out->category.data, out->category.size);
 }
 

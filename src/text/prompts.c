@@ -15,6 +15,7 @@ typedef struct cna_prompt {
     int32_t *ids; /* ? [n_ids] */
     size_t n_ids;
     char *category; /* ? */
+    size_t line;    /* of its file; 0: of none */
 } cna_prompt;
 
 struct cna_prompts {
@@ -97,6 +98,16 @@ const char *cna_prompts_category(const cna_prompts *prompts, size_t i)
     return i < prompts->n ? prompts->items[i].category : NULL;
 }
 
+void cna_prompts_set_line(cna_prompts *prompts, size_t line)
+{
+    prompts->items[prompts->n - 1].line = line;
+}
+
+size_t cna_prompts_line(const cna_prompts *prompts, size_t i)
+{
+    return i < prompts->n ? prompts->items[i].line : 0;
+}
+
 /* --------------------------------------------------------------------------------------------- token ids */
 
 bool cna_format_is_chat(const cna_tokenizer *tokenizer, const cna_format *format)
@@ -171,6 +182,22 @@ void cna_token_lists_free(cna_token_lists *lists)
     for (size_t i = 0; i < lists->n; i++) cna_free(lists->items[i].ids);
     cna_free(lists->items);
     *lists = (cna_token_lists){0};
+}
+
+cna_status cna_prompts_find_long(const cna_prompts *prompts, const cna_tokenizer *tokenizer, const cna_format *format,
+                                 size_t limit, cna_long_prompts *out, cna_error *err)
+{
+    cna_token_lists lists;
+    CNA_TRY(cna_prompts_tokenize(prompts, tokenizer, format, (size_t)INT32_MAX + 1, &lists, err));
+    *out = (cna_long_prompts){0};
+    for (size_t i = 0; i < lists.n; i++) {
+        if (lists.items[i].n <= limit) continue;
+        if (out->n++ != 0) continue;
+        out->first = i;
+        out->n_tokens = lists.items[i].n;
+    }
+    cna_token_lists_free(&lists);
+    return CNA_OK;
 }
 
 cna_status cna_prompts_sha256(const cna_prompts *prompts, size_t i, char out[65], cna_error *err)

@@ -33,6 +33,9 @@ void cna_token_lists_free(cna_token_lists *lists);
 CNA_MUST_CHECK cna_status cna_prompts_set_category(cna_prompts *prompts, const char *category, size_t n_bytes,
                                                    cna_error *err);
 
+/* Say on which line of its file the prompt that was added last begins. */
+void cna_prompts_set_line(cna_prompts *prompts, size_t line);
+
 /* SHA-256 of prompt i's text (of its ids as little-endian int32 where it is a list of ids), hexadecimal. */
 CNA_MUST_CHECK cna_status cna_prompts_sha256(const cna_prompts *prompts, size_t i, char out[65],
                                              cna_error *err);

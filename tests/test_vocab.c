@@ -6,12 +6,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "numbers.h"
 #include "text/model_bpe.h"
+#include "text/trie.h"
 #include "text/vocab.h"
 
 /* ------------------------------------------------------------------------------------------------------ the hash */
 
-/* The second key is CPython 3.11's for PYTHONHASHSEED=7, and the values those of `hash(bytes(range(n))) & (2**64 - 1)`,
+/* The second key is CPython 3.11's for PYTHONHASHSEED=7, and the values are `hash(bytes(range(n))) & (2**64 - 1)` there,
  * which is SipHash-1-3. The first key's are from a program in Python after the paper, which also gave CPython's and, with
  * 2 and 4 rounds, the one in the paper's appendix A. */
 static void test_siphash(void **state)
@@ -133,12 +135,67 @@ static void test_hostile_keys_take_no_longer(void **state)
     assert_true(hostile_merges < 0.2 + 60 * merges); /* finding them is counted, too */
 }
 
+/* ------------------------------------------------------------------------------------------------------ the trie */
+
+/* The least id of the strings that are the first n bytes of a text, or -1. */
+static int32_t find_plainly(const cna_trie_string *strings, size_t n_strings, const char *text, size_t n)
+{
+    int32_t found = -1;
+    for (size_t i = 0; i < n_strings; i++) {
+        bool same = strings[i].length == n && memcmp(strings[i].text, text, n) == 0;
+        if (same && (found < 0 || strings[i].id < found)) found = strings[i].id;
+    }
+    return found;
+}
+
+typedef struct trie_case {
+    cna_trie_string strings[200];
+    size_t n;
+    cna_trie trie;
+} trie_case;
+
+static cna_status build(void *user, cna_error *err)
+{
+    trie_case *c = user;
+    cna_trie_free(&c->trie);
+    return cna_trie_build(&c->trie, c->strings, c->n, err);
+}
+
+static void test_trie(void **state)
+{
+    (void)state;
+    numbers random = {3};
+    static char texts[200][8];
+    trie_case c = {.n = 200};
+    for (size_t i = 0; i < c.n; i++) {
+        uint32_t length = 1 + (uint32_t)numbers_below(&random, 8);
+        for (size_t k = 0; k < length; k++) texts[i][k] = "ab\xFF"[numbers_below(&random, 3)];
+        c.strings[i] = (cna_trie_string){texts[i], length, (int32_t)i};
+    }
+    support_fail_allocations(build, &c);
+    for (size_t i = 0; i < 2000; i++) {
+        char text[9];
+        uint32_t at = 0;
+        for (size_t k = 0; k < sizeof text; k++) text[k] = "ab\xFFz"[numbers_below(&random, k == 5 ? 4 : 3)];
+        for (size_t n = 1; n <= sizeof text; n++) {
+            if (n == 1 || at != 0) at = cna_trie_step(&c.trie, at, (unsigned char)text[n - 1]);
+            assert_int_equal(at == 0 ? -1 : cna_trie_id(&c.trie, at), find_plainly(c.strings, c.n, text, n));
+        }
+    }
+    c.n = 0; /* a root alone */
+    cna_error err;
+    assert_ok(build(&c, &err));
+    assert_int_equal(cna_trie_step(&c.trie, 0, 'a'), 0);
+    cna_trie_free(&c.trie);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_siphash),
         cmocka_unit_test(test_keys_differ),
         cmocka_unit_test(test_hostile_keys_take_no_longer),
+        cmocka_unit_test(test_trie),
     };
     return cmocka_run_group_tests_name("vocabularies", tests, NULL, NULL);
 }

@@ -13,9 +13,9 @@
 
 /* ------------------------------------------------------------------------------------------------------ the hash */
 
-/* The second key is CPython 3.11's for PYTHONHASHSEED=7, and the values are `hash(bytes(range(n))) & (2**64 - 1)` there,
- * which is SipHash-1-3. The first key's are from a program in Python after the paper, which also gave CPython's and, with
- * 2 and 4 rounds, the one in the paper's appendix A. */
+/* The second key is CPython 3.11's for PYTHONHASHSEED=7, and the values are its `hash(bytes(range(n))) & (2**64 - 1)`,
+ * which is SipHash-1-3. The first key's are from a program in Python after the paper, which also gave CPython's and,
+ * with 2 and 4 rounds, the one in the paper's appendix A. */
 static void test_siphash(void **state)
 {
     (void)state;

@@ -49,7 +49,7 @@ LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear 
 # What ThreadSanitizer leaves out: programs that were seen to start no thread.
 SERIAL   := $(addprefix test_,chat checkpoint circuit comparison config contrast contrasts control hub mmlu plot prompts quality \
               random refusal report report_tables resources run run_crash run_hostile run_verdicts safetensors sample select stats survey tap \
-              template tokenizer tokenizer_kinds tree universal utf8)
+              template tokenizer tokenizer_kinds tree universal utf8 vocab)
 
 # Quiet unless V=1.
 ifneq ($(V),1)

@@ -24,8 +24,8 @@ typedef struct fuzz_bytes {
  * the end; freed by the next call. */
 fuzz_bytes fuzz_split(const uint8_t *data, size_t size, fuzz_bytes *rest);
 
-/* The path of a file of that name with these bytes, in a folder of this process that is removed at its end. Borrowed;
- * the same name gives the same path and another content. */
+/* The path of a file of that name with these bytes, in a folder of this process that is removed behind it, even where
+ * it crashes. Borrowed; the same name gives the same path and another content. */
 const char *fuzz_file(const char *name, const void *bytes, size_t n_bytes);
 /* The folder itself. */
 const char *fuzz_folder(void);

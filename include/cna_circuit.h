@@ -149,7 +149,9 @@ typedef struct cna_circuit_difference {
     bool prompt_format, date, preset, score, per_layer, layers, universal;
     bool n_neurons;
 } cna_circuit_difference;
-CNA_API void cna_circuit_compare(const cna_circuit *a, const cna_circuit *b, cna_circuit_difference *out);
+/* Errors: ERR_MEMORY. */
+CNA_API CNA_MUST_CHECK cna_status cna_circuit_compare(const cna_circuit *a, const cna_circuit *b,
+                                                      cna_circuit_difference *out, cna_error *err);
 
 /* ------------------------------------------------------------------------------------------- attribution */
 

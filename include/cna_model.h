@@ -79,10 +79,11 @@ typedef struct cna_model_info {
  *         missing or misshapen tensors and files of a split model that do not belong together; ERR_MEMORY for
  *         weights that do not fit. Each names the file, the key or tensor, what was expected and what was found.
  *
- * The files must stay as they are while the model is open: they are mapped. Before each layer is used, and where a pass
- * begins and ends, size and time of change of every file are compared with those that were opened: any function that
- * reads weights gives ERR_IO where a file has changed. What remains is a file that is cut short, or a disk that fails,
- * while a layer is at work: touching what is gone raises SIGBUS, and what becomes of that is the program's choice. */
+ * The files must stay as they are while the model is open: they are mapped. Size and time of change are compared with
+ * those that were opened: of every file where a pass begins and ends, and before a layer is used of those that it is
+ * read from. Any function that reads weights gives ERR_IO where a file has changed. What remains is a file that is cut
+ * short, or a disk that fails, while a layer is at work: touching what is gone raises SIGBUS, and what becomes of that
+ * is the program's choice. */
 CNA_API CNA_MUST_CHECK cna_status cna_model_open(const char *path, const cna_model_options *options, cna_model **out,
                                                  cna_error *err);
 CNA_API void cna_model_free(cna_model *model);

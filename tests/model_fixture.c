@@ -85,6 +85,7 @@ typedef struct writer {
     cna_buffer *index;
     numbers random;
     size_t n_tensors;
+    uint32_t layer; /* 0 beside the layers */
 } writer;
 
 /* mean + deviation * normal, in the fixture's storage; cols 0: a vector. */
@@ -93,7 +94,7 @@ static void add(writer *w, const char *name, size_t rows, size_t cols, double me
     static const char *const names[] = {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"};
     cna_error err;
     tensor_file unused = {{0}, {0}};
-    size_t file = w->fixture->sharded ? w->n_tensors++ % 2 : 0;
+    size_t file = w->fixture->sharded == 2 ? w->layer % 2 : w->fixture->sharded ? w->n_tensors++ % 2 : 0;
     bool left_out = w->leave_out != NULL && strcmp(w->leave_out, name) == 0;
     model_fixture_add_random(left_out ? &unused : &w->files[file], name, w->fixture->storage, rows, cols, mean,
                              deviation, &w->random);
@@ -138,10 +139,11 @@ static void add_layer(writer *w, uint32_t layer)
 
 void model_fixture_add_tensors(const model_fixture *f, const char *leave_out, tensor_file files[2], cna_buffer *index)
 {
-    writer w = {f, leave_out, files, index, {f->hidden_dim}, 0};
+    writer w = {f, leave_out, files, index, {f->hidden_dim}, 0, 0};
     double width = sqrt((double)f->hidden_dim);
     add(&w, "model.embed_tokens.weight", f->vocab_size, f->hidden_dim, 0, f->tied ? 2 / width : 1);
-    for (uint32_t layer = 0; layer < f->n_layers; layer++) add_layer(&w, layer);
+    for (w.layer = 0; w.layer < f->n_layers; w.layer++) add_layer(&w, w.layer);
+    w.layer = 0;
     add(&w, "model.norm.weight", f->hidden_dim, 0, 1, 0.2);
     if (!f->tied) add(&w, "lm_head.weight", f->vocab_size, f->hidden_dim, 0, 2 / width);
 }

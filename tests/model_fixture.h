@@ -24,7 +24,8 @@ void tensor_file_write(tensor_file *file, const char *folder, const char *name);
 typedef struct model_fixture {
     const char *architecture; /* "llama" or "qwen2" */
     uint32_t n_layers, hidden_dim, mlp_dim, n_heads, n_kv_heads, head_dim, vocab_size;
-    bool tied, llama3_rope, sharded;
+    bool tied, llama3_rope;
+    int sharded; /* 0: one file; 1: tensors by turns in two; 2: every second layer in the second */
     cna_storage storage;
 } model_fixture;
 
@@ -36,7 +37,7 @@ extern const model_fixture model_fixtures[N_MODEL_FIXTURES];
  * have a standard deviation of 1 or more; eos ids are 3, 5 and 8. */
 char *model_fixture_create(const model_fixture *fixture);
 
-/* Add every tensor of a fixture but the one of that name (? NULL: all) to files[0], or, sharded, by turns to both.
+/* Add every tensor of a fixture but the one of that name (? NULL: all) to files[0], or, sharded, to both.
  * index (? NULL) receives the members of weight_map. */
 void model_fixture_add_tensors(const model_fixture *fixture, const char *leave_out,
                                tensor_file files[2], cna_buffer *index);

@@ -4,7 +4,9 @@
 #include "support.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "method/overlap.h"
 #include "method/circuit.h"
@@ -219,13 +221,14 @@ static void test_simulated(void **state)
 static void test_differences(void **state)
 {
     (void)state;
+    cna_error err;
     cna_circuit *a = make_circuit(3, 10, ids_a, N(ids_a)), *b = make_circuit(3, 10, ids_a, N(ids_a));
     cna_circuit_difference d;
     const cna_circuit_difference none = {0};
-    cna_circuit_compare(a, b, &d);
+    assert_ok(cna_circuit_compare(a, b, &d, &err));
     assert_memory_equal(&d, &none, sizeof d);
     strcpy(a->info.fingerprint, "aa"); /* b does not say: no difference is stated */
-    cna_circuit_compare(a, b, &d);
+    assert_ok(cna_circuit_compare(a, b, &d, &err));
     assert_memory_equal(&d, &none, sizeof d);
     strcpy(b->info.fingerprint, "bb");
     strcpy(a->info.prompt_format, "chat");
@@ -233,11 +236,11 @@ static void test_differences(void **state)
     b->info.score = CNA_SCORE_D;
     b->info.per_layer = true;
     b->info.last_layer = 2;
-    cna_circuit_compare(a, b, &d);
+    assert_ok(cna_circuit_compare(a, b, &d, &err));
     assert_true(d.weights && d.prompt_format && d.score && d.per_layer && d.layers);
     assert_false(d.prompts || d.date || d.preset || d.universal || d.n_neurons);
     b->info.n_layers = 0; /* a foreign file: its score is not stated */
-    cna_circuit_compare(a, b, &d);
+    assert_ok(cna_circuit_compare(a, b, &d, &err));
     assert_false(d.score || d.per_layer || d.layers);
     cna_circuit_free(a);
     cna_circuit_free(b);
@@ -257,16 +260,72 @@ static void test_prompts_differ(void **state)
         circuits[i]->positive[i].hex[0] = 'a';
         circuits[i]->positive[1 - i].hex[0] = 'b';
     }
-    cna_circuit_compare(circuits[0], circuits[1], &d);
+    assert_ok(cna_circuit_compare(circuits[0], circuits[1], &d, &err));
     assert_false(d.prompts);
     circuits[1]->positive[0].hex[0] = 'c';
-    cna_circuit_compare(circuits[0], circuits[1], &d);
+    assert_ok(cna_circuit_compare(circuits[0], circuits[1], &d, &err));
     assert_true(d.prompts);
     circuits[1]->info.n_positive = 0;
-    cna_circuit_compare(circuits[0], circuits[1], &d);
+    assert_ok(cna_circuit_compare(circuits[0], circuits[1], &d, &err));
     assert_false(d.prompts);
     cna_circuit_free(circuits[0]);
     cna_circuit_free(circuits[1]);
+}
+
+typedef struct compared {
+    cna_circuit *a, *b;
+    bool differ;
+} compared;
+
+static cna_status compare(void *user, cna_error *err)
+{
+    compared *c = user;
+    cna_circuit_difference d;
+    CNA_TRY(cna_circuit_compare(c->a, c->b, &d, err));
+    c->differ = d.prompts;
+    return CNA_OK;
+}
+
+static cna_circuit *make_prompts(size_t n, bool turned)
+{
+    cna_error err;
+    cna_circuit *circuit = make_circuit(3, 10, ids_a, N(ids_a));
+    circuit->info.n_negative = n;
+    assert_ok(cna_alloc(&circuit->negative, n, sizeof *circuit->negative, "test", &err));
+    for (size_t i = 0; i < n; i++)
+        snprintf(circuit->negative[i].hex, sizeof circuit->negative[i].hex, "%064zx", turned ? n - 1 - i : i);
+    return circuit;
+}
+
+static double seconds_for(size_t n)
+{
+    cna_error err;
+    compared c = {make_prompts(n, false), make_prompts(n, true), true};
+    clock_t start = clock();
+    assert_ok(compare(&c, &err));
+    double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    assert_false(c.differ);
+    cna_circuit_free(c.a);
+    cna_circuit_free(c.b);
+    return seconds;
+}
+
+/* Ten times the hashes take about ten times as long, not a hundred times. */
+static void test_many_prompts(void **state)
+{
+    (void)state;
+    double few = seconds_for(6000), many = seconds_for(60000);
+    print_message("6,000 hashes %.3f s, 60,000 %.3f s\n", few, many);
+    assert_true(many < 0.5 + 40 * few);
+    compared c = {make_prompts(4, false), make_prompts(5, true), false};
+    support_fail_allocations(compare, &c);
+    assert_true(c.differ);
+    c.b->negative[0] = c.b->negative[1]; /* one that is there twice counts once */
+    cna_error err;
+    assert_ok(compare(&c, &err));
+    assert_false(c.differ);
+    cna_circuit_free(c.a);
+    cna_circuit_free(c.b);
 }
 
 int main(void)
@@ -276,7 +335,7 @@ int main(void)
         cmocka_unit_test(test_by_counting),     cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_circuits),        cmocka_unit_test(test_unstated_shapes),
         cmocka_unit_test(test_simulated),       cmocka_unit_test(test_differences),
-        cmocka_unit_test(test_prompts_differ),
+        cmocka_unit_test(test_prompts_differ),  cmocka_unit_test(test_many_prompts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

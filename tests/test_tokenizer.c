@@ -145,8 +145,9 @@ static void expect_text(const cna_tokenizer *tokenizer, const int32_t *ids, size
     for (size_t i = 0; i < n_ids; i++) {
         size_t before = streamed.size;
         assert_ok(cna_decoder_add(&decoder, ids[i], &streamed, &err));
+        if (streamed.size == before) continue;
         assert_memory_equal(streamed.data + before, expected + before, streamed.size - before);
-        assert_true(before == streamed.size || ((unsigned char)expected[before] & 0xC0) != 0x80);
+        assert_true(((unsigned char)expected[before] & 0xC0) != 0x80);
     }
     assert_ok(cna_decoder_flush(&decoder, &streamed, &err));
     assert_string_equal(streamed.data == NULL ? "" : streamed.data, expected);

@@ -185,7 +185,8 @@ static void test_bounds(void **state)
     for (size_t i = strlen(start_headers); i + 8 <= SIZE; i += 8) memcpy(bytes + i, "X: yyy\r\n", 8);
     memcpy(bytes, start_headers, strlen(start_headers));
     o = ask_bytes(bytes, SIZE, false);
-    assert_true(o.reply.status == 0 && !o.reply.is_hopeless);
+    assert_true(o.reply.status == 0 && o.reply.too_large && !o.reply.is_hopeless);
+    assert_string_equal(o.reply.error, "expected at most 262144 bytes of headers, found more");
     free(bytes);
 }
 

@@ -19,7 +19,7 @@ typedef struct slot {
     cna_web_sink *sink;
     void *user;
     cna_web_head head;
-    bool has_head, busy, too_large, no_memory, was_ended;
+    bool has_head, busy, too_large, too_many_headers, no_memory, was_ended;
     size_t n_header; /* bytes of headers so far */
     char error[CURL_ERROR_SIZE];
 } slot;
@@ -80,8 +80,8 @@ static size_t count_header(char *bytes, size_t size, size_t count, void *user)
     (void)bytes;
     slot *s = user;
     s->n_header += size * count;
-    s->too_large = s->n_header > HEADER_BYTES_MAX;
-    return s->too_large ? 0 : size * count;
+    s->too_many_headers = s->n_header > HEADER_BYTES_MAX;
+    return s->too_many_headers ? 0 : size * count;
 }
 
 /* ---- life ---- */
@@ -230,7 +230,7 @@ cna_status cna_web_begin(cna_web *web, size_t place, const cna_web_request *requ
     slot *s = &web->slots[place];
     cna_buffer_reset(&s->body);
     s->n_header = 0;
-    s->has_head = s->too_large = s->no_memory = s->was_ended = false;
+    s->has_head = s->too_large = s->too_many_headers = s->no_memory = s->was_ended = false;
     s->error[0] = '\0';
     s->sink = request->sink;
     s->user = request->user;
@@ -273,9 +273,12 @@ static void describe_failure(const slot *s, CURLcode code, cna_web_reply *out)
 {
     out->no_memory = s->no_memory || code == CURLE_OUT_OF_MEMORY;
     out->is_hopeless = is_hopeless(code);
-    out->too_large = s->too_large;
+    out->too_large = s->too_large || s->too_many_headers;
     out->was_ended = s->was_ended;
-    if (s->too_large) {
+    if (s->too_many_headers) {
+        snprintf(out->error, sizeof out->error, "expected at most %d bytes of headers, found more",
+                 (int)HEADER_BYTES_MAX);
+    } else if (s->too_large) {
         snprintf(out->error, sizeof out->error, "expected a reply of at most %zu bytes, found a longer one",
                  s->body.max);
     } else {

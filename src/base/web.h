@@ -64,7 +64,7 @@ typedef struct cna_web_reply {
     double retry_after;   /* seconds that the server asks to wait (Retry-After, seconds or a date); 0: none */
     const char *location; /* ? where a redirect leads, as an absolute address */
     bool is_hopeless;     /* without a whole reply: no request to this server will go better (certificate, address) */
-    bool too_large;       /* without a whole reply: there was more of it than is kept */
+    bool too_large;       /* without a whole reply: there was more of it, or of its headers, than is kept */
     bool no_memory;       /* without a whole reply: memory ran out */
     bool was_ended;       /* without a whole reply: the sink ended it */
     char error[256];

@@ -51,8 +51,8 @@ static int measure_pairs(cli_comparison *c)
             *pair = (cli_compare_pair){.a = a, .b = b};
             cna_status status = cna_circuit_overlap(x, y, &pair->overlap, &err);
             if (status == CNA_OK) status = cna_circuit_overlap_chance(x, y, &pair->chance, &err);
+            if (status == CNA_OK) status = cna_circuit_compare(x, y, &pair->difference, &err);
             if (status != CNA_OK) return cli_fail("%s and %s: %s", c->sides[a].path, c->sides[b].path, err.text);
-            cna_circuit_compare(x, y, &pair->difference);
         }
     }
     return CLI_DONE;

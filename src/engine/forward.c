@@ -347,7 +347,7 @@ cna_status cna_forward(cna_session *s, const cna_span *spans, size_t n_spans, co
     for (size_t i = 0; i < n_spans; i++) n_rows += spans[i].n_tokens;
     set_threads(threads_for(s->model, n_rows));
     s->overflow = false;
-    /* Embedding rows are read here, and weights behind the stream's checks. */
+    /* Embedding rows are read here, and weights behind the stream's checks, which look only at a layer's own files. */
     CNA_TRY(cna_checkpoint_check(&s->model->checkpoint, err));
     CNA_TRY(begin_pass(s, spans, n_spans, n_rows, err));
     CNA_TRY(run_layers(s, spans, n_spans, sinks, err));

@@ -9,9 +9,16 @@
 /* What is known of a matrix: whether it has a product of a single row that needs no copy. */
 typedef enum one_row { ONE_ROW_UNKNOWN, ONE_ROW_NO, ONE_ROW_YES } one_row;
 
+/* The files in which a unit's matrices are read where they are mapped; none where all of them are packed. */
+typedef struct unit_files {
+    const cna_map *maps[CNA_LAYER_MATRICES]; /* [n], each once */
+    size_t n;
+} unit_files;
+
 /* Layers are units 0 .. n_layers - 1 of what is read and let go; the head is unit n_layers. */
 struct cna_stream {
     const cna_model *model;
+    unit_files *files;        /* [n_layers + 1] */
     /* The rest is there only where the model streams. */
     cna_unit *units;          /* [n_layers + 1] */
     cna_readahead *readahead;
@@ -31,6 +38,38 @@ uint64_t cna_stream_bytes(const cna_model *model, bool head)
     uint64_t of_layer = model->weights.stage_bytes, of_head = cna_linear_stage_bytes(model->weights.head);
     uint64_t copies = head && of_head > of_layer ? of_head : of_layer;
     return copies == 0 ? 0 : copies + cna_linear_compare_bytes(model->weights.head);
+}
+
+static void add_file(const cna_model *model, const cna_linear *linear, unit_files *files)
+{
+    const cna_map *map = cna_checkpoint_map(&model->checkpoint, cna_linear_source(linear)->data);
+    size_t i = 0;
+    if (map == NULL || cna_linear_packed_bytes(linear) != 0) return;
+    while (i < files->n && files->maps[i] != map) i++;
+    files->maps[i] = map;
+    if (i == files->n) files->n++;
+}
+
+static cna_status list_files(cna_stream *stream, cna_error *err)
+{
+    const cna_model *model = stream->model;
+    uint32_t n_layers = model->weights.n_layers;
+    CNA_TRY(cna_alloc(&stream->files, n_layers + 1u, sizeof *stream->files, "walk over weights", err));
+    for (uint32_t i = 0; i < n_layers; i++) {
+        cna_linear **matrices[CNA_LAYER_MATRICES];
+        cna_layer_matrices(&model->weights.layers[i], matrices);
+        for (size_t j = 0; j < CNA_LAYER_MATRICES; j++) add_file(model, *matrices[j], &stream->files[i]);
+    }
+    add_file(model, model->weights.head, &stream->files[n_layers]);
+    return CNA_OK;
+}
+
+/* Whether the files of a unit are as they were opened. */
+static cna_status check_files(const cna_stream *stream, size_t unit, cna_error *err)
+{
+    const unit_files *files = &stream->files[unit];
+    for (size_t i = 0; i < files->n; i++) CNA_TRY(cna_map_check(files->maps[i], err));
+    return CNA_OK;
 }
 
 static void add_extent(const cna_model *model, const cna_linear *linear, cna_unit *unit)
@@ -97,7 +136,8 @@ cna_status cna_stream_create(const cna_model *model, cna_stream **out, cna_error
     CNA_TRY(cna_alloc(&stream, 1, sizeof *stream, "walk over weights", err));
     stream->model = model;
     stream->current = CNA_NO_UNIT;
-    cna_status status = model->streams ? prepare(stream, err) : CNA_OK;
+    cna_status status = list_files(stream, err);
+    if (status == CNA_OK && model->streams) status = prepare(stream, err);
     if (status == CNA_OK) *out = stream;
     else cna_stream_free(stream);
     return status;
@@ -112,6 +152,7 @@ void cna_stream_free(cna_stream *stream)
     cna_free(stream->memory);
     cna_free(stream->one_row);
     cna_free(stream->units);
+    cna_free(stream->files);
     cna_free(stream);
 }
 
@@ -177,7 +218,7 @@ cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool single, boo
 {
     const cna_weights *weights = &stream->model->weights;
     if (layer >= weights->n_layers) return cna_fail(err, CNA_ERR_INTERNAL, "layer %u of %u", layer, weights->n_layers);
-    CNA_TRY(cna_checkpoint_check(&stream->model->checkpoint, err));
+    CNA_TRY(check_files(stream, layer, err));
     *out = &weights->layers[layer];
     if (!stream->model->streams) return CNA_OK;
     if (layer == 0 && stream->current != 0) stream->wants_head = stream->current == weights->n_layers;
@@ -206,7 +247,7 @@ cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool single, boo
 cna_status cna_stream_head(cna_stream *stream, bool single, bool more, const cna_linear **out, cna_error *err)
 {
     const cna_weights *weights = &stream->model->weights;
-    CNA_TRY(cna_checkpoint_check(&stream->model->checkpoint, err));
+    CNA_TRY(check_files(stream, weights->n_layers, err));
     *out = weights->head;
     if (!stream->model->streams) return CNA_OK;
     stream->wants_head = true;

@@ -22,8 +22,9 @@ void cna_stream_free(cna_stream *stream);
  *   single  whether no product will be of more than one row
  *   more    whether another pass will follow this one, so that its first layers are worth reading ahead
  *   out     borrowed
- * Errors: ERR_IO where a file of the checkpoint has changed since it was opened or can no longer be read, ERR_MEMORY,
- *         ERR_INTERNAL. Packed weights need no file, but embedding rows do, so files are looked at in any case. */
+ * Errors: ERR_IO where a file that a matrix of the layer is read from has changed since it was opened or can no longer
+ *         be read, ERR_MEMORY, ERR_INTERNAL. Packed matrices need no file; embedding rows do, and cna_forward looks at
+ *         all files for them. */
 CNA_MUST_CHECK cna_status cna_stream_layer(cna_stream *stream, uint32_t layer, bool single, bool more,
                                            const cna_layer_weights **out, cna_error *err);
 /* The same for the vocabulary projection, which is asked for behind the last layer or not at all. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Two circuits beside each other: the overlap that chance would give, and what their files state differently. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "method/overlap.h"
@@ -55,25 +56,39 @@ cna_status cna_circuit_overlap_chance(const cna_circuit *a, const cna_circuit *b
     return status;
 }
 
-static bool holds(const cna_sha256_text *hashes, size_t n, const cna_sha256_text *one)
+static int compare_hashes(const void *a, const void *b)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(hashes[i].hex, one->hex) == 0) return true;
-    }
-    return false;
+    return strcmp(((const cna_sha256_text *)a)->hex, ((const cna_sha256_text *)b)->hex);
 }
 
-/* Whether two lists that are both stated hold other prompts; their order does not count. */
-static bool prompts_differ(const cna_sha256_text *a, size_t n_a, const cna_sha256_text *b, size_t n_b)
+/* A new sorted copy, in which each hash is there once. */
+static cna_status sort_hashes(const cna_sha256_text *hashes, size_t *n, cna_sha256_text **out, cna_error *err)
 {
-    if (n_a == 0 || n_b == 0) return false;
-    for (size_t i = 0; i < n_a; i++) {
-        if (!holds(b, n_b, &a[i])) return true;
+    size_t kept = 0;
+    CNA_TRY(cna_alloc(out, *n, sizeof **out, "prompt hashes", err));
+    memcpy(*out, hashes, *n * sizeof **out);
+    qsort(*out, *n, sizeof **out, compare_hashes);
+    for (size_t i = 0; i < *n; i++) {
+        if (kept == 0 || compare_hashes(&(*out)[kept - 1], &(*out)[i]) != 0) (*out)[kept++] = (*out)[i];
     }
-    for (size_t i = 0; i < n_b; i++) {
-        if (!holds(a, n_a, &b[i])) return true;
-    }
-    return false;
+    *n = kept;
+    return CNA_OK;
+}
+
+/* Whether two lists that are both stated hold other prompts; neither their order nor how often each is there counts. */
+static cna_status compare_prompts(const cna_sha256_text *a, size_t n_a, const cna_sha256_text *b, size_t n_b,
+                                  bool *differ, cna_error *err)
+{
+    cna_sha256_text *of_a = NULL, *of_b = NULL;
+    cna_status status;
+    if (n_a == 0 || n_b == 0) return CNA_OK;
+    CNA_TRY_CLEANUP(sort_hashes(a, &n_a, &of_a, err));
+    CNA_TRY_CLEANUP(sort_hashes(b, &n_b, &of_b, err));
+    if (n_a != n_b || memcmp(of_a, of_b, n_a * sizeof *of_a) != 0) *differ = true;
+cleanup:
+    cna_free(of_a);
+    cna_free(of_b);
+    return status;
 }
 
 static bool texts_differ(const char *a, const char *b)
@@ -88,14 +103,12 @@ static bool universal_differs(const cna_circuit_info *a, const cna_circuit_info 
            a->universal_share != b->universal_share;
 }
 
-void cna_circuit_compare(const cna_circuit *a, const cna_circuit *b, cna_circuit_difference *out)
+cna_status cna_circuit_compare(const cna_circuit *a, const cna_circuit *b, cna_circuit_difference *out, cna_error *err)
 {
     const cna_circuit_info *x = &a->info, *y = &b->info;
     bool both = x->n_layers != 0 && y->n_layers != 0; /* a file that states no model states no method either */
     *out = (cna_circuit_difference){
         .weights = texts_differ(x->fingerprint, y->fingerprint),
-        .prompts = prompts_differ(a->positive, x->n_positive, b->positive, y->n_positive) ||
-                   prompts_differ(a->negative, x->n_negative, b->negative, y->n_negative),
         .prompt_format = texts_differ(x->prompt_format, y->prompt_format) ||
                          (x->prompt_format[0] != '\0' && y->prompt_format[0] != '\0' &&
                           strcmp(x->chat_options, y->chat_options) != 0),
@@ -107,4 +120,6 @@ void cna_circuit_compare(const cna_circuit *a, const cna_circuit *b, cna_circuit
         .universal = universal_differs(x, y),
         .n_neurons = a->n_neurons != b->n_neurons,
     };
+    CNA_TRY(compare_prompts(a->positive, x->n_positive, b->positive, y->n_positive, &out->prompts, err));
+    return compare_prompts(a->negative, x->n_negative, b->negative, y->n_negative, &out->prompts, err);
 }

@@ -3,12 +3,13 @@
 #ifndef CNA_TEXT_ADDED_H
 #define CNA_TEXT_ADDED_H
 
-#include "base/memory.h"
+#include "text/trie.h"
 
-/* A set of strings as a tree of bytes; all-zero is empty. */
+/* A set of strings; all-zero is empty. */
 typedef struct cna_added {
-    struct cna_added_node *nodes; /* [n_nodes]; 0 is the root */
-    size_t n_nodes, capacity;
+    struct cna_added_token *tokens; /* [n] in the order in which they were added */
+    size_t n, capacity;
+    cna_trie trie; /* of their places in tokens */
 } cna_added;
 
 /* What else an added token asks for, as bits. */
@@ -25,9 +26,11 @@ typedef struct cna_added_match {
     unsigned flags;
 } cna_added_match;
 
-/* Add a string of n_bytes > 0 that stands for an id; added twice, the first id counts. */
+/* Add a string of 1 to CNA_TRIE_BYTES_MAX bytes that stands for an id; added twice, the first id counts. */
 CNA_MUST_CHECK cna_status cna_added_add(cna_added *added, const char *text, size_t n_bytes, int32_t id, unsigned flags,
                                         cna_error *err);
+/* Have all that were added be found; call once, after the last one. */
+CNA_MUST_CHECK cna_status cna_added_build(cna_added *added, cna_error *err);
 void cna_added_free(cna_added *added);
 
 /* The leftmost string of the set at or after `from`, the longest of those that begin there. False where there

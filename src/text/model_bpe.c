@@ -26,14 +26,12 @@ cna_status cna_ids_add(cna_ids *list, int32_t id, cna_error *err)
     return CNA_OK;
 }
 
-/* The slot of a pair, or the free one where it belongs (the finalizer of MurmurHash3 spreads the bits). */
+/* The slot of a pair, or the free one where it belongs. */
 static size_t find_slot(const cna_bpe *bpe, int32_t left, int32_t right)
 {
-    uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    key = (key ^ key >> 33) * 0xff51afd7ed558ccdu;
-    key = (key ^ key >> 33) * 0xc4ceb9fe1a85ec53u;
+    const int32_t pair[2] = {left, right};
     size_t mask = bpe->n_slots - 1;
-    size_t slot = (size_t)(key ^ key >> 33) & mask;
+    size_t slot = (size_t)cna_siphash(bpe->key, pair, sizeof pair) & mask;
     while (bpe->slots[slot].used && (bpe->slots[slot].left != left || bpe->slots[slot].right != right)) {
         slot = (slot + 1) & mask;
     }
@@ -43,6 +41,7 @@ static size_t find_slot(const cna_bpe *bpe, int32_t left, int32_t right)
 cna_status cna_bpe_reserve(cna_bpe *bpe, size_t n_merges, cna_error *err)
 {
     size_t n_slots = 16;
+    CNA_TRY(cna_hash_key_draw(&bpe->key, err));
     while (n_slots / 3 * 2 <= n_merges) n_slots *= 2;
     CNA_TRY(cna_alloc(&bpe->slots, n_slots, sizeof *bpe->slots, "merges", err));
     bpe->n_slots = n_slots;

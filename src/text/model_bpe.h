@@ -24,6 +24,7 @@ typedef struct cna_merge {
 typedef struct cna_bpe {
     cna_merge *slots;   /* [n_slots] hash table by (left, right) */
     size_t n_slots;     /* a power of two */
+    cna_hash_key key;   /* of the hash */
     bool byte_level;    /* words are bytes, written in the byte-level alphabet; otherwise they are characters */
     bool ignore_merges; /* a word that is a token as it stands is that token, whatever the merges say */
     bool byte_fallback; /* a character without a token becomes its bytes, if each of them has a token */
@@ -33,7 +34,7 @@ typedef struct cna_bpe {
     int32_t byte_id[256]; /* token of each single byte, or -1: byte_level: its character; otherwise <0xNN> */
 } cna_bpe;
 
-/* Make room for n_merges; call once, before adding. */
+/* Make room for n_merges; call once, before adding. Errors: ERR_MEMORY; ERR_IO without random numbers. */
 CNA_MUST_CHECK cna_status cna_bpe_reserve(cna_bpe *bpe, size_t n_merges, cna_error *err);
 /* Add a merge; of two for the same pair the later one counts. */
 void cna_bpe_add(cna_bpe *bpe, int32_t left, int32_t right, int32_t result, uint32_t rank);

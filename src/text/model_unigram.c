@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Unigram. The pieces that begin at a place are found in the sorted vocabulary: each byte more narrows the range of
- * those that still fit, so that no tree has to be kept. */
+ * Unigram: a lattice of the pieces that begin at each place. */
 #include "text/model_unigram.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/utf8.h"
 
 enum { UNK_PENALTY = 10 };
-
-typedef struct cna_unigram_piece {
-    const char *text; /* in the vocabulary */
-    uint32_t length;
-    int32_t id;
-} piece;
 
 /* The best way to the end of a prefix of the word. */
 typedef struct cna_unigram_node {
@@ -26,17 +17,10 @@ typedef struct cna_unigram_node {
 
 enum { NONE = -1 };
 
-static int compare_pieces(const void *a, const void *b)
-{
-    const piece *x = a;
-    const piece *y = b;
-    int order = memcmp(x->text, y->text, x->length < y->length ? x->length : y->length);
-    return order != 0 ? order : (x->length > y->length) - (x->length < y->length);
-}
-
 cna_status cna_unigram_prepare(cna_unigram *unigram, const cna_vocab *vocab, cna_error *err)
 {
-    CNA_TRY(cna_alloc(&unigram->sorted, vocab->n_pieces, sizeof *unigram->sorted, "vocabulary", err));
+    cna_trie_string *strings;
+    CNA_TRY(cna_alloc(&strings, vocab->n_pieces, sizeof *strings, "vocabulary", err));
     double least = INFINITY;
     size_t n = 0;
     for (size_t id = 0; id < vocab->n_ids; id++) {
@@ -44,24 +28,18 @@ cna_status cna_unigram_prepare(cna_unigram *unigram, const cna_vocab *vocab, cna
         const char *text = cna_vocab_piece(vocab, (int32_t)id, &n_bytes);
         if (text == NULL) continue;
         if (unigram->scores[id] < least) least = unigram->scores[id];
-        if (n_bytes != 0) unigram->sorted[n++] = (piece){text, (uint32_t)n_bytes, (int32_t)id};
+        if (n_bytes != 0) strings[n++] = (cna_trie_string){text, (uint32_t)n_bytes, (int32_t)id};
     }
-    if (n != 0) qsort(unigram->sorted, n, sizeof *unigram->sorted, compare_pieces);
-    unigram->n_sorted = n;
     unigram->unk_score = least - UNK_PENALTY;
-    size_t at = 0;
-    for (int byte = 0; byte < 256; byte++) {
-        unigram->first_of[byte] = at;
-        while (at < n && (unsigned char)unigram->sorted[at].text[0] == byte) at++;
-    }
-    unigram->first_of[256] = n;
-    return CNA_OK;
+    cna_status status = cna_trie_build(&unigram->trie, strings, n, err);
+    cna_free(strings);
+    return status;
 }
 
 void cna_unigram_free(cna_unigram *unigram)
 {
     cna_free(unigram->scores);
-    cna_free(unigram->sorted);
+    cna_trie_free(&unigram->trie);
     *unigram = (cna_unigram){0};
 }
 
@@ -73,19 +51,6 @@ void cna_unigram_scratch_free(cna_unigram_scratch *scratch)
 
 /* ----------------------------------------------------------------------------------------------- the search */
 
-/* The first of the pieces low..high, all longer than depth, whose byte there is at least `byte`. */
-static size_t lower_bound(const piece *sorted, size_t low, size_t high, size_t depth, int byte)
-{
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if ((unsigned char)sorted[middle].text[depth] < byte)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static void offer(node *target, double score, size_t begin, int32_t id)
 {
     if (target->id == NONE || score > target->score) *target = (node){score, (uint32_t)begin, id};
@@ -95,22 +60,15 @@ static void offer(node *target, double score, size_t begin, int32_t id)
 static bool offer_pieces(const cna_unigram *unigram, const char *bytes, size_t n_bytes, size_t begin, size_t length,
                          node *nodes)
 {
-    const piece *sorted = unigram->sorted;
-    int byte = (unsigned char)bytes[begin];
-    size_t low = unigram->first_of[byte];
-    size_t high = unigram->first_of[byte + 1];
     bool has_single = false;
-    for (size_t depth = 1; low < high; depth++) {
-        /* A piece that ends here sorts before those that go on. */
-        if (sorted[low].length == depth) {
-            offer(&nodes[begin + depth], unigram->scores[sorted[low].id] + nodes[begin].score, begin, sorted[low].id);
-            if (depth == length) has_single = true;
-            low++;
-        }
-        if (begin + depth == n_bytes) break;
-        byte = (unsigned char)bytes[begin + depth];
-        low = lower_bound(sorted, low, high, depth, byte);
-        high = lower_bound(sorted, low, high, depth, byte + 1);
+    uint32_t at = 0;
+    for (size_t end = begin + 1; end <= n_bytes; end++) {
+        at = cna_trie_step(&unigram->trie, at, (unsigned char)bytes[end - 1]);
+        if (at == 0) break;
+        int32_t id = cna_trie_id(&unigram->trie, at);
+        if (id < 0) continue;
+        offer(&nodes[end], unigram->scores[id] + nodes[begin].score, begin, id);
+        if (end - begin == length) has_single = true;
     }
     return has_single;
 }

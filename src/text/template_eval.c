@@ -138,7 +138,7 @@ static cna_status evaluate_name(cna_rendering *r, const cna_node *node, cna_valu
                                           "joiner", "namespace", "raise_exception", "strftime_now"};
     for (const cna_scope *scope = r->scope; scope != NULL; scope = scope->outer) {
         for (const cna_variable *v = scope->variables; v != NULL; v = v->next) {
-            CNA_TRY(cna_rendering_spend(r, node, 1));
+            CNA_TRY(cna_rendering_spend(r, node, 1 + v->name.n / 64));
             if (!same(v->name, node->span)) continue;
             *out = v->value;
             return CNA_OK;

@@ -27,7 +27,7 @@ cna_status cna_scope_enter(cna_rendering *r, const cna_node *node, cna_scope *ou
 cna_status cna_scope_set(cna_rendering *r, const cna_node *node, cna_slice name, cna_value v)
 {
     for (cna_variable *known = r->scope->variables; known != NULL; known = known->next) {
-        CNA_TRY(cna_rendering_spend(r, node, 1));
+        CNA_TRY(cna_rendering_spend(r, node, 1 + known->name.n / 64));
         if (known->name.n != name.n || memcmp(known->name.text, name.text, name.n) != 0) continue;
         known->value = v;
         return CNA_OK;

@@ -126,11 +126,13 @@ bool cna_tokenizer_is_special(const cna_tokenizer *tokenizer, int32_t id)
 
 /* ------------------------------------------------------------------------------------ what loaders have in common */
 
-void cna_tokenizer_sort_added(cna_tokenizer *tokenizer)
+cna_status cna_tokenizer_finish_added(cna_tokenizer *tokenizer, cna_error *err)
 {
     cna_ids *specials = &tokenizer->specials;
     if (specials->n != 0) qsort(specials->ids, specials->n, sizeof *specials->ids, compare_ids);
     if (tokenizer->n_forms != 0) qsort(tokenizer->forms, tokenizer->n_forms, sizeof *tokenizer->forms, compare_forms);
+    CNA_TRY(cna_added_build(&tokenizer->added, err));
+    return cna_added_build(&tokenizer->added_normalized, err);
 }
 
 static cna_status keep_form(cna_tokenizer *tokenizer, int32_t id, const char *form, size_t n_bytes, cna_error *err)
@@ -154,9 +156,17 @@ void cna_tokenizer_find_byte_tokens(const cna_vocab *vocab, int32_t *ids)
     }
 }
 
+static cna_status refuse_length(size_t n_bytes, int32_t id, const char *source, cna_error *err)
+{
+    return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                    "%s: key 'added_tokens': expected a text of at most %d bytes for id %d, found %zu; this tokenizer "
+                    "cannot be used", source, (int)CNA_TRIE_BYTES_MAX, id, n_bytes);
+}
+
 cna_status cna_tokenizer_index_added(cna_tokenizer *tokenizer, const char *text, size_t n_bytes, int32_t id,
                                      unsigned flags, bool normalized, const char *source, cna_error *err)
 {
+    if (n_bytes > CNA_TRIE_BYTES_MAX) return refuse_length(n_bytes, id, source, err);
     if (!normalized) return cna_added_add(&tokenizer->added, text, n_bytes, id, flags, err);
     cna_normalizer_scratch scratch = {0};
     const char *form;
@@ -170,6 +180,7 @@ cna_status cna_tokenizer_index_added(cna_tokenizer *tokenizer, const char *text,
                           "'%s'; this tokenizer cannot be used",
                           source, text);
     }
+    if (status == CNA_OK && n > CNA_TRIE_BYTES_MAX) status = refuse_length(n, id, source, err);
     bool differs = status == CNA_OK && (n != n_bytes || memcmp(form, text, n) != 0);
     if (differs) status = keep_form(tokenizer, id, form, n, err);
     if (status == CNA_OK) status = cna_added_add(&tokenizer->added_normalized, form, n, id, flags, err);

@@ -48,15 +48,15 @@ CNA_MUST_CHECK cna_status cna_tokenizer_build(cna_tokenizer *tokenizer, const js
                                               cna_error *err);
 
 /* Have the text of an added token be looked for. Of two with the same text the first counts. After the last one
- * cna_tokenizer_sort_added must be called.
+ * cna_tokenizer_finish_added must be called.
  *   normalized  looked for after normalisation, in its own normal form; the normalizer must be complete
  *   source      named in messages
- * Errors: ERR_UNSUPPORTED for a token of which normalisation leaves nothing. */
+ * Errors: ERR_UNSUPPORTED for a token of which normalisation leaves nothing, or more than CNA_TRIE_BYTES_MAX bytes. */
 CNA_MUST_CHECK cna_status cna_tokenizer_index_added(cna_tokenizer *tokenizer, const char *text, size_t n_bytes,
                                                     int32_t id, unsigned flags, bool normalized, const char *source,
                                                     cna_error *err);
-/* Bring specials and forms into the order in which they are searched. */
-void cna_tokenizer_sort_added(cna_tokenizer *tokenizer);
+/* Bring added tokens into the form in which they are searched. */
+CNA_MUST_CHECK cna_status cna_tokenizer_finish_added(cna_tokenizer *tokenizer, cna_error *err);
 
 /* Fill ids[256] with the tokens <0x00> to <0xFF>, -1 for those that the vocabulary lacks. */
 void cna_tokenizer_find_byte_tokens(const cna_vocab *vocab, int32_t *ids);

@@ -82,8 +82,7 @@ static cna_status enter_added(cna_tokenizer *tokenizer, const added_token *token
         CNA_TRY(cna_tokenizer_index_added(tokenizer, token->content.text, token->content.n, token->id, token->flags,
                                           token->normalized, path, err));
     }
-    cna_tokenizer_sort_added(tokenizer);
-    return CNA_OK;
+    return cna_tokenizer_finish_added(tokenizer, err);
 }
 
 static cna_status load_added(cna_tokenizer *tokenizer, const json_t *root, const char *path, cna_error *err)

@@ -164,8 +164,13 @@ static cna_status load_scores(cna_tokenizer *tokenizer, const json_t *vocab, con
             return cna_fail(err, CNA_ERR_FORMAT, "%s: key 'model.vocab[%zu]': expected [a string, a number], found %s",
                             path, i, cna_parts_describe(entry, text));
         }
-        CNA_TRY(cna_vocab_add(&tokenizer->vocab, json_string_value(piece), json_string_length(piece), (int64_t)i, path,
-                              err));
+        size_t n_bytes = json_string_length(piece);
+        if (n_bytes > CNA_TRIE_BYTES_MAX) {
+            return cna_fail(err, CNA_ERR_UNSUPPORTED,
+                            "%s: key 'model.vocab[%zu]': expected a piece of at most %d bytes, found %zu; this "
+                            "tokenizer cannot be used", path, i, (int)CNA_TRIE_BYTES_MAX, n_bytes);
+        }
+        CNA_TRY(cna_vocab_add(&tokenizer->vocab, json_string_value(piece), n_bytes, (int64_t)i, path, err));
         tokenizer->unigram.scores[i] = json_number_value(score);
     }
     return CNA_OK;

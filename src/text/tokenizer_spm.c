@@ -13,8 +13,7 @@
 
 #define SPACE "\xE2\x96\x81" /* U+2581 */
 
-/* Each place where a token may be cut in two is looked at, which takes the square of its length. */
-enum { TOKEN_BYTES_MAX = 1024 };
+enum { TOKEN_BYTES_MAX = CNA_TRIE_BYTES_MAX };
 
 static cna_status fail_token(const cna_spm_vocab *spm, size_t id, const char *expected, cna_error *err)
 {
@@ -56,8 +55,7 @@ static cna_status load_added(cna_tokenizer *tokenizer, const cna_spm_vocab *spm,
         CNA_TRY(cna_tokenizer_index_added(tokenizer, spm->texts[id], spm->n_bytes[id], (int32_t)id, 0, false,
                                           spm->source, err));
     }
-    cna_tokenizer_sort_added(tokenizer);
-    return CNA_OK;
+    return cna_tokenizer_finish_added(tokenizer, err);
 }
 
 /* -------------------------------------------------------------------------------------------------- merges */
@@ -91,20 +89,71 @@ static uint32_t rank_of(float score, const float *sorted, size_t n)
     return (uint32_t)(at - sorted);
 }
 
+/* All ways to cut a token into two are found by one walk along its beginnings and one along its ends: looking up each
+ * part would take the square of its length. */
+typedef struct cuts {
+    cna_trie beginnings, ends;                             /* of all tokens; the second's are turned round */
+    int32_t left[TOKEN_BYTES_MAX], right[TOKEN_BYTES_MAX]; /* [place of the cut] the token on that side, or -1 */
+} cuts;
+
+/* Turn each string round. *out: the bytes, to be freed. */
+static cna_status turn_round(cna_trie_string *strings, size_t n, char **out, cna_error *err)
+{
+    size_t n_bytes = 0;
+    for (size_t i = 0; i < n; i++) n_bytes += strings[i].length;
+    CNA_TRY(cna_alloc(out, n_bytes, 1, "tokenizer", err));
+    char *at = *out;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < strings[i].length; k++) at[k] = strings[i].text[strings[i].length - 1 - k];
+        strings[i].text = at;
+        at += strings[i].length;
+    }
+    return CNA_OK;
+}
+
+static cna_status prepare_cuts(const cna_spm_vocab *spm, cuts *out, cna_error *err)
+{
+    cna_trie_string *strings;
+    char *turned = NULL;
+    size_t n = 0;
+    cna_status status;
+    CNA_TRY(cna_alloc(&strings, spm->n, sizeof *strings, "tokenizer", err));
+    for (size_t id = 0; id < spm->n; id++) {
+        if (spm->n_bytes[id] == 0) continue;
+        strings[n++] = (cna_trie_string){spm->texts[id], (uint32_t)spm->n_bytes[id], (int32_t)id};
+    }
+    CNA_TRY_CLEANUP(cna_trie_build(&out->beginnings, strings, n, err));
+    CNA_TRY_CLEANUP(turn_round(strings, n, &turned, err));
+    status = cna_trie_build(&out->ends, strings, n, err);
+cleanup:
+    cna_free(turned);
+    cna_free(strings);
+    return status;
+}
+
+/* Fill left and right for a token, at 1 .. n_bytes - 1. */
+static void find_cuts(cuts *c, const char *text, size_t n_bytes)
+{
+    uint32_t begin = 0, end = 0;
+    for (size_t cut = 1; cut < n_bytes; cut++) {
+        begin = cna_trie_step(&c->beginnings, begin, (unsigned char)text[cut - 1]);
+        end = cna_trie_step(&c->ends, end, (unsigned char)text[n_bytes - cut]);
+        c->left[cut] = cna_trie_id(&c->beginnings, begin);
+        c->right[n_bytes - cut] = cna_trie_id(&c->ends, end);
+    }
+}
+
 /* Give every merge to the table, or where there is none yet only count them. */
-static size_t each_merge(const cna_spm_vocab *spm, const cna_vocab *vocab, const float *sorted, size_t n_sorted,
-                         cna_bpe *bpe)
+static size_t each_merge(const cna_spm_vocab *spm, cuts *c, const float *sorted, size_t n_sorted, cna_bpe *bpe)
 {
     size_t n = 0;
     for (size_t id = 0; id < spm->n; id++) {
-        const char *text = spm->texts[id];
+        uint32_t rank = bpe == NULL ? 0 : rank_of(spm->scores[id], sorted, n_sorted);
+        find_cuts(c, spm->texts[id], spm->n_bytes[id]);
         for (size_t cut = 1; cut < spm->n_bytes[id]; cut++) {
-            if (((unsigned char)text[cut] & 0xC0) == 0x80) continue;
-            int32_t left = cna_vocab_find(vocab, text, cut);
-            int32_t right = left < 0 ? -1 : cna_vocab_find(vocab, text + cut, spm->n_bytes[id] - cut);
-            if (right < 0) continue;
+            if (c->left[cut] < 0 || c->right[cut] < 0) continue;
             n++;
-            if (bpe != NULL) cna_bpe_add(bpe, left, right, (int32_t)id, rank_of(spm->scores[id], sorted, n_sorted));
+            if (bpe != NULL) cna_bpe_add(bpe, c->left[cut], c->right[cut], (int32_t)id, rank);
         }
     }
     return n;
@@ -112,12 +161,17 @@ static size_t each_merge(const cna_spm_vocab *spm, const cna_vocab *vocab, const
 
 static cna_status load_merges(cna_tokenizer *tokenizer, const cna_spm_vocab *spm, cna_error *err)
 {
-    float *sorted;
+    float *sorted = NULL;
     size_t n_sorted;
-    CNA_TRY(sort_scores(spm, &sorted, &n_sorted, err));
-    size_t n = each_merge(spm, &tokenizer->vocab, sorted, n_sorted, NULL);
-    cna_status status = cna_bpe_reserve(&tokenizer->bpe, n, err);
-    if (status == CNA_OK) (void)each_merge(spm, &tokenizer->vocab, sorted, n_sorted, &tokenizer->bpe);
+    cuts c = {0};
+    cna_status status;
+    CNA_TRY_CLEANUP(prepare_cuts(spm, &c, err));
+    CNA_TRY_CLEANUP(sort_scores(spm, &sorted, &n_sorted, err));
+    CNA_TRY_CLEANUP(cna_bpe_reserve(&tokenizer->bpe, each_merge(spm, &c, sorted, n_sorted, NULL), err));
+    (void)each_merge(spm, &c, sorted, n_sorted, &tokenizer->bpe);
+cleanup:
+    cna_trie_free(&c.beginnings);
+    cna_trie_free(&c.ends);
     cna_free(sorted);
     return status;
 }

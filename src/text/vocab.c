@@ -6,19 +6,11 @@
 
 #include "base/utf8.h"
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash_bytes(const char *bytes, size_t n_bytes)
-{
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < n_bytes; i++) hash = (hash ^ (unsigned char)bytes[i]) * 1099511628211u;
-    return hash ^ hash >> 32;
-}
-
 /* The slot that holds the piece, or the free one where it belongs. Needs a table with a free slot. */
 static size_t find_slot(const cna_vocab *vocab, const char *piece, size_t n_bytes)
 {
     size_t mask = vocab->n_slots - 1;
-    size_t slot = (size_t)hash_bytes(piece, n_bytes) & mask;
+    size_t slot = (size_t)cna_siphash(vocab->key, piece, n_bytes) & mask;
     for (; vocab->slots[slot] != 0; slot = (slot + 1) & mask) {
         const cna_vocab_entry *entry = &vocab->entries[vocab->slots[slot] - 1];
         if (entry->length == n_bytes && memcmp(vocab->text.data + entry->offset, piece, n_bytes) == 0) break;
@@ -29,6 +21,7 @@ static size_t find_slot(const cna_vocab *vocab, const char *piece, size_t n_byte
 static cna_status grow_slots(cna_vocab *vocab, cna_error *err)
 {
     if (vocab->n_slots / 2 > vocab->n_pieces) return CNA_OK;
+    if (vocab->n_slots == 0) CNA_TRY(cna_hash_key_draw(&vocab->key, err));
     size_t n_slots = vocab->n_slots == 0 ? 1024 : vocab->n_slots * 2;
     int32_t *slots;
     CNA_TRY(cna_alloc(&slots, n_slots, sizeof *slots, "vocabulary", err));

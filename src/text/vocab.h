@@ -4,6 +4,7 @@
 #define CNA_TEXT_VOCAB_H
 
 #include "base/buffer.h"
+#include "base/siphash.h"
 
 /* Ids past this are refused, so that a hostile file cannot ask for a table of 2^31 rows. The largest
  * vocabularies in use have about 2^18. */
@@ -24,10 +25,11 @@ typedef struct cna_vocab {
     size_t entry_capacity;
     int32_t *slots; /* [n_slots] hash table of id + 1; 0 is free */
     size_t n_slots; /* a power of two */
+    cna_hash_key key; /* of the hash; drawn with the first slots */
 } cna_vocab;
 
 /* Add a piece under an id. Errors: ERR_FORMAT, naming source, for an id past CNA_VOCAB_ID_MAX or taken by
- * another piece, or a piece that has an id already. */
+ * another piece, or a piece that has an id already; ERR_IO without random numbers. */
 CNA_MUST_CHECK cna_status cna_vocab_add(cna_vocab *vocab, const char *piece, size_t n_bytes, int64_t id,
                                         const char *source, cna_error *err);
 void cna_vocab_free(cna_vocab *vocab);

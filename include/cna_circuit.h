@@ -62,7 +62,8 @@ typedef struct cna_circuit_info {
     char prompt_format[8];      /* "chat", "raw" or "" */
     char date[11];
     char chat_options[512];     /* what else the chat prompts depend on, as JSON: {"chat_template": a built-in one's
-                                 * name or a SHA-256, "prefix", "template_args"}, each where it was given; or "" */
+                                 * name or a SHA-256, "prefix", "system_sha256", "template_args"}, each where it was
+                                 * given; or "" */
     bool has_delta;    /* every neuron's delta is known; without it no sign filter */
     bool has_measures; /* every neuron's means, d and write are known; else all of them are 0, as delta is without
                         * has_delta */
@@ -146,7 +147,9 @@ CNA_API CNA_MUST_CHECK cna_status cna_circuit_overlap_chance(const cna_circuit *
 typedef struct cna_circuit_difference {
     bool weights;  /* fingerprints: another model, or another one of the same shape, as base and instruct are */
     bool prompts;  /* either set */
-    bool prompt_format, date, preset, score, per_layer, layers, universal;
+    bool prompt_format; /* chat or raw */
+    bool chat_options;  /* of two on chat prompts */
+    bool date, preset, score, per_layer, layers, universal;
     bool n_neurons;
 } cna_circuit_difference;
 /* Errors: ERR_MEMORY. */

@@ -171,6 +171,10 @@ c='{"chat_template":"llama3","prefix":"Well","template_args":{"tone":true}}'
 chat="--chat-template llama3 --prefix Well --template-arg tone=true"
 works 'attribute: keeps what chats depend on' "template   $c" $a $pair -q $chat --top-k 3 -o "$work/chat.json"
 check 'attribute: in the circuit, too' grep -q '"chat_options": {"chat_template":"llama3","prefix":"Well",' "$work/chat.json"
+works 'attribute: keeps the system message as a hash' "template   {\"system_sha256\":\"$(printf 'Be brief.' | sha256sum | cut -c1-64)\"}" \
+    $a $pair -q --system 'Be brief.' --top-k 3 -o "$work/system.json"
+works 'compare: another system message' 'A and B differ in: template or system message of the prompts' \
+    compare "$work/chat.json" "$work/system.json"
 s="sweep -q -m $model --prompts $work/pos.txt --circuit $work/chat.json --multipliers 0 --controls 0 --max-tokens 3"
 works 'sweep: shows what chats depend on' "template $c" $s $chat --run "$work/chat.db"
 works 'sweep: in json, too' "\"chat_options\":$c" $s $chat --json

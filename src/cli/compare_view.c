@@ -19,7 +19,7 @@ static char name_of(size_t side)
 
 /* ---- what differs ---- */
 
-enum { N_DIFFERENCES = 10 };
+enum { N_DIFFERENCES = 11 };
 
 typedef struct difference_word {
     const char *key, *word; /* in JSON, on the screen */
@@ -32,6 +32,7 @@ static void list_differences(const cna_circuit_difference *d, difference_word ou
         {"weights", "weights", d->weights},
         {"prompts", "prompts", d->prompts},
         {"prompt_format", "chat or raw prompts", d->prompt_format},
+        {"chat_options", "template or system message of the prompts", d->chat_options},
         {"date", "date in the prompts", d->date},
         {"preset", "preset", d->preset},
         {"score", "score", d->score},

@@ -101,7 +101,7 @@ cna_status cna_canonical_options(const cna_format *format, const char *name, cha
 {
     char *text = NULL;
     out[0] = '\0';
-    CNA_TRY(cna_format_describe(format, &text, err));
+    CNA_TRY(cna_format_describe_prompts(format, &text, err));
     if (text == NULL) return CNA_OK;
     cna_status status = CNA_OK;
     if (strlen(text) >= size) {

@@ -34,7 +34,7 @@ CNA_MUST_CHECK cna_status cna_canonical_lists(const cna_model *model, const cna_
 
 /* What else chat prompts depend on, as cna_circuit_info's chat_options; "" where nothing is given.
  *   name  what is to state it in messages, such as "circuit"
- * Errors: ERR_ARG where it is too long; as cna_format_describe. */
+ * Errors: ERR_ARG where it is too long; as cna_format_describe_prompts. */
 CNA_MUST_CHECK cna_status cna_canonical_options(const cna_format *format, const char *name, char *out, size_t size,
                                                 cna_error *err);
 

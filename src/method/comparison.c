@@ -109,9 +109,9 @@ cna_status cna_circuit_compare(const cna_circuit *a, const cna_circuit *b, cna_c
     bool both = x->n_layers != 0 && y->n_layers != 0; /* a file that states no model states no method either */
     *out = (cna_circuit_difference){
         .weights = texts_differ(x->fingerprint, y->fingerprint),
-        .prompt_format = texts_differ(x->prompt_format, y->prompt_format) ||
-                         (x->prompt_format[0] != '\0' && y->prompt_format[0] != '\0' &&
-                          strcmp(x->chat_options, y->chat_options) != 0),
+        .prompt_format = texts_differ(x->prompt_format, y->prompt_format),
+        .chat_options = strcmp(x->prompt_format, "chat") == 0 && strcmp(y->prompt_format, "chat") == 0 &&
+                        strcmp(x->chat_options, y->chat_options) != 0,
         .date = texts_differ(x->date, y->date),
         .preset = both && x->preset != y->preset,
         .score = both && x->score != y->score,

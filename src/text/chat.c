@@ -148,25 +148,35 @@ static cna_status set_text(json_t *object, const char *key, const char *text, cn
                : cna_fail(err, CNA_ERR_FORMAT, "%s: expected UTF-8, found other bytes", key);
 }
 
-cna_status cna_format_describe(const cna_format *format, char **out, cna_error *err)
+/* ? text replaced by its hash. */
+static cna_status hash_text(const char **text, char hash[65], cna_error *err)
+{
+    if (*text == NULL) return CNA_OK;
+    CNA_TRY(cna_sha256_hex(*text, strlen(*text), hash, err));
+    *text = hash;
+    return CNA_OK;
+}
+
+/* system: ? what is to be recorded of the system message as well. */
+static cna_status describe(const cna_format *format, const char *system, char **out, cna_error *err)
 {
     *out = NULL;
-    if (format == NULL || (format->chat_template == NULL && format->n_template_args == 0 && format->prefix == NULL))
+    if (format->chat_template == NULL && format->n_template_args == 0 && format->prefix == NULL && system == NULL)
         return CNA_OK;
-    char hash[65];
+    char template_hash[65], system_hash[65];
     const char *chat_template = format->chat_template;
     json_t *object = NULL;
     json_t *arguments = NULL;
     cna_status status;
-    if (chat_template != NULL && find_builtin(chat_template) == NULL) {
-        CNA_TRY(cna_sha256_hex(chat_template, strlen(chat_template), hash, err));
-        chat_template = hash;
-    }
+    if (chat_template != NULL && find_builtin(chat_template) == NULL)
+        CNA_TRY(hash_text(&chat_template, template_hash, err));
+    CNA_TRY(hash_text(&system, system_hash, err));
     CNA_TRY(read_arguments(format, &arguments, err));
     object = json_object();
     status = object == NULL ? cna_fail_memory(err, "format", 0) : CNA_OK;
     if (status == CNA_OK) status = set_text(object, "chat_template", chat_template, err);
     if (status == CNA_OK) status = set_text(object, "prefix", format->prefix, err);
+    if (status == CNA_OK) status = set_text(object, "system_sha256", system, err);
     if (status == CNA_OK && format->n_template_args != 0 &&
         json_object_set(object, "template_args", arguments) != 0)
         status = cna_fail_memory(err, "format", 0);
@@ -174,6 +184,17 @@ cna_status cna_format_describe(const cna_format *format, char **out, cna_error *
     json_decref(object);
     json_decref(arguments);
     return status;
+}
+
+cna_status cna_format_describe(const cna_format *format, char **out, cna_error *err)
+{
+    *out = NULL;
+    return format == NULL ? CNA_OK : describe(format, NULL, out, err);
+}
+
+cna_status cna_format_describe_prompts(const cna_format *format, char **out, cna_error *err)
+{
+    return describe(format, format->system, out, err);
 }
 
 cna_status cna_format_record(const cna_format *format, json_t *object, cna_error *err)

@@ -42,6 +42,9 @@ CNA_MUST_CHECK cna_status cna_chat_render(const cna_chat *chat, const cna_messag
                                           size_t n_messages, const cna_format *format, char **out_text,
                                           size_t *out_n_bytes, cna_error *err);
 
+/* cna_format_describe with "system_sha256" too where there is a system message: for files that do not hold its text. */
+CNA_MUST_CHECK cna_status cna_format_describe_prompts(const cna_format *format, char **out, cna_error *err);
+
 /* cna_format_describe as the member "chat_options" of an object; none is set where nothing is given. */
 CNA_MUST_CHECK cna_status cna_format_record(const cna_format *format, json_t *object, cna_error *err);
 

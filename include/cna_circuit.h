@@ -148,7 +148,8 @@ typedef struct cna_circuit_difference {
     bool weights;  /* fingerprints: another model, or another one of the same shape, as base and instruct are */
     bool prompts;  /* either set */
     bool prompt_format; /* chat or raw */
-    bool chat_options;  /* of two on chat prompts */
+    bool chat_options;  /* of two on chat prompts; absent means that none were given, or in older files a system
+                         * message */
     bool date, preset, score, per_layer, layers, universal;
     bool n_neurons;
 } cna_circuit_difference;

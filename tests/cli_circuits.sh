@@ -52,6 +52,12 @@ done
 fails 'compare: a run file' 1 "found an SQLite database; 'cna inspect', 'cna report'" compare "$work/kind.db" "$work/nous.json"
 fails 'compare: a folder' 1 'expected a circuit file (JSON), found a folder; -m' compare "$work/nous.json" "$work/bare"
 fails 'generate: weights as a model' 1 'found weights (safetensors)' generate -m "$work/weights.safetensors" --prompt x
+mkdir "$work/dangling"
+ln -s /nowhere "$work/dangling/model.gguf"
+fails 'inspect: a folder of a link that leads nowhere' 1 'dangling/model.gguf: cannot be opened' inspect "$work/dangling"
+rm "$work/dangling/model.gguf"
+ln -s /nowhere "$work/dangling/config.json"
+fails 'inspect: a configuration that leads nowhere' 1 'dangling/config.json: cannot be' inspect "$work/dangling"
 fails 'inspect: a folder of nothing' 1 'found a folder without config.json' inspect "$work/bare"
 check 'full disk is noticed' sh -c '! "$1" inspect "$2" > /dev/full 2> "$3"' sh "$cna" "$work/nous.json" "$err"
 code=1 check_failure 'full disk is named' 1 'standard output: cannot be written'
@@ -169,9 +175,9 @@ works 'tokenize: another template, a variable and a prefix' '"text":"How?3Well,"
 works 'tokenize: a built-in template' '<|im_start|>user' tokenize -m "$model" --chat --chat-template chatml 'How?'
 c='{"chat_template":"llama3","prefix":"Well","template_args":{"tone":true}}'
 chat="--chat-template llama3 --prefix Well --template-arg tone=true"
-works 'attribute: keeps what chats depend on' "template   $c" $a $pair -q $chat --top-k 3 -o "$work/chat.json"
+works 'attribute: keeps what chats depend on' "chat       $c" $a $pair -q $chat --top-k 3 -o "$work/chat.json"
 check 'attribute: in the circuit, too' grep -q '"chat_options": {"chat_template":"llama3","prefix":"Well",' "$work/chat.json"
-works 'attribute: keeps the system message as a hash' "template   {\"system_sha256\":\"$(printf 'Be brief.' | sha256sum | cut -c1-64)\"}" \
+works 'attribute: keeps the system message as a hash' "chat       {\"system_sha256\":\"$(printf 'Be brief.' | sha256sum | cut -c1-64)\"}" \
     $a $pair -q --system 'Be brief.' --top-k 3 -o "$work/system.json"
 works 'compare: another system message' 'A and B differ in: template or system message of the prompts' \
     compare "$work/chat.json" "$work/system.json"

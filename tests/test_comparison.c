@@ -280,10 +280,12 @@ typedef struct compared {
 static cna_status compare(void *user, cna_error *err)
 {
     compared *c = user;
-    cna_circuit_difference d;
-    CNA_TRY(cna_circuit_compare(c->a, c->b, &d, err));
-    c->differ = d.prompts;
-    return CNA_OK;
+    const cna_circuit_difference before = {.weights = true};
+    cna_circuit_difference d = before;
+    cna_status status = cna_circuit_compare(c->a, c->b, &d, err);
+    if (status == CNA_OK) c->differ = d.prompts;
+    else assert_memory_equal(&d, &before, sizeof d);
+    return status;
 }
 
 static cna_circuit *make_prompts(size_t n, bool turned)

@@ -141,8 +141,6 @@ static int check(const arguments *a)
     if (a->format != CNA_CIRCUIT_CNA && a->output == NULL && !a->common.json) {
         return cli_usage("--format is the circuit file's format; give -o FILE or --json as well");
     }
-    code = cli_check_use(&a->common, "seed", a->n_halvings != 0 || a->n_shuffles != 0, "--stability or --chance");
-    if (code != CLI_DONE) return code;
     bool circuit_alone = a->output != NULL ? strcmp(a->output, "-") == 0 : a->common.json;
     if (a->scores && circuit_alone) {
         return cli_usage("--scores: expected a table, or -o FILE with --json, found the circuit file itself asked for "

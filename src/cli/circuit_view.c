@@ -57,7 +57,7 @@ static void show_origin(const cna_circuit_info *info, size_t n_neurons)
              info->prompt_format[0] != '\0' ? info->prompt_format : "not stated", info->n_positive,
              info->n_negative, info->date[0] != '\0' ? ", date " : "", info->date);
     put_field("prompts", text);
-    if (info->chat_options[0] != '\0') put_field("template", info->chat_options);
+    if (info->chat_options[0] != '\0') put_field("chat", info->chat_options);
     char fraction[48] = "";
     if (info->fraction != 0) snprintf(fraction, sizeof fraction, " (%g of the neurons)", info->fraction);
     snprintf(text, sizeof text, "preset %s, score %s, k %zu%s, layers %u to %u%s",

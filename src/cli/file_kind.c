@@ -26,10 +26,10 @@ bool cli_is_database(const char *path)
     return read_begin(path, found, sizeof found) == sizeof begin && memcmp(found, begin, sizeof begin) == 0;
 }
 
-/* The length of a header, which is JSON, in eight bytes; no header is as long as 16 MB. */
+/* The length of a header, which is JSON, in eight bytes. */
 static bool is_safetensors(const unsigned char *begin, size_t n)
 {
-    static const unsigned char high[5] = {0};
+    static const unsigned char high[5] = {0}; /* of a length below 16 MB, as every header seen so far has */
     return n > 8 && memcmp(begin + 3, high, sizeof high) == 0 && begin[8] == '{';
 }
 

@@ -225,24 +225,25 @@ static int read_prompts(const arguments *a, cna_prompts **out)
     return CLI_DONE;
 }
 
-/* Flags that change no answer beside those that were given. */
+/* Flags that would change answers, and cannot beside those that were given. */
 static int check_uses(const arguments *a)
 {
     const cli_common *common = &a->common;
     bool samples = a->temperature > 0, scales = a->pairs.scaled.n != 0, adds = a->pairs.added.n != 0;
-    static const char *const sampling[] = {"temperature", "top-p", "samples", "seed"};
-    static const char *const chat[] = {"chat", "raw", "system", "date", "prefix", "chat-template", "template-arg"};
-    int code = CLI_DONE;
-    for (size_t i = 0; i < sizeof sampling / sizeof *sampling && code == CLI_DONE; i++) {
-        code = cli_check_use(common, sampling[i], a->max_tokens != 0, "--max-tokens above 0");
-        if (i > 0 && code == CLI_DONE) code = cli_check_use(common, sampling[i], samples, "--temperature above 0");
+    const char *chat = cli_chat_flag(common);
+    if (common->chat_template != NULL) chat = "--chat-template";
+    else if (common->chat) chat = "--chat";
+    if (a->prompt_ids != NULL && chat != NULL) {
+        return cli_usage("%s: the prompts of --prompt-ids are used as they are; leave %s out", chat, chat);
     }
-    for (size_t i = 0; i < sizeof chat / sizeof *chat && code == CLI_DONE; i++) {
-        code = cli_check_use(common, chat[i], a->prompt_ids == NULL, "texts, and --prompt-ids are used as they are");
+    int code = cli_check_use("--top-p", a->top_p < 1, samples, "--temperature above 0");
+    if (code == CLI_DONE) code = cli_check_use("--samples", a->samples > 1, samples, "--temperature above 0");
+    if (code == CLI_DONE) code = cli_check_use("--column", common->column != NULL, a->prompts != NULL, "--prompts");
+    if (code == CLI_DONE) {
+        code = cli_check_use("--positions", a->positions != CNA_POSITIONS_ALL, scales || adds,
+                             "--circuit or --caa-vector");
     }
-    if (code == CLI_DONE) code = cli_check_use(common, "column", a->prompts != NULL, "--prompts");
-    if (code == CLI_DONE) code = cli_check_use(common, "positions", scales || adds, "--circuit or --caa-vector");
-    return code == CLI_DONE ? cli_check_use(common, "sign", scales, "--circuit") : code;
+    return code == CLI_DONE ? cli_check_use("--sign", a->sign != CNA_SIGN_BOTH, scales, "--circuit") : code;
 }
 
 static int check(const arguments *a)

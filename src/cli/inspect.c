@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cna inspect: what a model folder, a circuit file, a control vector or a run file holds. */
+#define _POSIX_C_SOURCE 200809L /* lstat */
 #include "cli/circuit_view.h"
 #include "cli/commands.h"
 #include "cli/file_kind.h"
@@ -10,8 +11,10 @@
 #include "cli/setup.h"
 #include "cli/vector_view.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct arguments {
     cli_common common;
@@ -74,11 +77,14 @@ static const cli_option options[] = {
     {0},
 };
 
-static bool has_config(const char *folder)
+/* Whether what failed is that a folder has no config.json, not even a link that leads nowhere. */
+static bool lacks_config(const char *folder, const cna_error *err)
 {
     char path[4096];
+    struct stat status;
     int n = snprintf(path, sizeof path, "%s/config.json", folder);
-    return n < 0 || (size_t)n >= sizeof path || cli_is_file(path);
+    return n > 0 && (size_t)n < sizeof path && strncmp(err->text, path, (size_t)n) == 0 && lstat(path, &status) != 0 &&
+           errno == ENOENT;
 }
 
 static int inspect_model(const arguments *a, const char *path)
@@ -88,7 +94,7 @@ static int inspect_model(const arguments *a, const char *path)
     cna_survey survey;
     const cna_model_options settings = cli_model_options(&a->common, false);
     if (cna_model_survey(path, &settings, &survey, &err) != CNA_OK) {
-        if (err.status != CNA_ERR_IO || !cli_is_folder(path) || has_config(path)) return cli_fail_error(&err);
+        if (!lacks_config(path, &err)) return cli_fail_error(&err);
         return cli_fail("%s: expected a model folder, or a circuit, vector or run file, found a folder without "
                         "config.json", path);
     }

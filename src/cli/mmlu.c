@@ -167,8 +167,11 @@ static int check(const arguments *a)
     if (code == CLI_DONE && a->n_multipliers != 0 && a->n_circuits == 0) {
         code = cli_usage("--multipliers: expected a --circuit FILE that they scale, found none");
     }
-    if (code == CLI_DONE) code = cli_check_use(&a->common, "positions", a->n_circuits != 0, "--circuit");
-    if (code == CLI_DONE) code = cli_check_use(&a->common, "sign", a->n_circuits != 0, "--circuit");
+    bool scales = a->n_circuits != 0;
+    if (code == CLI_DONE) {
+        code = cli_check_use("--positions", a->positions != CNA_POSITIONS_ALL, scales, "--circuit");
+    }
+    if (code == CLI_DONE) code = cli_check_use("--sign", a->sign != CNA_SIGN_BOTH, scales, "--circuit");
     if (code == CLI_DONE && a->append && a->run == NULL) code = cli_usage("--append belongs to --run RUN.db");
     const char *chat_only = cli_chat_flag(&a->common);
     if (code == CLI_DONE && chat_only != NULL && !a->common.chat) {

@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_OPTIONS = 96 };
+
 /* One run of the parser. */
 typedef struct parser {
     const cli_command *command;
-    const cli_option *options[CLI_MAX_OPTIONS]; /* the command's own, then the common ones */
-    bool seen[CLI_MAX_OPTIONS];
+    const cli_option *options[MAX_OPTIONS]; /* the command's own, then the common ones */
+    bool seen[MAX_OPTIONS];
     size_t n_options;
     char *arguments;
     cli_named_file *files; /* [n_files] that the flags name */
@@ -111,8 +113,7 @@ static int read_size(const char *name, const char *text, uint64_t *out)
     if (parse_size(text, &value)) {
         bool is_bare = strspn(text, "0123456789") == strlen(text);
         if (is_bare && value < LEAST_BARE_BYTES) {
-            return cli_usage("%s: expected a unit, such as %sG or %sM, found '%s', which would be bytes", name, text,
-                             text, text);
+            return cli_usage("%s: expected a unit, as in 8G or 512M, found '%s', which would be bytes", name, text);
         }
         *out = value;
         return CLI_DONE;
@@ -197,7 +198,7 @@ static int unknown_flag(const parser *p, const char *flag, size_t n)
 {
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)(n < 60 ? n : 60), flag);
-    const char *names[CLI_MAX_OPTIONS + 2];
+    const char *names[MAX_OPTIONS + 2];
     size_t n_names = 0;
     for (size_t i = 0; i < p->n_options; i++) {
         if (p->options[i]->kind != CLI_LATER) names[n_names++] = p->options[i]->name;
@@ -234,10 +235,6 @@ static int parse_flag(parser *p, int argc, char **argv, int *at)
     const char *attached = flag[n_flag] == '=' ? flag + n_flag + 1 : NULL;
     if (option->kind == CLI_LATER) return apply(p, option, NULL);
     if (p->seen[place] && !option->repeatable) return cli_usage("--%s: given twice", option->name);
-    if (!p->seen[place]) {
-        cli_common *common = (cli_common *)(void *)p->arguments;
-        common->given[common->n_given++] = option->name;
-    }
     p->seen[place] = true;
     if (option->kind == CLI_SWITCH) {
         if (attached != NULL) return cli_usage("--%s: takes no value, found '%s'", option->name, attached);
@@ -318,7 +315,6 @@ static int check_chat(cli_common *common)
     const struct {
         const char *flag, *text;
     } flags[] = {{"--system", common->system},
-                 {"--date", common->date},
                  {"--prefix", common->prefix},
                  {"--chat-template", common->chat_template},
                  {"--template-arg", common->n_template_args == 0 ? NULL : common->template_args[0]}};
@@ -344,7 +340,7 @@ static int check_common(cli_common *common)
 
 static void add_options(parser *p, const cli_option *options)
 {
-    for (; options->name != NULL && p->n_options < CLI_MAX_OPTIONS; options++)
+    for (; options->name != NULL && p->n_options < MAX_OPTIONS; options++)
         p->options[p->n_options++] = options;
 }
 
@@ -357,18 +353,10 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
-bool cli_is_given(const cli_common *common, const char *name)
+int cli_check_use(const char *flag, bool changes, bool works, const char *needs)
 {
-    for (size_t i = 0; i < common->n_given; i++) {
-        if (strcmp(common->given[i], name) == 0) return true;
-    }
-    return false;
-}
-
-int cli_check_use(const cli_common *common, const char *name, bool works, const char *needs)
-{
-    if (works || !cli_is_given(common, name)) return CLI_DONE;
-    return cli_usage("--%s has no effect without %s; give that or leave it out", name, needs);
+    if (works || !changes) return CLI_DONE;
+    return cli_usage("%s has no effect without %s; give that or leave it out", flag, needs);
 }
 
 bool cli_parse(const cli_command *command, int argc, char **argv, void *arguments, int *code)

@@ -33,10 +33,10 @@ typedef struct cli_option {
     bool repeatable;
     bool writes; /* the value is a file or folder that the command writes; other values that are called FILE, RUN,
                   * MODEL or DIR are read. cli_parse refuses a file that is both, and "-" */
-    bool takes_dash; /* of one that writes: "-" is not refused; standard output, where nothing else goes there */
+    bool takes_dash; /* of one that writes: "-" is left to the command, to refuse or to take as standard output */
 } cli_option;
 
-enum { CLI_MAX_WORDS = 64, CLI_MAX_TEMPLATE_ARGS = 32, CLI_MAX_OPTIONS = 96 };
+enum { CLI_MAX_WORDS = 64, CLI_MAX_TEMPLATE_ARGS = 32 };
 
 /* The flags that every command has; first member of every command's struct of arguments. */
 typedef struct cli_common {
@@ -55,8 +55,6 @@ typedef struct cli_common {
     bool json, quiet, verbose;
     const char *words[CLI_MAX_WORDS]; /* what stands without a flag */
     size_t n_words;
-    const char *given[CLI_MAX_OPTIONS]; /* names of the flags that were typed, each once */
-    size_t n_given;
 } cli_common;
 
 typedef struct cli_command {
@@ -73,13 +71,13 @@ typedef struct cli_command {
  * its message or help page already printed. */
 bool cli_parse(const cli_command *command, int argc, char **argv, void *arguments, int *code);
 
-/* Whether a flag was typed; name without dashes. */
-bool cli_is_given(const cli_common *common, const char *name);
-/* Refuse a flag that was typed where it can have no effect.
- *   works  whether it has one
- *   needs  what it lacks, in words: "--temperature above 0"
+/* Refuse a flag that would change results where it can have no effect; its default is never refused, since scripts
+ * spell it out.
+ *   changes  whether its value is another than the default
+ *   works    whether it has an effect
+ *   needs    what it lacks, in words: "--temperature above 0"
  * Returns an exit code. */
-int cli_check_use(const cli_common *common, const char *name, bool works, const char *needs);
+int cli_check_use(const char *flag, bool changes, bool works, const char *needs);
 
 /* The help page of a command, on standard output. */
 void cli_print_help(const cli_command *command);

@@ -57,7 +57,7 @@ static int require_folder(const char *path)
     if (cli_is_model(path)) return CLI_DONE;
     const char *other = cli_describe_file(path);
     return cli_fail("%s: expected a model folder or a .gguf file, found %s", path,
-                    other != NULL ? other : "another file");
+                    other != NULL ? other : "another file; circuits are for --circuit and 'cna inspect'");
 }
 
 int cli_locate_model(const char **path, bool weights)
@@ -119,7 +119,6 @@ cna_format cli_format(const cli_common *common)
 const char *cli_chat_flag(const cli_common *common)
 {
     if (common->system != NULL) return "--system";
-    if (common->date != NULL) return "--date";
     if (common->prefix != NULL) return "--prefix";
     return common->n_template_args != 0 ? "--template-arg" : NULL;
 }

@@ -109,16 +109,22 @@ static const struct {
 /* Filled before the command line is read, so that each shared flag is described in one place. */
 static cli_option options[OPTIONS_MAX];
 
+static void rename_option(cli_option *option)
+{
+    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) {
+        if (strcmp(renamed[i].name, option->name) == 0) option->help = renamed[i].help;
+    }
+}
+
 static void fill_options(void)
 {
     size_t n = 0;
     for (size_t i = 0; i < N_OWN; i++) options[n++] = own_options[i];
     for (const cli_option *option = cli_sweep_options; option->name != NULL; option++) {
         for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
-            if (strcmp(shared[i], option->name) == 0) options[n++] = *option;
-        }
-        for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) {
-            if (strcmp(renamed[i].name, option->name) == 0) options[n - 1].help = renamed[i].help;
+            if (strcmp(shared[i], option->name) != 0) continue;
+            options[n] = *option;
+            rename_option(&options[n++]);
         }
     }
 }

@@ -8,9 +8,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { CONTROLS = 20 };
+
 cli_sweep_arguments cli_sweep_defaults(void)
 {
-    return (cli_sweep_arguments){.max_tokens = 150, .controls = 20, .caa = CLI_NO_CAA, .caa_layer = SIZE_MAX};
+    return (cli_sweep_arguments){.max_tokens = 150, .controls = CONTROLS, .caa = CLI_NO_CAA, .caa_layer = SIZE_MAX};
 }
 
 void cli_sweep_arguments_clear(cli_sweep_arguments *a)
@@ -281,11 +283,10 @@ static int check_circuits(const cli_sweep_arguments *a)
     if (a->n_circuits == 0 && (a->n_k != 0 || a->n_multipliers != 0 || a->cross_fit != 0)) {
         return cli_usage("--k-list, --multipliers and --cross-fit need --circuit");
     }
-    static const char *const scaling[] = {"controls", "sign"};
-    for (size_t i = 0; i < sizeof scaling / sizeof *scaling; i++) {
-        int code = cli_check_use(&a->common, scaling[i], a->n_circuits != 0, "--circuit");
-        if (code != CLI_DONE) return code;
-    }
+    bool asks_controls = a->controls != 0 && a->controls != CONTROLS;
+    int code = cli_check_use("--controls", asks_controls, a->n_circuits != 0, "--circuit");
+    if (code == CLI_DONE) code = cli_check_use("--sign", a->sign != CNA_SIGN_BOTH, a->n_circuits != 0, "--circuit");
+    if (code != CLI_DONE) return code;
     if (a->n_multipliers > 1 && a->n_multipliers != a->n_circuits) {
         return cli_usage("--multipliers: expected once, or once for each of %zu circuits, found %zu times",
                          a->n_circuits, a->n_multipliers);

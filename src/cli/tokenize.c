@@ -233,8 +233,9 @@ static int check(arguments *a)
     int code = cli_require(a->common.model, "-m MODEL");
     if (code != CLI_DONE) return code;
     if (n_sources > 1) return cli_usage("TEXT, --file, --messages and --prompt-ids exclude each other");
-    code = cli_check_use(&a->common, "column", a->file != NULL && is_prompt_file(a->file), "a .jsonl or .csv --file");
-    if (code == CLI_DONE) code = cli_check_use(&a->common, "chat", !a->decode, "a text, and --decode has none");
+    if (a->decode && a->common.chat) return cli_usage("--chat is for texts, and --decode has ids; leave one out");
+    bool has_columns = a->file != NULL && is_prompt_file(a->file);
+    code = cli_check_use("--column", a->common.column != NULL, has_columns, "a .jsonl or .csv --file");
     if (code != CLI_DONE) return code;
     if (a->decode != (a->prompt_ids != NULL)) return cli_usage("--decode and --prompt-ids go together");
     if (n_sources == 0 && isatty(STDIN_FILENO) == 1) {

@@ -51,7 +51,7 @@ static void show_origin(const cna_caa_info *info)
     snprintf(text, sizeof text, "%s, %zu positive and %zu negative%s%s", info->prompt_format, info->n_positive,
              info->n_negative, info->date[0] != '\0' ? ", date " : "", info->date);
     put_field("prompts", text);
-    if (info->chat_options[0] != '\0') put_field("template", info->chat_options);
+    if (info->chat_options[0] != '\0') put_field("chat", info->chat_options);
     put_field("measured", info->site == CNA_CAA_MLP ? "MLP output" : "residual stream behind the layer");
     snprintf(text, sizeof text, "%s; normalisation %s; by cna %s", info->definition, info->normalisation,
              info->version);

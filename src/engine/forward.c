@@ -350,6 +350,7 @@ cna_status cna_forward(cna_session *s, const cna_span *spans, size_t n_spans, co
     /* Embedding rows are read here, and weights behind the stream's checks, which look only at a layer's own files. */
     CNA_TRY(cna_checkpoint_check(&s->model->checkpoint, err));
     CNA_TRY(begin_pass(s, spans, n_spans, n_rows, err));
+    CNA_TRY(cna_checkpoint_check(&s->model->checkpoint, err)); /* before anything is made of those rows */
     CNA_TRY(run_layers(s, spans, n_spans, sinks, err));
     CNA_TRY(cna_checkpoint_check(&s->model->checkpoint, err));
     if (usage != NULL) count_usage(s, n_rows, start, before, usage);

@@ -106,8 +106,8 @@ cna_status cna_canonical_options(const cna_format *format, const char *name, cha
     cna_status status = CNA_OK;
     if (strlen(text) >= size) {
         status = cna_fail(err, CNA_ERR_ARG,
-                          "prefix and template arguments: expected at most %zu bytes as JSON, for the %s to state "
-                          "them, found %zu",
+                          "prefix, system message and template arguments: expected at most %zu bytes as JSON, for the "
+                          "%s to state them, found %zu",
                           size - 1, name, strlen(text));
     } else {
         snprintf(out, size, "%s", text);

@@ -107,7 +107,7 @@ cna_status cna_circuit_compare(const cna_circuit *a, const cna_circuit *b, cna_c
 {
     const cna_circuit_info *x = &a->info, *y = &b->info;
     bool both = x->n_layers != 0 && y->n_layers != 0; /* a file that states no model states no method either */
-    *out = (cna_circuit_difference){
+    cna_circuit_difference found = {
         .weights = texts_differ(x->fingerprint, y->fingerprint),
         .prompt_format = texts_differ(x->prompt_format, y->prompt_format),
         .chat_options = strcmp(x->prompt_format, "chat") == 0 && strcmp(y->prompt_format, "chat") == 0 &&
@@ -120,6 +120,8 @@ cna_status cna_circuit_compare(const cna_circuit *a, const cna_circuit *b, cna_c
         .universal = universal_differs(x, y),
         .n_neurons = a->n_neurons != b->n_neurons,
     };
-    CNA_TRY(compare_prompts(a->positive, x->n_positive, b->positive, y->n_positive, &out->prompts, err));
-    return compare_prompts(a->negative, x->n_negative, b->negative, y->n_negative, &out->prompts, err);
+    CNA_TRY(compare_prompts(a->positive, x->n_positive, b->positive, y->n_positive, &found.prompts, err));
+    CNA_TRY(compare_prompts(a->negative, x->n_negative, b->negative, y->n_negative, &found.prompts, err));
+    *out = found;
+    return CNA_OK;
 }

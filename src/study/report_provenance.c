@@ -18,7 +18,7 @@ static const cna_column part_columns[] = {
     {"n_planned", "planned", CNA_CELL_COUNT, 0, false, false},
     {"seed", "seed", CNA_CELL_TEXT, 0, false, false},
     {"date", "template date", CNA_CELL_TEXT, 0, false, false},
-    {"chat_options", "template options", CNA_CELL_CODE, 0, false, false},
+    {"chat_options", "chat options", CNA_CELL_CODE, 0, false, false},
     {"version", "cna", CNA_CELL_TEXT, 0, false, false},
     {"machine", "machine", CNA_CELL_TEXT, 0, false, false},
     {"config_sha256", "configuration SHA-256", CNA_CELL_CODE, 0, false, true},

@@ -318,6 +318,7 @@ printf 'a\0b' | "$cna" tokenize -m "$model" --json > "$out" 2> "$err"; code=$?
 check_success 'tokenize: standard input, NUL' '"text":"a\u0000b"'
 fails 'tokenize: file that is not UTF-8' 1 'byte 0xff at byte 10' tokenize -m "$model" --file "$work/bytes.txt"
 fails 'tokenize: missing file' 1 "$work/none.txt" tokenize -m "$model" --file "$work/none.txt"
+fails 'tokenize: a file without end' 1 'expected at most 268435456 bytes' tokenize -m "$model" --file /dev/zero
 fails 'tokenize: unknown id' 1 '2000000000' tokenize -m "$model" --decode --prompt-ids 2000000000
 printf '[{"role": "user", "content": "Hi"}]\n[{"role": "user"}]\n' > "$work/turns.jsonl"
 fails 'tokenize: malformed conversation' 1 'turns.jsonl: line 2' tokenize -m "$model" -q --messages "$work/turns.jsonl"

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "base/utf8.h"
 
 static void every_scalar_value_comes_back(void **state)
@@ -68,9 +69,21 @@ static void the_bad_byte_is_found(void **state)
     assert_int_equal(cna_utf8_incomplete_tail("a\xED\xA0", 3), 0);
 }
 
+/* What a file says may be shown on a terminal: no escape, no C1 control, nothing that turns the line around. */
+static void a_message_is_one_line_that_a_screen_may_show(void **state)
+{
+    (void)state;
+    cna_error err;
+    static const char shown[] = "a\x1b[2J\n\x7f \xC2\x9B \xE2\x80\xAE \xE2\x80\xA8 \xE2\x81\xA6 "
+                                "\xC2\xA0 \xE2\x80\x93 \xC3\xA9";
+    assert_int_equal(cna_fail(&err, CNA_ERR_FORMAT, "%s", shown), CNA_ERR_FORMAT);
+    assert_string_equal(err.text, "a?[2J?? ?? ??? ??? ??? \xC2\xA0 \xE2\x80\x93 \xC3\xA9");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_is_one_line_that_a_screen_may_show),
         cmocka_unit_test(every_scalar_value_comes_back),
         cmocka_unit_test(ill_formed_parts_are_maximal),
         cmocka_unit_test(the_bad_byte_is_found),

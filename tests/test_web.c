@@ -222,6 +222,18 @@ static void test_redirect(void **state)
     stop(other);
 }
 
+/* Where a redirect may point: asking again would not help. */
+static void test_addresses_of_other_kinds(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"file:///etc/hostname", "ftp://127.0.0.1/x",
+                                            "http://user:word@127.0.0.1/x"};
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        outcome o = ask(&(question){.address = addresses[i], .seconds = 5, .body_bytes_max = 100, .proxy = ""});
+        if (o.reply.status != 0 || !o.reply.is_hopeless) fail_msg("%s was asked: %s", addresses[i], o.reply.error);
+    }
+}
+
 static void test_headers_and_proxies(void **state)
 {
     (void)state;
@@ -286,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_whole_replies), cmocka_unit_test(test_broken_replies),
         cmocka_unit_test(test_bounds),        cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_redirect),      cmocka_unit_test(test_headers_and_proxies),
+        cmocka_unit_test(test_addresses_of_other_kinds),
         cmocka_unit_test(test_no_server),     cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests_name("web", tests, NULL, NULL);

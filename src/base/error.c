@@ -20,6 +20,12 @@ const char *cna_status_text(cna_status status)
     return "unknown status";
 }
 
+/* Ends a line or turns its direction: what follows would not be read where it stands. */
+static bool turns_lines(uint32_t code_point)
+{
+    return (code_point >= 0x2028 && code_point <= 0x202e) || (code_point >= 0x2066 && code_point <= 0x2069);
+}
+
 /* A file name or a token can hold anything, and "%.60s" may cut inside a character; a message is one line of
  * printable text. */
 static void flatten(char *text)
@@ -28,7 +34,8 @@ static void flatten(char *text)
     for (size_t i = 0; i < n_bytes;) {
         uint32_t code_point = 0;
         int n = cna_utf8_next(text + i, n_bytes - i, &code_point);
-        if (n < 0 || code_point < 0x20 || code_point == 0x7f) memset(text + i, '?', (size_t)(n < 0 ? -n : n));
+        bool control = code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
+        if (n < 0 || control || turns_lines(code_point)) memset(text + i, '?', (size_t)(n < 0 ? -n : n));
         i += (size_t)(n < 0 ? -n : n);
     }
 }

@@ -263,16 +263,21 @@ cna_status cna_web_wait(cna_web *web, double seconds, cna_error *err)
     return code == CURLM_OK ? CNA_OK : fail_multi(code, err);
 }
 
-static bool is_hopeless(CURLcode code)
+static bool is_hopeless(const slot *s, CURLcode code)
 {
+    if (code == CURLE_UNSUPPORTED_PROTOCOL) {
+        long n_sent = 0; /* said of an answer that is no HTTP as well, and the next may be */
+        curl_easy_getinfo(s->easy, CURLINFO_REQUEST_SIZE, &n_sent);
+        return n_sent == 0;
+    }
     return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_URL_MALFORMAT ||
-           code == CURLE_FAILED_INIT;
+           code == CURLE_LOGIN_DENIED || code == CURLE_FAILED_INIT;
 }
 
 static void describe_failure(const slot *s, CURLcode code, cna_web_reply *out)
 {
     out->no_memory = s->no_memory || code == CURLE_OUT_OF_MEMORY;
-    out->is_hopeless = is_hopeless(code);
+    out->is_hopeless = is_hopeless(s, code);
     out->too_large = s->too_large || s->too_many_headers;
     out->was_ended = s->was_ended;
     if (s->too_many_headers) {

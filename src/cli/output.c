@@ -186,6 +186,8 @@ void cli_file_remove_all(void)
     if (temporary != NULL) unlink(temporary);
 }
 
+enum { READ_BYTES_MAX = 256 << 20 };
+
 int cli_read_all(FILE *stream, const char *name, char **out, size_t *out_n_bytes)
 {
     char *data = NULL;
@@ -194,6 +196,10 @@ int cli_read_all(FILE *stream, const char *name, char **out, size_t *out_n_bytes
         cli_grow(&data, &capacity, n + 65536, 1);
         size_t got = fread(data + n, 1, capacity - n - 1, stream);
         n += got;
+        if (n > READ_BYTES_MAX) {
+            free(data);
+            return cli_fail("%s: expected at most %d bytes, found more", name, (int)READ_BYTES_MAX);
+        }
         if (got == 0) break;
     }
     if (ferror(stream)) {

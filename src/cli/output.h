@@ -40,7 +40,8 @@ void cli_file_abandon(cli_file *file);
 /* Remove the temporary files still open; safe in a signal handler. */
 void cli_file_remove_all(void);
 
-/* Read all of a stream; *out is new (freed by free) and NUL-terminated. name is for the message. */
+/* Read all of a stream, which may be 256 MiB long; *out is new (freed by free) and NUL-terminated. name is for the
+ * message. */
 int cli_read_all(FILE *stream, const char *name, char **out, size_t *out_n_bytes);
 bool cli_file_exists(const char *path);
 /* Read all of a file. */

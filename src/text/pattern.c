@@ -14,10 +14,15 @@ struct cna_pattern {
     size_t n_literal;
 };
 
+/* Steps that a matching may take for each byte of its texts, and besides. Patterns in use take fewer than STEPS. */
+enum { STEPS = 256, STEPS_FREE = 1000000 };
+
 struct cna_matcher {
     const cna_pattern *pattern;
     pcre2_match_data *data;
     pcre2_match_context *context;
+    uint64_t n_left; /* steps */
+    size_t at;       /* where the last one was */
 };
 
 /* ------------------------------------------------------------------------------------------- translation */
@@ -46,6 +51,13 @@ static cna_status fail_at(const translation *t, const char *found)
 static cna_status emit(const translation *t, const char *text)
 {
     return cna_buffer_add_text(t->out, text, t->err);
+}
+
+/* Where a match is at work it comes by here: behind whatever opens a group, which may be entered again, and behind
+ * whatever may be taken another time. Between two of these the work is at most that of the pattern's length. */
+static cna_status emit_count(const translation *t)
+{
+    return emit(t, "(?C)");
 }
 
 /* Copy n bytes of the pattern as they are. */
@@ -98,26 +110,44 @@ static cna_status translate_group(translation *t)
     static const char *const openings[] = {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>"};
     for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
         size_t n = strlen(openings[i]);
-        if (strncmp(t->p, openings[i], n) == 0) return copy(t, n);
+        if (strncmp(t->p, openings[i], n) != 0) continue;
+        CNA_TRY(copy(t, n));
+        return emit_count(t);
     }
     if (strncmp(t->p, "(?i:", 4) == 0) {
         /* Only plain text: how case reaches into classes and properties differs. */
         size_t n = strcspn(t->p + 4, "\\[](){}*+?.^$");
         if (t->p[4 + n] != ')') return fail_at(t, "(?i: around more than plain text");
-        return copy(t, 4 + n + 1);
+        CNA_TRY(copy(t, 4));
+        CNA_TRY(emit_count(t));
+        return copy(t, n + 1);
     }
     if (t->p[1] == '?' || t->p[1] == '*') return fail_at(t, "a group of a kind that is not known");
-    return copy(t, 1);
+    CNA_TRY(copy(t, 1));
+    return emit_count(t);
 }
 
-/* {n}, {n,} or {n,m}; a '+' after it is possessive to one matcher and a second repetition to the other. */
+/* The length of *, +, ? or {n}, {n,}, {n,m} of at most three digits each; 0: none of these. */
+static size_t repetition_length(const char *p)
+{
+    if (*p != '{') return 1;
+    size_t low = strspn(p + 1, "0123456789"), high = 0, n = 1 + low;
+    if (p[n] == ',') {
+        high = strspn(p + n + 1, "0123456789");
+        n += 1 + high;
+    }
+    return low == 0 || low > 3 || high > 3 || p[n] != '}' ? 0 : n + 1;
+}
+
+/* A '+' after {n} is possessive to one matcher and a second repetition to the other. */
 static cna_status translate_repetition(translation *t)
 {
-    size_t low = strspn(t->p + 1, "0123456789");
-    size_t n = 1 + low;
-    if (t->p[n] == ',') n += 1 + strspn(t->p + n + 1, "0123456789");
-    if (low == 0 || t->p[n] != '}' || t->p[n + 1] == '+') return fail_at(t, "a repetition of a kind that is not known");
-    return copy(t, n + 1);
+    size_t n = repetition_length(t->p);
+    if (n == 0 || (*t->p == '{' && t->p[n] == '+')) return fail_at(t, "a repetition of a kind that is not known");
+    if (t->p[n] == '?' || t->p[n] == '+') n++;
+    if (t->p[n] != '\0' && strchr("*+?{", t->p[n]) != NULL) return fail_at(t, "a repetition of a repetition");
+    CNA_TRY(copy(t, n));
+    return emit_count(t);
 }
 
 static cna_status translate(translation *t)
@@ -133,6 +163,9 @@ static cna_status translate(translation *t)
         case '(':
             CNA_TRY(translate_group(t));
             break;
+        case '*':
+        case '+':
+        case '?':
         case '{':
             CNA_TRY(translate_repetition(t));
             break;
@@ -237,6 +270,18 @@ void cna_pattern_free(cna_pattern *pattern)
 
 /* ---------------------------------------------------------------------------------------------- matching */
 
+/* A step, and as many more as bytes were passed since the last: what one repetition took it took byte by byte. */
+static int count(pcre2_callout_block *block, void *user)
+{
+    cna_matcher *matcher = user;
+    size_t at = block->current_position;
+    uint64_t n = 1 + (at > matcher->at ? at - matcher->at : matcher->at - at);
+    matcher->at = at;
+    if (n > matcher->n_left) return PCRE2_ERROR_CALLOUT;
+    matcher->n_left -= n;
+    return 0;
+}
+
 cna_status cna_matcher_create(const cna_pattern *pattern, cna_matcher **out, cna_error *err)
 {
     *out = NULL;
@@ -257,6 +302,9 @@ cna_status cna_matcher_create(const cna_pattern *pattern, cna_matcher **out, cna
         cna_matcher_free(matcher);
         return cna_fail_memory(err, "matcher", 0);
     }
+    pcre2_set_callout(matcher->context, count, matcher);
+    pcre2_set_match_limit(matcher->context, UINT32_MAX); /* PCRE2 counts from each place anew; count() is the limit */
+    matcher->n_left = STEPS_FREE;
     *out = matcher;
     return CNA_OK;
 }
@@ -294,10 +342,11 @@ cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_byt
         next_literal(matcher->pattern, text, n_bytes, from, start, end);
         return CNA_OK;
     }
-    /* Giving back characters of a long run one by one is honest work, a few steps for each; more is a
-     * runaway. */
-    size_t limit = 1000000 + 16 * (n_bytes - from);
-    pcre2_set_match_limit(matcher->context, limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit);
+    if (from == 0) {
+        if (matcher->n_left > STEPS_FREE) matcher->n_left = STEPS_FREE;
+        matcher->n_left += (uint64_t)n_bytes * STEPS;
+    }
+    matcher->at = from;
     uint32_t options = PCRE2_NO_UTF_CHECK;
     int result =
         pcre2_match(matcher->pattern->code, (PCRE2_SPTR)text, n_bytes, from, options, matcher->data, matcher->context);
@@ -310,6 +359,11 @@ cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_byt
         return CNA_OK;
     }
     if (result == PCRE2_ERROR_NOMEMORY) return cna_fail_memory(err, "matcher", 0);
+    if (result == PCRE2_ERROR_CALLOUT) {
+        return cna_fail(err, CNA_ERR_UNSUPPORTED, "text, byte %zu: expected a tokenizer's pattern that takes at most "
+                        "%d steps for each byte, found one that takes more; this tokenizer cannot be used for this "
+                        "text", from, (int)STEPS);
+    }
     if (result < 0) {
         PCRE2_UCHAR message[128];
         pcre2_get_error_message(result, message, sizeof message);

@@ -23,9 +23,9 @@ typedef struct cna_pattern cna_pattern;
 /* Compile a pattern that was written for Oniguruma, the matcher of the `tokenizers` package, so that PCRE2
  * matches the same text. Accepted: literals; \r \n \t and escaped punctuation; \s \S \d; \p{..} and \P{..}
  * with a general category; classes of these; groups (..) (?:..) (?=..) (?!..) (?<=..) (?<!..) (?>..); (?i:..)
- * around plain text; | * + ? and {n,m}. Anything else means, or may mean, something else to the other matcher
- * and is refused, as is a pattern that matches the empty string. where  "file: key ..." for messages Errors:
- * ERR_UNSUPPORTED, ERR_FORMAT for bad syntax. */
+ * around plain text; | * + ? and {n,m} of at most three digits. Anything else means, or may mean, something else to
+ * the other matcher and is refused, as is a pattern that matches the empty string. where  "file: key ..." for messages
+ * Errors: ERR_UNSUPPORTED, ERR_FORMAT for bad syntax. */
 CNA_MUST_CHECK cna_status cna_pattern_create(const char *regex, const char *where, cna_pattern **out, cna_error *err);
 /* A pattern that matches n_bytes > 0 of text as they are (well-formed UTF-8), and nothing else. */
 CNA_MUST_CHECK cna_status cna_pattern_create_literal(const char *text, size_t n_bytes, cna_pattern **out,
@@ -38,8 +38,10 @@ typedef struct cna_matcher cna_matcher;
 CNA_MUST_CHECK cna_status cna_matcher_create(const cna_pattern *pattern, cna_matcher **out, cna_error *err);
 void cna_matcher_free(cna_matcher *matcher);
 
-/* The first match at or after `from` in well-formed UTF-8; *start == *end == n_bytes where there is none.
- * Errors: ERR_INTERNAL where PCRE2 gives up, which its limits make it do rather than run for ever. */
+/* The first match at or after `from` in well-formed UTF-8; *start == *end == n_bytes where there is none. A text is
+ * begun at from = 0 and ended before the next one. Errors: ERR_UNSUPPORTED where the matches in a text take more than a
+ * million steps and 256 for each byte, about one for what is tried at a place and one for each byte passed, so that no
+ * pattern takes longer than in proportion to the text; ERR_INTERNAL where PCRE2 fails. */
 CNA_MUST_CHECK cna_status cna_matcher_next(cna_matcher *matcher, const char *text, size_t n_bytes, size_t from,
                                            size_t *start, size_t *end, cna_error *err);
 

@@ -80,21 +80,37 @@ static void check_conversation(const cna_tokenizer *tokenizer, const json_t *con
     cna_free(text);
 }
 
+/* The template of a golden file, new. What is skipped for want of test data holds nothing. */
+static char *read_template(const char *path)
+{
+    cna_error err;
+    json_t *golden;
+    char name[256] = "", *text = NULL;
+    assert_ok(cna_json_load(path, 1 << 20, &golden, &err));
+    const json_t *template = json_object_get(golden, "template");
+    const char *own = json_string_value(json_object_get(template, "text"));
+    if (own != NULL) {
+        assert_ok(cna_alloc(&text, strlen(own) + 1, 1, "test", &err));
+        memcpy(text, own, strlen(own) + 1);
+    } else {
+        snprintf(name, sizeof name, "%s", json_string_value(json_object_get(template, "testdata")));
+    }
+    json_decref(golden);
+    if (text != NULL) return text;
+    char *file = support_testdata(name);
+    text = support_read(file, NULL);
+    cna_free(file);
+    return text;
+}
+
 static void check_golden(const char *name)
 {
     cna_error err;
     char path[128];
     json_t *golden;
     snprintf(path, sizeof path, "tests/golden/chat/%s.json", name);
+    char *text = read_template(path);
     assert_ok(cna_json_load(path, 1 << 20, &golden, &err));
-    const char *text = json_string_value(json_object_get(json_object_get(golden, "template"), "text"));
-    char *read = NULL;
-    if (text == NULL) {
-        char *file = support_testdata(
-            json_string_value(json_object_get(json_object_get(golden, "template"), "testdata")));
-        text = read = support_read(file, NULL);
-        cna_free(file);
-    }
     cna_tokenizer *tokenizer = open_with("{\"bos_token\": \"<|begin_of_text|>\", \"pad_token\": null}", text);
     assert_string_equal(cna_tokenizer_chat_family(tokenizer),
                         json_string_value(json_object_get(golden, "family")));
@@ -106,7 +122,7 @@ static void check_golden(const char *name)
                            json_string_value(json_object_get(golden, "date")));
     }
     cna_tokenizer_free(tokenizer);
-    cna_free(read);
+    cna_free(text);
     json_decref(golden);
 }
 

@@ -235,7 +235,7 @@ static void a_million_letters_take_seconds_at_most(void **state)
 static void a_runaway_pattern_is_an_error(void **state)
 {
     (void)state;
-    enum { N = 1 << 20 };
+    enum { N = 1 << 17 };
     static const char *const patterns[] = {"(?:a+)+b|[^ab]+", "(?:a|aa)+[bd]", "a+[bd]", "a*a*[bd]", "(?:a|aa){60}[bd]",
                                            "(?:(?=a+)a)+", "a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?[bd]",
                                            "(?i:a|A){30}[bd]", "a(?!a+?[bd])"};
@@ -262,7 +262,7 @@ static void a_runaway_pattern_is_an_error(void **state)
             assert_null(ids);
         }
         cna_free(ids);
-        if (seconds > 60) fail_msg("%s took %.1f s", patterns[i], seconds);
+        if (seconds > 20) fail_msg("%s took %.1f s", patterns[i], seconds);
         cna_tokenizer_free(tokenizer);
     }
     cna_free(text);

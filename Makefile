@@ -128,7 +128,7 @@ oracle: setup ## compare with Hugging Face (makes a Python venv in build/)
 
 # Of the scripts those that give the program most to do; what the others look at is not memory.
 asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
-	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 CNA_TEST_ONE_ISA=1 \
 	$(MAKE) --no-print-directory $(JOBS) test BUILD=$(BUILD)/asan CFLAGS='-O1 -g' SCRIPTS='$(CLI_TESTS) tests/kill.sh' \
 	SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 

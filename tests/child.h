@@ -14,7 +14,8 @@ void child_wait_passively(char **argv);
 bool child_is_one(void);
 
 /* A test: run this program under DNNL_MAX_CPU_ISA = AVX512_CORE, AVX2 and SSE41 in turn; it fails, showing what the
- * child printed, where one exits with anything but 0. Only under AVX2 where CNA_TEST_BRIEF is set. */
+ * child printed, where one exits with anything but 0. Only under AVX2 where CNA_TEST_BRIEF or CNA_TEST_ONE_ISA is
+ * set. */
 void child_test_each_isa(void **state);
 
 #endif

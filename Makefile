@@ -28,7 +28,9 @@ endif
 LIB_SRC  := $(sort $(filter-out $(OTHER_PRODUCTS),$(wildcard src/base/*.c src/hub/*.c src/tensor/*.c src/checkpoint/*.c \
                      src/text/*.c src/engine/*.c src/method/*.c src/study/*.c)))
 CLI_SRC  := $(sort $(wildcard src/cli/*.c))
-TEST_SRC := $(sort $(wildcard tests/test_*.c))
+# Those that take longest are first, so that none is left running alone.
+SLOWEST  := $(addprefix tests/test_,sweep_run.c engine_bits.c sweep.c linear.c mmlu_run.c statistics.c engine.c)
+TEST_SRC := $(SLOWEST) $(sort $(filter-out $(SLOWEST),$(wildcard tests/test_*.c)))
 TEST_AUX := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
@@ -45,7 +47,7 @@ BRIEF    := $(TEST_SRC:tests/%.c=%)
 # What valgrind leaves out: the longest, tests of the memory that a process holds (valgrind adds its own), and a child that
 # is to end without giving anything back.
 LONG     := test_attribute test_circuit test_engine_bits test_judge test_linear test_tokenizer test_bench test_bus test_caa test_mmlu_run \
-            test_pull test_report test_run_crash test_run_hostile test_stream test_sweep test_sweep_run
+            test_pull test_report test_run_crash test_run_hostile test_statistics test_stream test_sweep test_sweep_run
 # What ThreadSanitizer leaves out: programs that were seen to start no thread.
 SERIAL   := $(addprefix test_,chat checkpoint circuit comparison config contrast contrasts control hub mmlu plot prompts quality \
               random refusal report report_tables resources run run_crash run_hostile run_verdicts safetensors sample select stats survey tap \
@@ -112,7 +114,7 @@ demo: setup ## find a behaviour, switch it off, turn it up, control for it; unde
 test: setup ## build and run the whole suite; under 5 minutes
 	@$(MAKE) --no-print-directory $(JOBS) run-tests
 
-# Side by side, those that take longest first.
+# Side by side.
 TEST_JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 CLI_TESTS := $(addprefix tests/,cli_circuits.sh cli_runs.sh cli_usage.sh)
 SCRIPTS   ?= $(CLI_TESTS) $(addprefix tests/,study.sh kill.sh install.sh browser.sh)
